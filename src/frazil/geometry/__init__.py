@@ -1,0 +1,50 @@
+"""Mathematics without a microscope: Fourier transforms, rotations, point groups."""
+
+from frazil.geometry.fourier import (
+    fourier_crop,
+    fourier_shift,
+    fourier_transform,
+    frequency_grid,
+    hermitian_weight,
+    inverse_fourier_transform,
+    shell_average,
+    shell_index,
+    shell_sum,
+    shift_phase,
+)
+from frazil.geometry.resampling import centred_coordinates, rotate_volume, soft_sphere
+from frazil.geometry.rotations import (
+    Batched,
+    Pose,
+    euler_to_rotation,
+    random_rotations,
+    rotation_angle,
+    rotation_grid,
+    rotation_to_euler,
+)
+from frazil.geometry.symmetry import symmetrise, symmetry_rotations
+
+__all__ = [
+    "Batched",
+    "Pose",
+    "centred_coordinates",
+    "euler_to_rotation",
+    "fourier_crop",
+    "fourier_shift",
+    "fourier_transform",
+    "frequency_grid",
+    "hermitian_weight",
+    "inverse_fourier_transform",
+    "random_rotations",
+    "rotate_volume",
+    "rotation_angle",
+    "rotation_grid",
+    "rotation_to_euler",
+    "shell_average",
+    "shell_index",
+    "shell_sum",
+    "shift_phase",
+    "soft_sphere",
+    "symmetrise",
+    "symmetry_rotations",
+]

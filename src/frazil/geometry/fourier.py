@@ -1,0 +1,121 @@
+"""Fourier transforms whose origin is the centre of the box, `size // 2`, on every axis.
+
+Spectra have the layout of `torch.fft.rfftn`: zero frequency first, only x >= 0 on the last axis.
+"""
+
+import torch
+from jaxtyping import Complex, Float, Int
+from torch import Tensor
+
+
+def _axes(ndim: int) -> tuple[int, ...]:
+    return tuple(range(-ndim, 0))
+
+
+def fourier_transform(image: Float[Tensor, "..."], ndim: int = 2) -> Complex[Tensor, "..."]:
+    """Fourier transform over the last `ndim` axes with the phase origin at `size // 2`."""
+    return torch.fft.rfftn(torch.fft.ifftshift(image, dim=_axes(ndim)), dim=_axes(ndim))
+
+
+def inverse_fourier_transform(
+    spectrum: Complex[Tensor, "..."], box: int, ndim: int = 2
+) -> Float[Tensor, "..."]:
+    """Real image of side `box` whose centre is at `size // 2`; the inverse of `fourier_transform`."""
+    image = torch.fft.irfftn(spectrum, s=(box,) * ndim, dim=_axes(ndim))
+    return torch.fft.fftshift(image, dim=_axes(ndim))
+
+
+def frequency_grid(
+    box: int,
+    pixel_size: float = 1.0,
+    ndim: int = 2,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "... ndim"]:
+    """Spatial frequencies in 1/angstrom of a spectrum; the last axis holds x, y (, z)."""
+    full = torch.fft.fftfreq(box, pixel_size, device=device, dtype=dtype)
+    half = torch.fft.rfftfreq(box, pixel_size, device=device, dtype=dtype)
+    axes = torch.meshgrid(*([full] * (ndim - 1)), half, indexing="ij")
+    return torch.stack(axes[::-1], dim=-1)
+
+
+def shell_index(box: int, ndim: int = 2, *, device: torch.device | str | None = None) -> Int[Tensor, "..."]:
+    """Fourier shell of each entry of a spectrum: its frequency in units of 1 / box, rounded."""
+    frequency = frequency_grid(box, 1 / box, ndim, device=device, dtype=torch.float64)
+    return frequency.norm(dim=-1).round().long()
+
+
+def hermitian_weight(
+    box: int, *, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, " half"]:
+    """How often each x column of a half spectrum stands in the full one: once at 0 and Nyquist, else twice."""
+    weight = torch.full((box // 2 + 1,), 2.0, device=device, dtype=dtype)
+    weight[0] = 1.0
+    if box % 2 == 0:
+        weight[-1] = 1.0
+    return weight
+
+
+def shell_sum(values: Float[Tensor, "..."], box: int, ndim: int = 2) -> Float[Tensor, "... shells"]:
+    """Sum over the full Fourier shells 0 ... box // 2 of real values given on a half spectrum."""
+    shell = shell_index(box, ndim, device=values.device).flatten()
+    weighted = (values * hermitian_weight(box, device=values.device, dtype=values.dtype)).flatten(-ndim)
+    inside = shell <= box // 2
+    sums = values.new_zeros((*weighted.shape[:-1], box // 2 + 1))
+    return sums.index_add(-1, shell[inside], weighted[..., inside])
+
+
+def shell_average(values: Float[Tensor, "..."], box: int, ndim: int = 2) -> Float[Tensor, "... shells"]:
+    """Mean over the full Fourier shells 0 ... box // 2 of real values given on a half spectrum."""
+    ones = values.new_ones((box,) * (ndim - 1) + (box // 2 + 1,))
+    return shell_sum(values, box, ndim) / shell_sum(ones, box, ndim)
+
+
+def _copy_low_frequencies(source: Tensor, target: Tensor, ndim: int) -> None:
+    """Copy the frequencies both spectra hold, both signs; the shared size is the smaller box's."""
+    small = min(source.shape[-2], target.shape[-2])
+    positive, negative = (small + 1) // 2, small // 2
+    columns = min(source.shape[-1], target.shape[-1])
+    parts = [slice(0, positive), slice(-negative, None)]
+    for rows in torch.cartesian_prod(*[torch.arange(2)] * (ndim - 1)).reshape(-1, ndim - 1).tolist():
+        index = (..., *[parts[row] for row in rows], slice(0, columns))
+        target[index] = source[index]
+
+
+def fourier_crop(image: Float[Tensor, "..."], box: int, ndim: int = 2) -> Float[Tensor, "..."]:
+    """Resample to side `box` by cropping (or zero-padding) the spectrum; the mean is preserved.
+
+    The Nyquist frequency of an even box has no partner of the opposite sign in a larger one, so it is dropped.
+    """
+    old = image.shape[-1]
+    if box == old:
+        return image
+    spectrum = fourier_transform(image, ndim)
+    small = min(box, old)
+    if small % 2 == 0:
+        frequency = frequency_grid(old, 1.0, ndim, device=image.device, dtype=torch.float64)
+        spectrum = spectrum * (frequency.abs().amax(-1) * old < small / 2 - 1e-6)
+    shape = (*image.shape[:-ndim], *(box,) * (ndim - 1), box // 2 + 1)
+    cropped = spectrum.new_zeros(shape)
+    _copy_low_frequencies(spectrum, cropped, ndim)
+    return inverse_fourier_transform(cropped, box, ndim) * (box / old) ** ndim
+
+
+def shift_phase(
+    shift_pixels: Float[Tensor, "*batch ndim"], box: int, ndim: int = 2
+) -> Complex[Tensor, "..."]:
+    """Phase ramp that moves an image by x, y (, z) pixels (Fourier shift theorem)."""
+    frequency = frequency_grid(box, 1.0, ndim, device=shift_pixels.device, dtype=shift_pixels.dtype)
+    turns = torch.einsum("...d,bd->b...", frequency, shift_pixels.reshape(-1, ndim))
+    phase = torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
+    return phase.reshape(*shift_pixels.shape[:-1], *phase.shape[1:])
+
+
+def fourier_shift(
+    image: Float[Tensor, "..."], shift_pixels: Float[Tensor, "*batch ndim"], ndim: int = 2
+) -> Float[Tensor, "..."]:
+    """Image moved by x, y (, z) pixels, a fraction of a pixel included, with periodic edges."""
+    box = image.shape[-1]
+    spectrum = fourier_transform(image, ndim) * shift_phase(shift_pixels, box, ndim)
+    return inverse_fourier_transform(spectrum, box, ndim)

@@ -1,0 +1,36 @@
+"""Volumes turned and masked on their grid."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def centred_coordinates(
+    box: int, ndim: int, *, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "... ndim"]:
+    """Position of each voxel from the centre `box // 2`, in voxels; the last axis holds x, y (, z)."""
+    axis = torch.arange(box, device=device, dtype=dtype) - box // 2
+    axes = torch.meshgrid(*([axis] * ndim), indexing="ij")
+    return torch.stack(axes[::-1], dim=-1)
+
+
+def soft_sphere(
+    box: int, radius: float, edge: float, ndim: int = 3, *, device: torch.device | str | None = None
+) -> Float[Tensor, "..."]:
+    """Mask that is 1 within `radius` voxels of the centre and falls to 0 as a cosine over `edge` more."""
+    distance = centred_coordinates(box, ndim, device=device).norm(dim=-1)
+    ramp = ((distance - radius) / max(edge, 1e-6)).clamp(0, 1)
+    return 0.5 + 0.5 * torch.cos(torch.pi * ramp)
+
+
+def rotate_volume(
+    volume: Float[Tensor, "box box box"], rotation: Float[Tensor, "3 3"]
+) -> Float[Tensor, "box box box"]:
+    """Volume turned about its centre by `rotation` (on xyz columns), by trilinear interpolation."""
+    box = volume.shape[-1]
+    target = centred_coordinates(box, 3, device=volume.device, dtype=volume.dtype)
+    source = target @ rotation.to(volume)  # rows: (R^-1 r)^T = r^T R
+    # grid_sample's -1 and 1 are the centres of the first and last voxel (align_corners).
+    grid = (source + box // 2) * (2 / (box - 1)) - 1
+    turned = torch.nn.functional.grid_sample(volume[None, None], grid[None], align_corners=True)
+    return turned[0, 0]
