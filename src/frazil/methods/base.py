@@ -1,0 +1,95 @@
+"""What a method is to the loop: it updates, it can be stored, and it says how far it is."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def _one_rank(parameters: Iterable[nn.Parameter]) -> None:
+    """Leave the gradients of a single rank as they are."""
+
+
+def stable_seed(*purpose: int | str) -> int:
+    """A seed of 63 bits that is the same for the same words on every machine, process and rank."""
+    digest = hashlib.blake2b(repr(purpose).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a method may know of time, of chance and of the other ranks."""
+
+    step: int
+    """Updates done before this one, counted from 0."""
+    seed: int
+    device: torch.device
+    rank: int = 0
+    world_size: int = 1
+    average_gradients: Callable[[Iterable[nn.Parameter]], None] = _one_rank
+    """Call it after backward and before the optimizer's step, on the parameters that got gradients."""
+    autocast: Callable[[], AbstractContextManager] = nullcontext
+    """`with context.autocast():` around the networks, and only there: coordinates rotated in bfloat16 would
+    be wrong by tenths of a pixel, so the microscope stays in float32."""
+
+    def generator(self, *purpose: int | str, device: torch.device | str | None = None) -> torch.Generator:
+        """Chance for one purpose of this step, the same on all ranks, on the context's device unless told.
+
+        Draw for the joined batch and take the rows of `share`; then two ranks see what one would have seen,
+        and a resumed run sees what it would have seen had it never stopped.
+        """
+        generator = torch.Generator(device=self.device if device is None else device)
+        return generator.manual_seed(stable_seed(self.seed, self.step, *purpose))
+
+    def share(self, batch_size: int) -> slice:
+        """This rank's rows of the joined batch of `batch_size` rows."""
+        rows, rest = divmod(batch_size, self.world_size)
+        if rest:
+            raise ValueError(
+                f"a batch of {batch_size} images cannot be shared evenly by {self.world_size} ranks"
+            )
+        return slice(self.rank * rows, (self.rank + 1) * rows)
+
+
+class Method(ABC):
+    """One published system: its networks, losses, optimizers and the order of its updates.
+
+    Chance comes from `context.generator` alone. Every rank holds the same parameters, sees its share of the
+    batch, and averages its gradients by `context.average_gradients`.
+    """
+
+    @abstractmethod
+    def update(self, batch: Any, context: StepContext) -> dict[str, Tensor | float]:
+        """Take one training step and name its finite scalars, means over this rank's share of the batch.
+
+        Return the same names at every step, as detached tensors rather than `.item()`, which would wait for
+        the device; one that is not finite stops the run.
+        """
+
+    @abstractmethod
+    def figures(self, context: StepContext) -> dict[str, float]:
+        """Slower figures for the log, a resolution say, at every log interval; {} where there are none.
+
+        All ranks call it; it changes no state. They come first on the progress line, which has room for four.
+        """
+
+    @abstractmethod
+    def stage(self, step: int) -> str:
+        """What the run does at this step, in two words for the progress line ("32 px"), or ""."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next update depends on: finite tensors, numbers, strings, lists and dicts of them."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the state that `state_dict` gave, from tensors on the CPU, onto this method's device."""
+
+    @abstractmethod
+    def to(self, device: torch.device) -> None:
+        """Move parameters and optimizer state to the device, in place."""
