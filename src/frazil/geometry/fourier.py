@@ -17,9 +17,7 @@ def fourier_transform(image: Float[Tensor, "..."], ndim: int = 2) -> Complex[Ten
     return torch.fft.rfftn(torch.fft.ifftshift(image, dim=_axes(ndim)), dim=_axes(ndim))
 
 
-def inverse_fourier_transform(
-    spectrum: Complex[Tensor, "..."], box: int, ndim: int = 2
-) -> Float[Tensor, "..."]:
+def inverse_fourier_transform(spectrum: Complex[Tensor, "..."], box: int, ndim: int = 2) -> Float[Tensor, "..."]:
     """Real image of side `box` whose centre is at `size // 2`; the inverse of `fourier_transform`."""
     image = torch.fft.irfftn(spectrum, s=(box,) * ndim, dim=_axes(ndim))
     return torch.fft.fftshift(image, dim=_axes(ndim))
@@ -102,9 +100,7 @@ def fourier_crop(image: Float[Tensor, "..."], box: int, ndim: int = 2) -> Float[
     return inverse_fourier_transform(cropped, box, ndim) * (box / old) ** ndim
 
 
-def shift_phase(
-    shift_pixels: Float[Tensor, "*batch ndim"], box: int, ndim: int = 2
-) -> Complex[Tensor, "..."]:
+def shift_phase(shift_pixels: Float[Tensor, "*batch ndim"], box: int, ndim: int = 2) -> Complex[Tensor, "..."]:
     """Phase ramp that moves an image by x, y (, z) pixels (Fourier shift theorem)."""
     frequency = frequency_grid(box, 1.0, ndim, device=shift_pixels.device, dtype=shift_pixels.dtype)
     turns = torch.einsum("...d,bd->b...", frequency, shift_pixels.reshape(-1, ndim))

@@ -23,9 +23,7 @@ def soft_sphere(
     return 0.5 + 0.5 * torch.cos(torch.pi * ramp)
 
 
-def rotate_volume(
-    volume: Float[Tensor, "box box box"], rotation: Float[Tensor, "3 3"]
-) -> Float[Tensor, "box box box"]:
+def rotate_volume(volume: Float[Tensor, "box box box"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "box box box"]:
     """Volume turned about its centre by `rotation` (on xyz columns), by trilinear interpolation."""
     box = volume.shape[-1]
     target = centred_coordinates(box, 3, device=volume.device, dtype=volume.dtype)

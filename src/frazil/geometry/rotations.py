@@ -69,9 +69,7 @@ def random_rotations(
     return roma.unitquat_to_rotmat(quaternion / quaternion.norm(dim=-1, keepdim=True))
 
 
-def rotation_angle(
-    first: Float[Tensor, "*batch 3 3"], second: Float[Tensor, "*batch 3 3"]
-) -> Float[Tensor, "*batch"]:
+def rotation_angle(first: Float[Tensor, "*batch 3 3"], second: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     """Angle in degrees of the turn that takes one orientation to the other."""
     return torch.rad2deg(roma.rotmat_geodesic_distance(first, second))
 

@@ -44,9 +44,7 @@ def symmetry_rotations(name: str) -> Float[Tensor, "order 3 3"]:
     try:
         generators = _generators(name.upper())
     except KeyError:
-        raise ValueError(
-            f"unknown symmetry {name!r}: use C1, C4, D7, T, O, or I1 to I4, as in RELION"
-        ) from None
+        raise ValueError(f"unknown symmetry {name!r}: use C1, C4, D7, T, O, or I1 to I4, as in RELION") from None
     return _closure(generators).float()
 
 
