@@ -21,9 +21,7 @@ def radius_squared(box: int, pixel_size: float) -> torch.Tensor:
 @pytest.mark.parametrize("box", [32, 33])
 def test_one_carbon_atom_is_the_sum_of_its_five_gaussians(box: int) -> None:
     pixel_size, b_factor = 0.5, 25.0
-    volume = potential_from_atoms(
-        torch.tensor([[3.0, -7.0, 11.0]]), ["C"], torch.tensor([b_factor]), box, pixel_size
-    )
+    volume = potential_from_atoms(torch.tensor([[3.0, -7.0, 11.0]]), ["C"], torch.tensor([b_factor]), box, pixel_size)
     carbon = gemmi.Element("C").c4322
     squared, exact = radius_squared(box, pixel_size), 0.0
     for a, b in zip(carbon.a, carbon.b, strict=True):

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.geometry import fourier_transform, frequency_grid, inverse_fourier_transform
+from frazil.physics.envelope import b_factor_envelope
 
 _OVERSAMPLING = 2  # atoms are spread on a grid this much finer, on which their Gaussians do not alias
 _REACH = 4.5  # Gaussians are spread to this many standard deviations: 4e-5 of the peak
@@ -41,7 +42,8 @@ def low_pass(
     """Volume seen through a Gaussian low-pass that falls to 1/e at `resolution` angstrom."""
     box = volume.shape[-1]
     frequency = frequency_grid(box, pixel_size, 3, device=volume.device, dtype=volume.dtype)
-    envelope = torch.exp(-resolution_b_factor(resolution) / 4 * frequency.square().sum(-1))
+    b_factor = volume.new_tensor(resolution_b_factor(resolution))
+    envelope = b_factor_envelope(b_factor, frequency.square().sum(-1))
     return inverse_fourier_transform(fourier_transform(volume, 3) * envelope, box, 3)
 
 
@@ -117,9 +119,7 @@ def _spread(positions: Tensor, amplitudes: Tensor, b_factors: Tensor, box: int) 
     return grid.view(box, box, box)
 
 
-def _stamps(
-    positions: Tensor, amplitudes: Tensor, b_factors: Tensor, reach: int, box: int
-) -> tuple[Tensor, Tensor]:
+def _stamps(positions: Tensor, amplitudes: Tensor, b_factors: Tensor, reach: int, box: int) -> tuple[Tensor, Tensor]:
     """Flat voxel indices and values of each atom's Gaussians, summed over its terms."""
     nearest = positions.round()
     voxel = nearest[:, :, None] + torch.arange(-reach, reach + 1, device=positions.device)
