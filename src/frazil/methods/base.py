@@ -50,9 +50,7 @@ class StepContext:
         """This rank's rows of the joined batch of `batch_size` rows."""
         rows, rest = divmod(batch_size, self.world_size)
         if rest:
-            raise ValueError(
-                f"a batch of {batch_size} images cannot be shared evenly by {self.world_size} ranks"
-            )
+            raise ValueError(f"a batch of {batch_size} images cannot be shared evenly by {self.world_size} ranks")
         return slice(self.rank * rows, (self.rank + 1) * rows)
 
 
@@ -92,4 +90,4 @@ class Method(ABC):
 
     @abstractmethod
     def to(self, device: torch.device) -> None:
-        """Move parameters and optimizer state to the device, in place."""
+        """Move parameters and buffers to the device, in place; the loop does it before it loads a state."""

@@ -1,0 +1,6 @@
+"""The one loop of all methods, and the folder that a run leaves."""
+
+from frazil.training.fit import FitSettings, Interrupted, fit
+from frazil.training.run_folder import RunFolder
+
+__all__ = ["FitSettings", "Interrupted", "RunFolder", "fit"]

@@ -1,0 +1,62 @@
+"""Where a run computes: the device, the precision and the ranks, by Lightning Fabric."""
+
+import logging
+import os
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments import LightningEnvironment
+from torch import Tensor, nn
+
+
+def launch(device: str, precision: str) -> Fabric:
+    """Join the ranks that torchrun or srun started, if any, on the device: auto, cpu, cuda or cuda:N."""
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        ranks, here = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    else:
+        # Only srun sets the STEP variables; sbatch sets SLURM_NTASKS also for a script that runs once.
+        ranks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+        here = ranks // int(os.environ.get("SLURM_STEP_NUM_NODES", 1))
+    chosen = _choose_device(device, here)
+    fabric = Fabric(
+        accelerator=chosen.type,
+        devices=here if chosen.index is None else [chosen.index],
+        num_nodes=ranks // here,
+        strategy="ddp" if ranks > 1 else "auto",
+        precision=precision,  # type: ignore[arg-type]
+        # Left to itself, Fabric takes a script under sbatch for one of several tasks, and waits for the others.
+        plugins=[] if ranks > 1 else [LightningEnvironment()],
+    )
+    fabric.launch()
+    return fabric
+
+
+def _choose_device(name: str, ranks_here: int) -> torch.device:
+    kind, _, index = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
+        raise ValueError(f"device {name!r}: choose auto, cpu, cuda or cuda:N")
+    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cpu" or (kind == "auto" and present == 0):
+        return torch.device("cpu")
+    if ranks_here > (1 if index else present) or int(index or 0) >= present:
+        raise ValueError(f"device {name!r}: {ranks_here} processes see {present} CUDA devices, and each needs one")
+    return torch.device("cuda", int(index)) if index else torch.device("cuda")
+
+
+def over_ranks(fabric: Fabric, tensor: Tensor, what: str) -> Tensor:
+    """The "mean" or the "max" of a tensor over the ranks."""
+    return cast(Tensor, fabric.all_reduce(tensor, reduce_op=what))
+
+
+def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the ranks, all in one message."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if fabric.world_size == 1 or not gradients:
+        return
+    joined = over_ranks(fabric, torch.cat([gradient.reshape(-1) for gradient in gradients]), "mean")
+    parts = joined.split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
