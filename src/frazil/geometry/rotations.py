@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import TypeVar
 
 import roma
 import torch
@@ -10,21 +10,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 
+Record = TypeVar("Record", bound="Batched")  # not typing.Self: beartype refuses it on methods
+
+
 @dataclass(frozen=True)
 class Batched:
     """Tensors that share a leading batch axis; indexing and moving act on all of them."""
 
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+    def map(self: Record, function: Callable[[Tensor], Tensor]) -> Record:
         """Same record with `function` applied to every tensor."""
         return type(self)(**{field.name: function(getattr(self, field.name)) for field in fields(self)})
 
-    def __getitem__(self, index: slice | Tensor) -> Self:
+    def __getitem__(self: Record, index: slice | Tensor) -> Record:
         return self.map(lambda tensor: tensor[index])
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
 
-    def to(self, target: torch.device | torch.dtype | str) -> Self:
+    def to(self: Record, target: torch.device | torch.dtype | str) -> Record:
         """Same record on another device or in another precision."""
         return self.map(lambda tensor: tensor.to(target))
 
@@ -81,15 +84,36 @@ def rotation_grid(order: int) -> Float[Tensor, "count 3 3"]:
     (Yershova et al., Int. J. Robot. Res. 29:801, 2010). Rotation i of one order has children 8 i ... 8 i + 7 in
     the next, which split its pixel of the sphere in four and its arc of the circle in two.
     """
+    arcs = 6 * 2**order
+    psi = (torch.arange(arcs, dtype=torch.float64) + 0.5) * 360 / arcs
+    in_plane = euler_to_rotation(torch.nn.functional.pad(psi[:, None], (2, 0)))
+    pixel, arc = _nested_order(12, 6, order)
+    return (in_plane[arc] @ _frames(order)[pixel]).float()
+
+
+def _healpix_angles(order: int) -> Tensor:
+    """RELION angles with psi 0 of the nested HEALPix directions."""
     from astropy_healpix import HEALPix
 
-    nside, arcs = 2**order, 6 * 2**order
-    longitude, latitude = HEALPix(nside, order="nested").healpix_to_lonlat(range(12 * nside**2))
-    rot = torch.as_tensor(longitude.deg, dtype=torch.float64)
-    tilt = 90 - torch.as_tensor(latitude.deg, dtype=torch.float64)
-    psi = (torch.arange(arcs, dtype=torch.float64) + 0.5) * 360 / arcs
-    pixel, arc = _nested_order(12, 6, order)
-    return euler_to_rotation(torch.stack([rot[pixel], tilt[pixel], psi[arc]], dim=-1)).float()
+    pixels = HEALPix(2**order, order="nested")
+    longitude, latitude = pixels.healpix_to_lonlat(range(pixels.npix))
+    rot, tilt = torch.as_tensor(longitude.deg), 90 - torch.as_tensor(latitude.deg)
+    return torch.stack([rot, tilt, torch.zeros_like(rot)], dim=-1)
+
+
+def _frames(order: int) -> Tensor:
+    """One rotation per direction of view, its in-plane angle carried along from the centre of the base pixel.
+
+    With psi counted from the meridian instead, neighbours at a pole differ by their rot, and at every order some
+    children lie more than 20 degrees from their parent.
+    """
+    base = euler_to_rotation(_healpix_angles(0)).repeat_interleave(4**order, dim=0)
+    centre, view = base[:, 2], euler_to_rotation(_healpix_angles(order))[:, 2]
+    cross = torch.linalg.cross(view, centre)
+    skew = torch.stack([torch.linalg.cross(cross, axis.expand_as(cross)) for axis in torch.eye(3).to(cross)], dim=-1)
+    cosine = (view * centre).sum(-1)[:, None, None]
+    # The smallest turn that takes the view to the centre (Rodrigues).
+    return base @ (torch.eye(3).to(cross) + skew + skew @ skew / (1 + cosine))
 
 
 def _nested_order(pixels: int, arcs: int, order: int) -> tuple[Tensor, Tensor]:
