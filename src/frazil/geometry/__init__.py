@@ -12,7 +12,7 @@ from frazil.geometry.fourier import (
     shell_sum,
     shift_phase,
 )
-from frazil.geometry.resampling import centred_coordinates, rotate_volume, soft_sphere
+from frazil.geometry.resampling import centred_coordinates, rotate_volume, soft_sphere, turned_back
 from frazil.geometry.rotations import (
     Batched,
     Pose,
@@ -47,4 +47,5 @@ __all__ = [
     "soft_sphere",
     "symmetrise",
     "symmetry_rotations",
+    "turned_back",
 ]

@@ -103,7 +103,8 @@ def fourier_crop(image: Float[Tensor, "..."], box: int, ndim: int = 2) -> Float[
 def shift_phase(shift_pixels: Float[Tensor, "*batch ndim"], box: int, ndim: int = 2) -> Complex[Tensor, "..."]:
     """Phase ramp that moves an image by x, y (, z) pixels (Fourier shift theorem)."""
     frequency = frequency_grid(box, 1.0, ndim, device=shift_pixels.device, dtype=shift_pixels.dtype)
-    turns = torch.einsum("...d,bd->b...", frequency, shift_pixels.reshape(-1, ndim))
+    flat = shift_pixels.reshape(-1, *[1] * ndim, ndim)
+    turns = (frequency * flat).sum(-1)  # not a matrix product: autocast and TF32 would round the phase
     phase = torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
     return phase.reshape(*shift_pixels.shape[:-1], *phase.shape[1:])
 

@@ -68,9 +68,10 @@ def evaluate_ctf(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor,
     shape = (-1, *[1] * (frequency.dim() - 1))
 
     def column(values: Tensor) -> Tensor:
-        return values.to(frequency).reshape(shape)
+        return values.to(frequency.device, torch.float64).reshape(shape)
 
-    x, y = frequency[..., 0], frequency[..., 1]
+    # chi passes hundreds of radians at high defocus, where single precision is off by 4e-4.
+    x, y = frequency[..., 0].double(), frequency[..., 1].double()
     square = x**2 + y**2
     angle = 2 * torch.deg2rad(column(ctf.astigmatism_deg))
     # k^2 cos 2(theta - angle) without theta: smooth at zero frequency and at zero astigmatism.
@@ -82,4 +83,4 @@ def evaluate_ctf(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor,
     chi = torch.pi * wavelength * (mean * square + half_difference * astigmatism)
     chi = chi - torch.pi / 2 * cs * wavelength**3 * square**2
     phase = torch.asin(column(ctf.amplitude_contrast)) + torch.deg2rad(column(ctf.phase_shift_deg))
-    return torch.sin(chi + phase) * b_factor_envelope(column(ctf.b_factor), square)
+    return (torch.sin(chi + phase) * b_factor_envelope(column(ctf.b_factor), square)).to(frequency.dtype)

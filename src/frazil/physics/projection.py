@@ -7,7 +7,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
-from frazil.geometry import centred_coordinates, frequency_grid, inverse_fourier_transform
+from frazil.geometry import centred_coordinates, frequency_grid, inverse_fourier_transform, turned_back
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def central_slices(
     values = spectrum.values
     frequency = frequency_grid(box, device=values.device, dtype=values.dtype)
     inside = frequency.norm(dim=-1) < 0.5
-    points = frequency[inside] @ rotation[:, :2, :]  # rows: (R^-1 k)^T = k^T R
+    points = turned_back(frequency[inside], rotation[:, None])
     mirrored = points[..., :1] < 0  # only x >= 0 is stored; the rest is its complex conjugate
     points = torch.where(mirrored, -points, points)
     sampled = _interpolate(values, points)
@@ -75,7 +75,8 @@ def _interpolate(values: Tensor, points: Tensor) -> Tensor:
     # grid_sample's -1 and 1 are the centres of the first and last sample (align_corners).
     scale = 2 / (points.new_tensor([half, padded, padded]) - 1)
     grid = (points * padded + origin) * scale - 1
-    return grid_sample(values[None], grid[None, None], align_corners=True)[0, :, 0]
+    # "border": within one sample of Nyquist the nearest sample stands for its periodic partner, not zero.
+    return grid_sample(values[None], grid[None, None], padding_mode="border", align_corners=True)[0, :, 0]
 
 
 def project(
@@ -102,6 +103,6 @@ def project_in_real_space(
     """Projections by turning the volume on its grid and summing along z: slow, and the tests' oracle."""
     box = volume.shape[-1]
     target = centred_coordinates(box, 3, device=volume.device, dtype=volume.dtype)
-    grid = ((target @ rotation[:, None, None]) + box // 2) * (2 / (box - 1)) - 1
+    grid = (turned_back(target, rotation[:, None, None, None]) + box // 2) * (2 / (box - 1)) - 1
     turned = grid_sample(volume.expand(len(rotation), 1, box, box, box), grid, align_corners=True)
     return turned[:, 0].sum(1)
