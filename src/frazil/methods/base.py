@@ -65,8 +65,8 @@ class Method(ABC):
     def update(self, batch: Any, context: StepContext) -> dict[str, Tensor | float]:
         """Take one training step and name its finite scalars, means over this rank's share of the batch.
 
-        Return the same names at every step, as detached tensors rather than `.item()`, which would wait for
-        the device; one that is not finite stops the run.
+        At least one, as tensors rather than `.item()`, which would wait for the device; one that is not finite
+        stops the run.
         """
 
     @abstractmethod

@@ -3,7 +3,14 @@
 from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf, make_ctf
 from frazil.physics.envelope import b_factor_envelope, b_factor_of_nyquist_value
 from frazil.physics.image_formation import form_images, noise_std_for_snr, signal_to_noise_db
-from frazil.physics.noise import BackgroundPatches, colour_noise, radial_power, white_noise
+from frazil.physics.noise import (
+    ColouredNoise,
+    NoiseModel,
+    PatchNoise,
+    colour_noise,
+    radial_power,
+    white_noise,
+)
 from frazil.physics.potential import (
     centre_of_mass,
     deposit_gaussians,
@@ -37,15 +44,17 @@ from frazil.physics.projection import (
 
 __all__ = [
     "CTF",
-    "BackgroundPatches",
     "CTFPrior",
     "CTFRanges",
     "CTFTable",
+    "ColouredNoise",
     "Conditions",
     "FourierVolume",
     "GaussianEulerRotations",
     "GaussianShifts",
     "ImagingPrior",
+    "NoiseModel",
+    "PatchNoise",
     "RotationPrior",
     "ShiftPrior",
     "TriangularShifts",

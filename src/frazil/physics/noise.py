@@ -1,6 +1,7 @@
 """What the detector adds: white noise, noise with a measured power spectrum, and patches of real background."""
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -45,17 +46,64 @@ def radial_power(
     return shell_average(power, box)
 
 
-@dataclass(frozen=True)
-class BackgroundPatches:
-    """Patches of real background and the row of the CTF table of the micrograph each was cut from.
+class NoiseModel(ABC):
+    """What stands beside the particle in an image. Each image takes the noise of one particle's micrograph."""
 
-    A patch and a CTF are drawn together: noise and defocus of one micrograph belong together (Gupta et al. 2021).
+    @abstractmethod
+    def sample(
+        self, particle: Int[Tensor, " batch"], box: int, generator: torch.Generator
+    ) -> Float[Tensor, "batch box box"]:
+        """Noise for images that take the place of the given particles (rows of the particle table)."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> "NoiseModel":
+        """Same model on another device."""
+
+
+@dataclass(frozen=True)
+class ColouredNoise(NoiseModel):
+    """Gaussian noise with the radial power spectrum of the particle's micrograph, or of its group of them.
+
+    `power` holds, for each box that images are cropped to, the spectra (groups, shells) in the units of
+    `radial_power`; `group` is the row of those for each particle.
     """
 
-    patches: Float[Tensor, "count box box"]
-    micrograph: Int[Tensor, " count"]
+    power: dict[int, Float[Tensor, "groups shells"]]
+    group: Int[Tensor, " particles"]
 
-    def sample(self, count: int, generator: torch.Generator) -> "BackgroundPatches":
-        """Patches drawn with replacement, with their micrographs."""
-        index = torch.randint(len(self.patches), (count,), generator=generator, device=generator.device)
-        return BackgroundPatches(self.patches[index], self.micrograph[index])
+    def sample(
+        self, particle: Int[Tensor, " batch"], box: int, generator: torch.Generator
+    ) -> Float[Tensor, "batch box box"]:
+        white = white_noise((len(particle), box, box), generator)
+        return colour_noise(white, self.power[box][self.group[particle]])
+
+    def to(self, device: torch.device | str) -> "ColouredNoise":
+        power = {box: spectra.to(device) for box, spectra in self.power.items()}
+        return replace(self, power=power, group=self.group.to(device))
+
+
+@dataclass(frozen=True)
+class PatchNoise(NoiseModel):
+    """Patches of real background, each from the micrograph of the particle whose place it takes.
+
+    `patches` holds, for each box, all patches (count, box, box) ordered by group; group g has `counts[g]` of them from
+    `starts[g]` on; `group` is that of each particle. Patch and CTF of one micrograph belong together (Gupta et al.
+    2021, section IV).
+    """
+
+    patches: dict[int, Float[Tensor, "count box box"]]
+    starts: Int[Tensor, " groups"]
+    counts: Int[Tensor, " groups"]
+    group: Int[Tensor, " particles"]
+
+    def sample(
+        self, particle: Int[Tensor, " batch"], box: int, generator: torch.Generator
+    ) -> Float[Tensor, "batch box box"]:
+        group = self.group[particle]
+        uniform = torch.rand(len(particle), generator=generator, device=generator.device, dtype=torch.float64)
+        return self.patches[box][self.starts[group] + (uniform * self.counts[group]).long()]
+
+    def to(self, device: torch.device | str) -> "PatchNoise":
+        patches = {box: images.to(device) for box, images in self.patches.items()}
+        tables = {name: getattr(self, name).to(device) for name in ("starts", "counts", "group")}
+        return replace(self, patches=patches, **tables)

@@ -1,0 +1,1 @@
+"""What is inferred for each image, shared by several methods."""

@@ -1,0 +1,117 @@
+"""What a CryoGAN reconstruction is told: its one configuration, its stages and the published recipe."""
+
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of the run at one box: coarse images first, finer ones when the map is ready for them."""
+
+    box: int
+    start: int
+    steps: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class CryoGANConfig:
+    """How CryoGAN learns: stages from coarse to fine, the critic, the rates."""
+
+    symmetry: str = "C1"
+    """Point group in RELION's settings."""
+    boxes: tuple[int, ...] = (32, 48, 64)
+    """Side in pixels to which images are Fourier-cropped in each stage; no finer than the images themselves."""
+    steps: tuple[int, ...] = (1200, 800, 800)
+    """Updates of the volume in each stage."""
+    batch_sizes: tuple[int, ...] = (32, 32, 32)
+    """Images that a critic sees at a time in each stage."""
+    critic_steps: int = 4
+    """Updates of the critic for each one of the volume."""
+    critic: Literal["strided", "max-pool"] = "strided"
+    """strided: fast; max-pool: as published."""
+    critic_width: int = 16
+    """Channels of the critic's first block; each further block has twice as many."""
+    critic_blocks: int = 4
+    """Halvings of the image in the critic."""
+    penalty: Literal["vector", "per-pixel", "zero-centred"] = "vector"
+    """What keeps the critic smooth: the textbook's gradient penalty, the published one, or R1 + R2."""
+    penalty_weight: float = 1.0
+    """Weight of the penalty; one per pixel is that of the vector norm times the number of pixels."""
+    volume_rate: float = 0.06
+    """Adam's learning rate of the volume at the start of a stage."""
+    critic_rate: float = 1e-3
+    """Adam's learning rate of the critic at the start of a stage."""
+    final_rate: float = 0.05
+    """Both rates at the end of a stage, as a fraction of those at its start; they fall exponentially."""
+    averaging: float = 0.99
+    """Decay of the running average of the volume's iterates that is the result; 0 takes the last iterate."""
+    augmentation: Literal["dihedral", "none"] = "dihedral"
+    """Turns and flips of real and simulated images alike, which uniform poses allow."""
+    image_mask: Literal["soft-circle", "none"] = "soft-circle"
+    """What both the real and the simulated images are seen through."""
+    negativity: Literal["free", "relaxed"] = "free"
+    """relaxed: density from 0 at first to -1 % of the maximum at the end, as published."""
+    smoothing: float = 0.0
+    """Gaussian blur of both kinds of images at the start, standard deviation in pixels; gone at the end."""
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.boxes), len(self.steps), len(self.batch_sizes)}
+        if len(lengths) != 1 or not self.boxes:
+            raise ValueError(
+                f"stages need as many boxes as steps and batch sizes: {len(self.boxes)} boxes,"
+                f" {len(self.steps)} steps, {len(self.batch_sizes)} batch sizes"
+            )
+        if list(self.boxes) != sorted(set(self.boxes)):
+            raise ValueError(f"boxes must grow from stage to stage, these are {self.boxes}")
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages in order, with the step at which each begins."""
+        starts = accumulate(self.steps, initial=0)
+        return tuple(map(Stage, self.boxes, starts, self.steps, self.batch_sizes))
+
+    def up_to(self, box: int) -> "CryoGANConfig":
+        """Same recipe without the stages finer than `box`; with one at `box` where all are."""
+        kept = sum(stage.box <= box for stage in self.stages)
+        if not kept:
+            return replace(self, boxes=(box,), steps=self.steps[:1], batch_sizes=self.batch_sizes[:1])
+        return replace(self, boxes=self.boxes[:kept], steps=self.steps[:kept], batch_sizes=self.batch_sizes[:kept])
+
+    def stage(self, step: int) -> Stage:
+        """The stage that a step belongs to."""
+        return next(stage for stage in reversed(self.stages) if stage.start <= step)
+
+
+def rate_factor(config: CryoGANConfig, step: int) -> float:
+    """Learning rates at a step, as a fraction of those at the start of its stage."""
+    stage = config.stage(step)
+    return config.final_rate ** ((step - stage.start) / max(1, stage.steps - 1))
+
+
+def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
+    """The recipe for real data of Gupta et al. 2021 at one box: per-pixel penalty, max-pool critic, batches of 8.
+
+    The critic keeps the six halvings and 96 channels where the box allows; 8 images, 5 updates a step.
+    """
+    blocks = min(6, box.bit_length() - 2)
+    steps = max(1, epochs * images // (8 * 5))
+    return CryoGANConfig(
+        boxes=(box,),
+        steps=(steps,),
+        batch_sizes=(8,),
+        critic="max-pool",
+        critic_width=96,
+        critic_blocks=blocks,
+        penalty="per-pixel",
+        penalty_weight=1.0,
+        volume_rate=1e-3,
+        critic_rate=1e-3,
+        final_rate=0.92**epochs,
+        averaging=0.0,
+        augmentation="none",
+        image_mask="none",
+        negativity="relaxed",
+        smoothing=2.0,
+    )

@@ -1,0 +1,212 @@
+"""One half of the data against its own critic (Gupta et al. 2021, algorithm 1)."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from frazil.geometry import fourier_crop, soft_sphere, symmetrise, symmetry_rotations
+from frazil.losses import (
+    gradient_penalty,
+    gradient_penalty_per_pixel,
+    interpolate,
+    wasserstein_critic_loss,
+    wasserstein_generator_loss,
+    zero_centred_penalty,
+)
+from frazil.methods.base import StepContext
+from frazil.methods.cryogan.config import CryoGANConfig, rate_factor
+from frazil.methods.cryogan.simulator import HalfConditions, draw_conditions, simulate_images
+from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth, standardise
+from frazil.nets import PooledCritic, StridedCritic
+from frazil.physics import FourierVolume, to_fourier_volume
+
+_CRITICS: dict[str, type[StridedCritic] | type[PooledCritic]] = {"strided": StridedCritic, "max-pool": PooledCritic}
+_PENALTIES = {"vector": gradient_penalty, "per-pixel": gradient_penalty_per_pixel}
+_BETAS = (0.5, 0.9)
+_SCALE_RATE = 1e-3
+_TAPER = 0.1  # of the support's radius
+
+
+class HalfReconstruction:
+    """Volume, critic and their optimizers of one half; it knows of no other.
+
+    `voxels`, the parameter, is the density times sqrt(box): a line of sight through voxels of size 1 and random sign
+    adds up to about 1, the noise's standard deviation, at every box.
+    """
+
+    def __init__(self, config: CryoGANConfig, conditions: HalfConditions, support: tuple[float, float]) -> None:
+        self.config, self.conditions = config, conditions
+        self._support, self._image_radius = support
+        self._symmetry = symmetry_rotations(config.symmetry)
+        self.device = torch.device("cpu")
+        self._build(config.boxes[0])
+
+    # --- what there is at one box ---------------------------------------------------------------------------------
+
+    def _build(self, box: int) -> None:
+        config, self.box = self.config, box
+        self.pixel_size = self.conditions.field / box
+        self.voxels = nn.Parameter(torch.zeros(box, box, box, device=self.device))
+        self.log_scales = nn.Parameter(torch.zeros(2, device=self.device))
+        self.average = torch.zeros_like(self.voxels)
+        self.critic = _CRITICS[config.critic](box, config.critic_width, config.critic_blocks).to(self.device)
+        self.volume_optimizer = torch.optim.Adam(
+            [{"params": [self.voxels]}, {"params": [self.log_scales]}], betas=_BETAS
+        )
+        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=_BETAS)
+        radius = self._support / self.pixel_size
+        self.sphere = soft_sphere(box, (1 - _TAPER) * radius, _TAPER * radius, device=self.device)
+        self.image_mask = self._make_image_mask(box)
+        self._sources = dihedral_sources(box, self.device)
+
+    def _make_image_mask(self, box: int) -> Tensor:
+        if self.config.image_mask == "none":
+            return torch.ones(box, box, device=self.device)
+        radius = self._image_radius / self.pixel_size
+        return soft_sphere(box, 0.9 * radius, 0.1 * radius, ndim=2, device=self.device)
+
+    def enter_stage(self, box: int, real: Float[Tensor, "steps batch box box"]) -> None:
+        """Go on at a larger box: same density, same contrast against the noise, and the critic's features kept."""
+        old, voxels, average, features = self.box, self.voxels.detach(), self.average, self.critic.features.state_dict()
+        images = real.flatten(0, 1)
+        # Images have unit background at every box; cropping them back says how the contrast changed.
+        background = 1 - soft_sphere(old, 0.4 * old, 0, ndim=2, device=self.device)
+        contrast = (fourier_crop(images, old) * background).square().mean().sqrt() / background.mean().sqrt()
+        scale = float(contrast) * (old / box) ** 0.5
+        log_scales = self.log_scales.detach()
+        self._build(box)
+        with torch.no_grad():
+            self.voxels.copy_(scale * fourier_crop(voxels, box, 3))
+            self.average.copy_(scale * fourier_crop(average, box, 3))
+            self.log_scales.copy_(log_scales)
+            self.critic.features.load_state_dict(features)
+
+    # --- the volume -------------------------------------------------------------------------------------------------
+
+    def _constrain(self, voxels: Float[Tensor, "box box box"], progress: float) -> Float[Tensor, "box box box"]:
+        """Symmetric density inside the soft sphere, and no more negative than allowed at this point of the run."""
+        volume = symmetrise(voxels * self.sphere, self._symmetry) * self.box**-0.5
+        if self.config.negativity == "relaxed":
+            volume = torch.maximum(volume, -0.01 * progress * volume.detach().amax())
+        return volume
+
+    @torch.no_grad()
+    def volume(self) -> Float[Tensor, "box box box"]:
+        """The reconstruction: the running average of the iterates."""
+        return self._constrain(self.average if self.config.averaging > 0 else self.voxels, 1.0)
+
+    def simulate(self, volume: Tensor, rows: slice, generator: torch.Generator) -> Float[Tensor, "batch box box"]:
+        """Images of a volume under conditions like those of this half's particles."""
+        draw = draw_conditions(self.conditions, rows.stop, self.box, rows, generator)
+        return simulate_images(to_fourier_volume(volume), draw, self.pixel_size, self.log_scales)
+
+    # --- learning ---------------------------------------------------------------------------------------------------
+
+    def update(
+        self, real: Float[Tensor, "steps share box box"], context: StepContext, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Critic steps on fresh batches, then one step of the volume, whose spectrum is computed once for all."""
+        self._set_rates(context.step)
+        spectrum = to_fourier_volume(self._constrain(self.voxels, self._progress(context.step)))
+        self.critic.requires_grad_(True)
+        for images in real:
+            fake = self._simulate(spectrum.detach(), context, generator).detach()
+            scalars = self._update_critic(images, fake, context, generator)
+        self.critic.requires_grad_(False)
+        loss = wasserstein_generator_loss(self._score(self._simulate(spectrum, context, generator), context))
+        self.volume_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        context.average_gradients([self.voxels, self.log_scales])
+        self.volume_optimizer.step()
+        self.average.lerp_(self.voxels.detach(), 1 - self.config.averaging)
+        return {**scalars, "signal": self.log_scales[0].exp().detach(), "noise": self.log_scales[1].exp().detach()}
+
+    def _update_critic(
+        self, real: Tensor, fake: Tensor, context: StepContext, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        step, count = context.step, self._joined(context)
+        real = self._view(real, step)
+        if self.config.augmentation == "dihedral":
+            real, fake = (self._turn(images, context, generator) for images in (real, fake))
+        scores = self._score(torch.cat([real, fake]), context)
+        distance = -wasserstein_critic_loss(*scores.chunk(2))
+        weight = torch.rand(count, generator=generator, device=self.device)[context.share(count)]
+        penalty = self._penalty(real, fake, weight)
+        self.critic_optimizer.zero_grad(set_to_none=True)
+        (self.config.penalty_weight * penalty - distance).backward()
+        context.average_gradients(self.critic.parameters())
+        self.critic_optimizer.step()
+        return {"critic_distance": distance.detach(), "penalty": penalty.detach()}
+
+    def _penalty(self, real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
+        # In single precision whatever the run's: a gradient of a gradient in bfloat16 is mostly rounding.
+        if self.config.penalty == "zero-centred":
+            return zero_centred_penalty(self.critic, real) + zero_centred_penalty(self.critic, fake)
+        return _PENALTIES[self.config.penalty](self.critic, interpolate(real, fake, weight))
+
+    def _simulate(self, spectrum: FourierVolume, context: StepContext, generator: torch.Generator) -> Tensor:
+        count = self._joined(context)
+        draw = draw_conditions(self.conditions, count, self.box, context.share(count), generator)
+        return self._view(simulate_images(spectrum, draw, self.pixel_size, self.log_scales), context.step)
+
+    def _view(self, images: Tensor, step: int) -> Tensor:
+        """Real and simulated images alike: blurred while that is asked for, masked, standardised."""
+        sigma = self.config.smoothing * (1 - self._progress(step))
+        return standardise(smooth(images, sigma), self.image_mask)
+
+    def _turn(self, images: Tensor, context: StepContext, generator: torch.Generator) -> Tensor:
+        count = self._joined(context)
+        element = torch.randint(8, (count,), generator=generator, device=self.device)
+        return dihedral(images, self._sources, element[context.share(count)])
+
+    def _score(self, images: Tensor, context: StepContext) -> Tensor:
+        with context.autocast():
+            return self.critic(images).float()
+
+    def _joined(self, context: StepContext) -> int:
+        return self.config.stage(context.step).batch_size
+
+    def _progress(self, step: int) -> float:
+        return step / sum(self.config.steps)
+
+    def _set_rates(self, step: int) -> None:
+        factor = rate_factor(self.config, step)
+        for group, rate in zip(self.volume_optimizer.param_groups, (self.config.volume_rate, _SCALE_RATE), strict=True):
+            group["lr"] = factor * rate
+        self.critic_optimizer.param_groups[0]["lr"] = factor * self.config.critic_rate
+
+    # --- storing ----------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next update depends on."""
+        return {
+            "box": self.box,
+            "voxels": self.voxels.detach(),
+            "log_scales": self.log_scales.detach(),
+            "average": self.average,
+            "critic": self.critic.state_dict(),
+            "volume_optimizer": self.volume_optimizer.state_dict(),
+            "critic_optimizer": self.critic_optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave, at whatever box it was."""
+        self._build(state["box"])
+        with torch.no_grad():
+            self.voxels.copy_(state["voxels"])
+            self.log_scales.copy_(state["log_scales"])
+            self.average.copy_(state["average"])
+        for name in ("critic", "volume_optimizer", "critic_optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+
+    def to(self, device: torch.device) -> None:
+        """Move parameters, optimizer state and conditions to the device."""
+        state = self.state_dict()
+        self.device = device
+        self._symmetry = self._symmetry.to(device)
+        ctf = None if self.conditions.ctf is None else self.conditions.ctf.to(device)
+        self.conditions = replace(self.conditions, ctf=ctf, noise=self.conditions.noise.to(device))
+        self.load_state_dict(state)

@@ -1,0 +1,106 @@
+"""CryoGAN (Gupta et al., IEEE TCI 7:759, 2021): two halves of the data, reconstructed side by side."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.methods.cryogan.config import CryoGANConfig
+from frazil.methods.cryogan.half import HalfReconstruction
+from frazil.methods.cryogan.simulator import HalfConditions
+from frazil.metrics import Alignment, align, apply_alignment, fourier_shell_correlation, refine_alignment
+
+_SEARCH_AGAIN = 0.02  # of correlation that a local alignment may lose before the whole of SO(3) is searched again
+
+
+class CryoGAN(Method):
+    """Two independent reconstructions; they meet only when their resolution is measured.
+
+    `support` is the radius in angstrom of the sphere that holds the volume, and that of the circle through which the
+    critic sees images.
+    """
+
+    def __init__(
+        self, config: CryoGANConfig, conditions: Sequence[HalfConditions], support: tuple[float, float]
+    ) -> None:
+        self.config = config
+        self.halves = [HalfReconstruction(config, half, support) for half in conditions]
+        self._alignment: Alignment | None = None
+        self._parallel = ThreadPoolExecutor(len(self.halves), initializer=_one_thread)
+
+    def update(
+        self, batch: Sequence[Float[Tensor, "steps share box box"]], context: StepContext
+    ) -> dict[str, Tensor | float]:
+        """One step of algorithm 1 in each half; `batch` holds the real images of each, one row for each critic step."""
+        self._enter_stage(batch, context)
+        generators = [context.generator("cryogan", half) for half in range(len(self.halves))]
+        jobs = list(zip(self.halves, batch, generators, strict=True))
+        several = context.world_size == 1 and context.device.type == "cpu" and torch.get_num_threads() > 1
+        run: Callable = self._parallel.map if several else map
+        scalars = list(run(lambda job: job[0].update(job[1], context, job[2]), jobs))
+        return {name: torch.stack([half[name] for half in scalars]).mean() for name in scalars[0]}
+
+    def _enter_stage(self, batch: Sequence[Tensor], context: StepContext) -> None:
+        """In the calling thread: new critics draw from the global generator."""
+        stage = self.config.stage(context.step)
+        first = context.step == 0
+        for number, (half, real) in enumerate(zip(self.halves, batch, strict=True)):
+            if half.box == stage.box and not first:
+                continue
+            with torch.random.fork_rng():
+                torch.manual_seed(stable_seed(context.seed, "critic", number, stage.box))
+                half.enter_stage(stage.box, real)
+
+    def figures(self, context: StepContext) -> dict[str, float]:
+        """Resolution between the half maps at FSC 0.143, after alignment over both hands."""
+        first, second = (half.volume() for half in self.halves)
+        if not bool(first.abs().amax() > 0 and second.abs().amax() > 0):
+            return {}
+        self._alignment = self._align(second, first)
+        aligned = apply_alignment(second, self._alignment, self.halves[0].pixel_size)
+        fsc = fourier_shell_correlation(first, aligned, self.halves[0].pixel_size)
+        return {"half_map_resolution": fsc.resolution(0.143)}
+
+    def _align(self, moving: Tensor, reference: Tensor) -> Alignment:
+        pixel_size, old = self.halves[0].pixel_size, self._alignment
+        if old is not None:
+            near = refine_alignment(moving, reference, pixel_size, old)
+            if near.score > old.score - _SEARCH_AGAIN:
+                return near
+        return align(moving, reference, pixel_size, self.config.symmetry)
+
+    @torch.no_grad()
+    def examples(self, count: int, seed: int) -> Float[Tensor, "count box box"]:
+        """Simulated images of the first half as they stand, for a person to hold against real ones."""
+        half = self.halves[0]
+        generator = torch.Generator(half.device).manual_seed(stable_seed(seed, "examples"))
+        return half.simulate(half.volume(), slice(0, count), generator).cpu()
+
+    def stage(self, step: int) -> str:
+        """The box of this step."""
+        return f"{self.config.stage(step).box} px"
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"halves": [half.state_dict() for half in self.halves], "alignment": _alignment_state(self._alignment)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for half, stored in zip(self.halves, state["halves"], strict=True):
+            half.load_state_dict(stored)
+        self._alignment = Alignment(**state["alignment"]) if state["alignment"] else None
+
+    def to(self, device: torch.device) -> None:
+        for half in self.halves:
+            half.to(device)
+
+
+def _one_thread() -> None:
+    """Two halves on two cores, one thread each: the convolutions are too small to share one."""
+    torch.set_num_threads(1)
+
+
+def _alignment_state(alignment: Alignment | None) -> dict[str, Any]:
+    return {} if alignment is None else vars(alignment).copy()

@@ -1,0 +1,55 @@
+"""CryoGAN's simulator (Gupta et al. 2021, algorithm 2): a volume in, images like the microscope's out."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.geometry import Pose
+from frazil.physics import CTF, FourierVolume, NoiseModel, RotationPrior, ShiftPrior, form_images
+
+
+@dataclass(frozen=True)
+class HalfConditions:
+    """How the conditions of one half's images are distributed. Nothing in it is shared with the other half."""
+
+    rotations: RotationPrior
+    shifts: ShiftPrior
+    ctf: CTF | None
+    """One row for each of the half's particles; None for images that no lens has blurred."""
+    noise: NoiseModel
+    """Rows as in `ctf`: noise and defocus of one micrograph belong together."""
+    particles: int
+    field: float
+    """Side of the box in angstrom, at whatever pixel size."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Conditions of one batch: where the particles lie, through which lens, and what the detector adds."""
+
+    pose: Pose
+    ctf: CTF | None
+    noise: Float[Tensor, "batch box box"]
+
+
+def draw_conditions(conditions: HalfConditions, count: int, box: int, rows: slice, generator: torch.Generator) -> Draw:
+    """Conditions for the rows `rows` of a joined batch of `count`, which is drawn whole on every rank."""
+    pose = Pose(conditions.rotations.sample(count, generator), conditions.shifts.sample(count, generator))
+    particle = torch.randint(conditions.particles, (count,), generator=generator, device=generator.device)
+    noise = conditions.noise.sample(particle, box, generator)
+    ctf = None if conditions.ctf is None else conditions.ctf[particle[rows]]
+    return Draw(pose[rows], ctf, noise[rows])
+
+
+def simulate_images(
+    spectrum: FourierVolume, draw: Draw, pixel_size: float, log_scales: Float[Tensor, "2"]
+) -> Float[Tensor, "batch box box"]:
+    """Images of a volume under the drawn conditions; the scales of signal and noise are learnt.
+
+    y = e^a C_c S_t P_theta x + e^b n (Gupta et al. 2021, equation 1 and section IV).
+    """
+    clean = form_images(spectrum, draw.pose, draw.ctf, pixel_size, margin=1)
+    signal, noise = log_scales.exp()
+    return signal * clean + noise * draw.noise

@@ -1,0 +1,48 @@
+"""What the critic is shown of an image, real and simulated alike."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frazil.geometry import centred_coordinates, fourier_transform, frequency_grid, inverse_fourier_transform
+
+
+def standardise(
+    images: Float[Tensor, "batch box box"], mask: Float[Tensor, "box box"]
+) -> Float[Tensor, "batch box box"]:
+    """Each image with mean 0 and variance 1 under the mask, and 0 beyond it."""
+    total = mask.sum()
+    centred = images - (images * mask).sum((-1, -2), keepdim=True) / total
+    variance = (centred.square() * mask).sum((-1, -2), keepdim=True) / total
+    return centred * mask * torch.rsqrt(variance + 1e-6)
+
+
+def smooth(images: Float[Tensor, "batch box box"], sigma: float) -> Float[Tensor, "batch box box"]:
+    """Images blurred by a Gaussian of standard deviation `sigma` pixels."""
+    if sigma <= 0:
+        return images
+    box = images.shape[-1]
+    square = frequency_grid(box, device=images.device).square().sum(-1)
+    blur = torch.exp(-2 * (torch.pi * sigma) ** 2 * square)
+    return inverse_fourier_transform(fourier_transform(images) * blur, box)
+
+
+def dihedral_sources(box: int, device: torch.device) -> Int[Tensor, "8 pixels"]:
+    """For each flip and quarter turn about the origin `box // 2`, the pixel that each pixel takes its value from.
+
+    On an even box the row and column at the far edge have no partner; they wrap around, so that the origin stays.
+    """
+    turn = torch.tensor([[0, -1], [1, 0]])
+    flip = torch.tensor([[-1, 0], [0, 1]])
+    matrices = [torch.linalg.matrix_power(turn, power) for power in range(4)]
+    matrices += [matrix @ flip for matrix in matrices]
+    centred = centred_coordinates(box, 2, dtype=torch.int64)
+    sources = (centred[None] @ torch.stack(matrices)[:, None] + box // 2) % box  # the transpose is the inverse
+    return (sources[..., 1] * box + sources[..., 0]).flatten(1).to(device)
+
+
+def dihedral(
+    images: Float[Tensor, "batch box box"], sources: Int[Tensor, "8 pixels"], element: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch box box"]:
+    """Each image flipped and turned by its element of the dihedral group of the square."""
+    return images.flatten(1).gather(1, sources[element]).view_as(images)

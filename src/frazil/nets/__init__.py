@@ -1,0 +1,5 @@
+"""Networks: tensors in, tensors out, no microscope."""
+
+from frazil.nets.critic import PooledCritic, StridedCritic
+
+__all__ = ["PooledCritic", "StridedCritic"]

@@ -1,0 +1,169 @@
+"""`frazil cryogan`: particles with unknown poses in, two half maps and a report out."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+
+from frazil.data import HalfSets, Particles, open_particles, surrounding_noise
+from frazil.io import write_particles
+from frazil.methods.base import StepContext
+from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, published_recipe
+from frazil.physics import TriangularShifts, UniformRotations
+from frazil.report.half_maps import HalfMaps, compare_half_maps, write_half_maps
+from frazil.report.reconstruction import RunStory, reconstruction_report
+from frazil.training import FitSettings, RunFolder, fit
+
+_SHOWN = 24  # images of each kind in the report
+_DIAMETER = 0.75  # of the box: RELION's default background circle
+
+
+@dataclass(frozen=True)
+class CryoGANRun:
+    """A 3-D map from particle images with unknown poses (CryoGAN, Gupta et al. 2021), with half maps and a report."""
+
+    particles: Annotated[Path, tyro.conf.Positional]
+    """STAR file of RELION 3.0, 3.1 or 5, or .cs of cryoSPARC."""
+    out: Path
+    """Folder of the run; the same command goes on where it stopped."""
+    preset: Literal["default", "paper"] = "default"
+    """paper: the published recipe, penalty per pixel and all."""
+    symmetry: str = "C1"
+    """Point group in RELION's settings: C1, C4, D2, T, O, I1 ..."""
+    contrast: Literal["dark", "light", "auto"] = "auto"
+    """Protein in the images as they are on file."""
+    no_ctf: bool = False
+    """Images that no lens has blurred: ignore the CTF."""
+    diameter: float | None = None
+    """Particle diameter in angstrom, for the volume's support and the images' mask; default 75 % of the box."""
+    shift_percent: float = 3.0
+    """Largest distance of a particle from the centre of its box, in percent of the box."""
+    box: int = 64
+    """Largest box in pixels; images are Fourier-cropped, so this sets the finest resolution and the cost."""
+    seed: int = 0
+    """Seed of everything random; each half derives its own."""
+    max_minutes: float | None = None
+    """Stop after this long with maps and a report; the same command goes on."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """bf16-mixed: the critic's convolutions in bfloat16."""
+    log_every: int = 100
+    """Steps between two lines of the log."""
+    learning: CryoGANConfig = field(default_factory=CryoGANConfig)
+    """How it learns; what differs from the default overrides the preset."""
+
+
+def run(options: CryoGANRun) -> int:
+    """Reconstruct both halves and write what a run leaves; the exit code."""
+    half_sets, particles = _open(options)
+    config = _resolve(options, particles)
+    method = CryoGAN(config, _conditions(half_sets, options, config), _support(options, particles))
+    folder = RunFolder.open(options.out, asdict(replace(options, learning=config)))
+    settings = FitSettings(
+        steps=sum(config.steps),
+        seed=options.seed,
+        log_every=options.log_every,
+        max_minutes=options.max_minutes,
+        device=options.device,
+        precision=options.precision,
+    )
+    finished = fit(method, _batches(half_sets, config), settings, folder)
+    if folder.is_main:
+        _export(method, half_sets, folder, options)
+        if not finished:
+            print(f"stopped after {options.max_minutes:g} minutes; the same command goes on")
+    return 0
+
+
+def _open(options: CryoGANRun) -> tuple[HalfSets, Particles]:
+    radius = None if options.diameter is None else options.diameter / 2
+    particles = open_particles(options.particles, options.contrast, radius)
+    half_sets = HalfSets(particles, options.seed)
+    for number, half in enumerate(half_sets.halves, 1):
+        if not len(half):
+            raise ValueError(f"{options.particles}: half set {number} is empty; two halves are needed")
+    return half_sets, particles
+
+
+def _resolve(options: CryoGANRun, particles: Particles) -> CryoGANConfig:
+    """The preset, with what the user set, and no stage finer than the images or the box asked for."""
+    box = min(options.box, particles.box)
+    default, asked = CryoGANConfig(), {**vars(options.learning), "symmetry": options.symmetry}
+    preset = default if options.preset == "default" else published_recipe(box, len(particles) // 2)
+    differs = {name: value for name, value in asked.items() if value != getattr(default, name)}
+    return replace(preset, **differs).up_to(box)
+
+
+def _support(options: CryoGANRun, particles: Particles) -> tuple[float, float]:
+    """Radii in angstrom of the volume's sphere and of the circle through which the critic looks."""
+    field_ = particles.box * particles.pixel_size()
+    radius = (options.diameter or _DIAMETER * field_) / 2
+    shift = options.shift_percent / 100 * field_
+    if radius + shift > field_ / 2:
+        raise ValueError(
+            f"{options.particles}: a particle of {2 * radius:g} angstrom that is shifted by up to {shift:.3g} leaves"
+            f" its box of {field_:g}; give a smaller --diameter or --shift-percent, or extract larger boxes"
+        )
+    return radius, min(1.1 * radius + shift, field_ / 2)
+
+
+def _conditions(half_sets: HalfSets, options: CryoGANRun, config: CryoGANConfig) -> list[HalfConditions]:
+    return [
+        HalfConditions(
+            rotations=UniformRotations(),
+            shifts=TriangularShifts(options.shift_percent, half.box * half.pixel_size()),
+            ctf=None if options.no_ctf else half.ctf,
+            noise=surrounding_noise(half, config.boxes),
+            particles=len(half),
+            field=half.box * half.pixel_size(),
+        )
+        for half in half_sets.halves
+    ]
+
+
+def _batches(half_sets: HalfSets, config: CryoGANConfig):
+    """Real images of a step for both halves: (critic steps, share, box, box) each."""
+
+    def draw(context: StepContext) -> list[torch.Tensor]:
+        stage = config.stage(context.step)
+        share = context.share(stage.batch_size)
+        batches = []
+        for half in range(2):
+            generator = context.generator("images", half, device="cpu")
+            drawn = [
+                half_sets.draw(half, stage.batch_size, stage.box, generator, share) for _ in range(config.critic_steps)
+            ]
+            batches.append(torch.stack(drawn).to(context.device))
+        return batches
+
+    return draw
+
+
+def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: CryoGANRun) -> HalfMaps:
+    """Half maps, map, FSC, particles with their half sets, and the report."""
+    first, second = (half.volume().cpu() for half in method.halves)
+    pixel_size = method.halves[0].pixel_size
+    maps = compare_half_maps(first, second, pixel_size, options.symmetry)
+    write_half_maps(folder.path, maps)
+    _write_star(half_sets, options, folder.path / "particles.star")
+    rows = torch.arange(min(_SHOWN, len(half_sets.halves[0])))
+    story = RunStory(
+        title=f"CryoGAN: {options.particles.name}",
+        real=half_sets.images(0, rows, len(first)),
+        simulated=method.examples(_SHOWN, options.seed),
+        stages={f"{stage.box} px": stage.start for stage in method.config.stages},
+        record=folder.record(),
+        log=folder.path / "log.jsonl",
+    )
+    page = reconstruction_report(maps, story).write(folder.path / "report.html")
+    print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143)\nreport: {page}")
+    return maps
+
+
+def _write_star(half_sets: HalfSets, options: CryoGANRun, path: Path) -> None:
+    """The particles as they came, with the half set each was in."""
+    table = half_sets.particles.table
+    write_particles(path, table.with_half_sets(half_sets.number))
