@@ -1,6 +1,7 @@
 """Made-up molecules whose every projection is known: Gaussian blobs, and a pseudo-protein built of them."""
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -73,6 +74,7 @@ def pseudo_protein(
     return blob_volume(blobs, box, pixel_size)
 
 
+@cache
 def pseudo_protein_blobs(seed: int = 0) -> GaussianBlobs:
     """An asymmetric molecule about 100 angstrom long: a chain of domains, each a bundle of helices.
 

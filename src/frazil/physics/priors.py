@@ -129,10 +129,13 @@ class CTFRanges(CTFPrior):
     astigmatism: tuple[float, float] = (0.0, 500.0)
     """Smallest and largest difference between the two defocus values, angstrom."""
     voltage_kv: float = 300.0
+    """Acceleration voltage, kV."""
     cs_mm: float = 2.7
+    """Spherical aberration, mm."""
     amplitude_contrast: float = 0.1
+    """Part of the contrast that is amplitude's."""
     b_factor: float = 0.0
-    """Envelope of every image, angstrom^2."""
+    """Envelope exp(-B k^2 / 4) of every image, angstrom^2."""
 
     def sample(self, count: int, generator: torch.Generator) -> CTF:
         mean = _uniform(count, *self.defocus, generator)
