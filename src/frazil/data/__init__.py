@@ -1,5 +1,14 @@
 """Where images come from: particle stacks, phantoms, simulated data sets."""
 
+from frazil.data.contrast import contrast_sign
+from frazil.data.half_sets import HalfSets
+from frazil.data.particles import (
+    Particles,
+    background_ring,
+    ctf_of_table,
+    normalise_by_background,
+    open_particles,
+)
 from frazil.data.phantoms import (
     GaussianBlobs,
     blob_projections,
@@ -8,12 +17,24 @@ from frazil.data.phantoms import (
     pseudo_protein_blobs,
     random_blobs,
 )
+from frazil.data.simulation import SimulateParticles, simulate_particles
+from frazil.data.surroundings import surrounding_noise
 
 __all__ = [
     "GaussianBlobs",
+    "HalfSets",
+    "Particles",
+    "SimulateParticles",
+    "background_ring",
     "blob_projections",
     "blob_volume",
+    "contrast_sign",
+    "ctf_of_table",
+    "normalise_by_background",
+    "open_particles",
     "pseudo_protein",
     "pseudo_protein_blobs",
     "random_blobs",
+    "simulate_particles",
+    "surrounding_noise",
 ]

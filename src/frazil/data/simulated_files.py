@@ -1,0 +1,149 @@
+"""The folder of a simulated data set: whose it is, its table of true conditions, and the lenses it may draw from."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from frazil.data.particles import ctf_of_table
+from frazil.geometry import Pose
+from frazil.io import ParticleTable, atomic_path, read_particles, read_tables, write_particles
+from frazil.io.particle_table import group_optics
+from frazil.physics import CTF, Conditions, CTFRanges, ctf_from_table
+
+_TABLE = "particles.star"  # written last: where it is, the data set is whole
+_OUTPUTS = (_TABLE, "particles.mrcs", "truth.mrc", "README.txt", "config.json")
+
+
+def claim_folder(out: Path, config: Mapping[str, Any], size: int) -> bool:
+    """Make the folder for a data set of this configuration, or say that it is there already, whole.
+
+    `config` holds what JSON can hold, and paths. Raises ValueError where another run's files are, naming the options
+    that differ, and OSError where `size` bytes do not fit on the disk.
+    """
+    wanted = json.loads(json.dumps(dict(config), default=str))
+    file = out / "config.json"
+    if file.is_file():
+        _refuse_another(file, wanted)
+        if (out / _TABLE).is_file():
+            return True
+    elif strangers := [name for name in _OUTPUTS if (out / name).exists()]:
+        raise ValueError(f"{out}: holds {strangers[0]} of another run; choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(out).free
+    if free < size:
+        raise OSError(f"{out}: the images need {size / 1e9:.2f} GB, but the disk has {free / 1e9:.2f} GB free")
+    with atomic_path(file) as temporary:
+        temporary.write_text(json.dumps({"config": wanted}, indent=2))
+    return False
+
+
+def _refuse_another(file: Path, wanted: dict[str, Any]) -> None:
+    try:
+        old = json.loads(file.read_text())["config"]
+        changes = [name for name in {**old, **wanted} if old.get(name, "unset") != wanted.get(name, "unset")]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{file}: is no configuration of frazil; choose another folder") from None
+    if changes:
+        values = "; ".join(f"{name} was {old.get(name, 'unset')!r}" for name in changes)
+        raise ValueError(f"{file.parent}: holds a run with other options ({values}); choose another folder")
+
+
+@contextmanager
+def whole_or_nothing(out: Path) -> Iterator[None]:
+    """Remove the data set's files when something goes wrong on the way, a full disk above all."""
+    try:
+        yield
+    except BaseException:
+        for name in _OUTPUTS:
+            (out / name).unlink(missing_ok=True)
+        if not any(out.iterdir()):
+            out.rmdir()
+        raise
+
+
+def write_conditions(
+    path: Path, conditions: Sequence[Conditions], box: int, pixel_size: float, stack: str = "particles.mrcs"
+) -> None:
+    """Write the true poses and lenses as RELION 3.1's table, half sets taking turns."""
+    count = sum(len(part.pose) for part in conditions)
+    columns: dict[str, Any] = {"rlnImageName": [f"{place:06d}@{stack}" for place in range(1, count + 1)]}
+    lenses = [part.ctf for part in conditions if part.ctf is not None]
+    if lenses:
+        columns |= _ctf_columns(lenses)
+    data = pd.DataFrame(columns | {"rlnImagePixelSize": pixel_size, "rlnImageSize": box})
+    data, optics = group_optics(data)
+    table = ParticleTable(path, data, optics.assign(rlnImageDimensionality=2))
+    rotation, shift = (torch.cat([getattr(part.pose, name) for part in conditions]) for name in ("rotation", "shift"))
+    write_particles(path, table.with_pose(Pose(rotation, shift)).with_half_sets(np.arange(count) % 2 + 1))
+
+
+def _ctf_columns(lenses: Sequence[CTF]) -> dict[str, np.ndarray]:
+    names = {
+        "rlnDefocusU": "defocus_u",
+        "rlnDefocusV": "defocus_v",
+        "rlnDefocusAngle": "astigmatism_deg",
+        "rlnPhaseShift": "phase_shift_deg",
+        "rlnCtfBfactor": "b_factor",
+        "rlnVoltage": "voltage_kv",
+        "rlnSphericalAberration": "cs_mm",
+        "rlnAmplitudeContrast": "amplitude_contrast",
+    }
+    # Through text, 2.7 in single precision stays 2.7.
+    return {
+        column: torch.cat([getattr(lens, field) for lens in lenses]).numpy().astype(str).astype(np.float64)
+        for column, field in names.items()
+    }
+
+
+def read_ctf_rows(path: Path, microscope: CTFRanges) -> CTF:
+    """CTF rows of a STAR or .cs table of particles or micrographs, or of an N x 9 .npy table.
+
+    Where the table does not give voltage, Cs, amplitude contrast or B-factor, the `microscope`'s stand in.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: --ctf must be ranges, none or a file, and there is no such file")
+    if path.suffix.lower() == ".npy":
+        return _ctf_array(path, microscope)
+    table = _table_with_defocus(path)
+    defaults = {
+        "rlnVoltage": microscope.voltage_kv,
+        "rlnSphericalAberration": microscope.cs_mm,
+        "rlnAmplitudeContrast": microscope.amplitude_contrast,
+        "rlnCtfBfactor": microscope.b_factor,
+    }
+    missing = {name: value for name, value in defaults.items() if name not in table.data}
+    return ctf_of_table(replace(table, data=table.data.assign(**missing)))
+
+
+def _ctf_array(path: Path, microscope: CTFRanges) -> CTF:
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except ValueError:
+        raise ValueError(f"{path}: is not a .npy table of numbers") from None
+    if rows.ndim != 2 or rows.shape[1] != 9 or not len(rows) or not np.isfinite(rows.astype(np.float64)).all():
+        raise ValueError(f"{path}: a CTF table has 9 finite columns (box, pixel size, U, V, ...), not {rows.shape}")
+    return ctf_from_table(torch.from_numpy(rows.astype(np.float32)), microscope.b_factor)
+
+
+def _table_with_defocus(path: Path) -> ParticleTable:
+    """A table of particles, or else of micrographs, whose rows have no image."""
+    if path.suffix.lower() == ".cs":
+        return read_particles(path)
+    tables = read_tables(path)
+    if any("rlnImageName" in table for table in tables.values()):
+        return read_particles(path)
+    optics = tables.get("optics", pd.DataFrame())
+    rows = [table for table in tables.values() if "rlnDefocusU" in table and len(table)]
+    if not rows:
+        raise ValueError(f"{path}: has no column rlnDefocusU to draw lenses from")
+    shared = "rlnOpticsGroup" in optics and "rlnOpticsGroup" in rows[0]
+    data = rows[0].merge(optics, on="rlnOpticsGroup", how="left") if shared else rows[0]
+    return ParticleTable(path, data, optics)

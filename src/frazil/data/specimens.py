@@ -1,0 +1,112 @@
+"""What is put under the microscope: an atomic model, a map, or the pseudo-protein, as a volume."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.data.phantoms import blob_volume, pseudo_protein_blobs
+from frazil.geometry import centred_coordinates
+from frazil.io import Map, read_atoms, read_map
+from frazil.physics import centre_of_mass, low_pass, potential_from_atoms
+
+PSEUDO_PROTEIN = "pseudo-protein"
+_ATOMIC_MODELS = (".pdb", ".ent", ".cif", ".mmcif")
+_MAPS = (".mrc", ".map", ".ccp4")
+_SURFACE = 0.1  # a map's particle ends where its density last exceeds this part of its maximum
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A volume and the distance in angstrom from its centre to the particle's farthest point."""
+
+    volume: Float[Tensor, "box box box"]
+    pixel_size: float
+    radius: float
+
+
+def read_specimen(
+    model: str,
+    box: int,
+    pixel_size: float,
+    resolution: float | None = None,
+    assembly: str | None = None,
+    shift: float = 0.0,
+) -> Specimen:
+    """The molecule that `model` names, low-passed to `resolution` angstrom (default: Nyquist).
+
+    `model` is a PDB or mmCIF file (its centre of mass comes to the centre of the box), a map (its centre stays
+    the centre; resampled) or `pseudo-protein`. `assembly` names a biological assembly of an atomic model, "first"
+    being the first. Raises ValueError where the particle does not fit in the box, moved by up to `shift` angstrom
+    along x or y.
+    """
+    resolution = resolution or 2 * pixel_size
+    kind = _kind(model)
+    if assembly is not None and kind != "atoms":
+        raise ValueError(f"{model}: only an atomic model has a biological assembly, {assembly!r} was asked for")
+    if kind == "phantom":
+        blobs = pseudo_protein_blobs()
+        _check_fit(blobs.radius, box, pixel_size, shift)
+        return Specimen(blob_volume(blobs.blurred(resolution), box, pixel_size), pixel_size, blobs.radius)
+    if kind == "map":
+        density = read_map(model)
+        radius = _map_radius(density)
+        _check_fit(radius, box, pixel_size, shift)
+        return Specimen(low_pass(resample(density, box, pixel_size), pixel_size, resolution), pixel_size, radius)
+    atoms = read_atoms(model, assembly=False if assembly is None else assembly == "first" or assembly)
+    radius = (atoms.positions - centre_of_mass(atoms.positions, atoms.elements)).norm(dim=-1).max().item()
+    _check_fit(radius, box, pixel_size, shift)
+    volume = potential_from_atoms(atoms.positions, atoms.elements, atoms.b_factors, box, pixel_size, resolution)
+    return Specimen(volume, pixel_size, radius)
+
+
+def _kind(model: str) -> str:
+    if model == PSEUDO_PROTEIN:
+        return "phantom"
+    suffixes = [suffix.lower() for suffix in Path(model).suffixes if suffix.lower() not in (".gz", ".bz2")]
+    last = suffixes[-1] if suffixes else ""
+    if last in _ATOMIC_MODELS:
+        return "atoms"
+    if last in _MAPS:
+        return "map"
+    known = ", ".join(_ATOMIC_MODELS + _MAPS)
+    raise ValueError(f"{model}: the model must be a file ending in {known} (.gz too), or the word {PSEUDO_PROTEIN}")
+
+
+def _check_fit(radius: float, box: int, pixel_size: float, shift: float) -> None:
+    room = box * pixel_size / 2
+    if radius + shift > room:
+        needed = int(2 * (radius + shift) / pixel_size) + 1
+        moved = f" and shifts add up to {shift:.1f}" if shift else ""
+        advice = ", or --allow-clipping" if radius <= room else ""
+        raise ValueError(
+            f"the particle reaches {radius:.1f} angstrom from its centre{moved}, but a box of {box} px at "
+            f"{pixel_size:g} angstrom leaves {room:.1f}: use a box of at least {needed + needed % 2} px{advice}"
+        )
+
+
+def _map_radius(density: Map) -> float:
+    """Distance from the centre of a map to its farthest voxel above a tenth of its maximum."""
+    volume = density.volume
+    if volume.max() <= 0:
+        raise ValueError("the map has no positive density; its protein must be positive")
+    inside = (volume > _SURFACE * volume.max()).nonzero()
+    centre = torch.tensor([size // 2 for size in volume.shape])
+    return (inside - centre).double().norm(dim=-1).max().item() * density.pixel_size
+
+
+def resample(density: Map, box: int, pixel_size: float) -> Float[Tensor, "box box box"]:
+    """Map on another grid about the same centre, nothing beyond the coarser grid's Nyquist frequency.
+
+    Sinc interpolation along each axis, at any ratio of the pixel sizes; outside the map there is nothing.
+    """
+    target = centred_coordinates(box, 1)[:, 0] * pixel_size
+    coarser = max(pixel_size, density.pixel_size)
+    volume = density.volume
+    for axis, size in enumerate(volume.shape):
+        source = centred_coordinates(size, 1)[:, 0] * density.pixel_size
+        weights = torch.sinc((target[:, None] - source) / coarser) * (density.pixel_size / coarser)
+        volume = torch.tensordot(volume, weights, dims=([axis], [1])).movedim(-1, axis)
+    return volume.contiguous()
