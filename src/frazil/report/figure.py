@@ -1,0 +1,71 @@
+"""A figure of the report: finished markup, a title, and how to read it in plain words."""
+
+import html
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read a figure, in plain words for someone who has never seen its kind."""
+
+    look: str
+    """What is drawn and where to look."""
+    good: str = ""
+    """What it looks like when all is well."""
+    bad: str = ""
+    """What it looks like when something is wrong, and what that would be."""
+
+    def markup(self) -> str:
+        parts = [f"<p>{html.escape(self.look)}</p>"]
+        for name, sentence in (("Good", self.good), ("Bad", self.bad)):
+            if sentence:
+                parts.append(f'<p><b class="{name.lower()}">{name}</b> {html.escape(sentence)}</p>')
+        return f"<figcaption>{''.join(parts)}</figcaption>"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one figure shows; `body` is markup, everything else is plain text."""
+
+    title: str
+    """What is shown, in a few words."""
+    body: str
+    """Markup that needs no other file."""
+    reading: Reading | None = None
+    """How to read it."""
+    scripts: tuple[str, ...] = ()
+    """Scripts of this folder that bring the figure to life; the page carries each once."""
+
+
+def refusal(title: str, sentence: str) -> Figure:
+    """A figure that could not be drawn and says why."""
+    return Figure(title, f'<p class="refusal">{html.escape(sentence)}</p>')
+
+
+def table_markup(rows: Iterable[Mapping[str, object]], css_class: str = "") -> str:
+    """A table whose columns are the rows' keys in the order of their first appearance."""
+    rows = list(rows)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in columns)
+    body = "".join("<tr>" + "".join(_cell(row.get(column, "")) for column in columns) + "</tr>" for row in rows)
+    return (
+        f'<div class="scroll"><table class="{css_class}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def readable(value: object) -> str:
+    """A value as a person writes it: four significant digits, thousands apart."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return str(value)
+
+
+def _cell(value: object) -> str:
+    css_class = ' class="number"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    return f"<td{css_class}>{html.escape(readable(value))}</td>"
