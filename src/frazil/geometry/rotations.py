@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-
 Record = TypeVar("Record", bound="Batched")  # not typing.Self: beartype refuses it on methods
 
 
