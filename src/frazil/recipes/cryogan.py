@@ -30,11 +30,9 @@ class CryoGANRun:
     """Folder of the run; the same command goes on where it stopped."""
     preset: Literal["default", "paper"] = "default"
     """paper: the published recipe, penalty per pixel and all."""
-    symmetry: str = "C1"
-    """Point group in RELION's settings: C1, C4, D2, T, O, I1 ..."""
     contrast: Literal["dark", "light", "auto"] = "auto"
     """Protein in the images as they are on file."""
-    no_ctf: bool = False
+    no_ctf: tyro.conf.FlagCreatePairsOff[bool] = False
     """Images that no lens has blurred: ignore the CTF."""
     diameter: float | None = None
     """Particle diameter in angstrom, for the volume's support and the images' mask; default 75 % of the box."""
@@ -91,9 +89,9 @@ def _open(options: CryoGANRun) -> tuple[HalfSets, Particles]:
 def _resolve(options: CryoGANRun, particles: Particles) -> CryoGANConfig:
     """The preset, with what the user set, and no stage finer than the images or the box asked for."""
     box = min(options.box, particles.box)
-    default, asked = CryoGANConfig(), {**vars(options.learning), "symmetry": options.symmetry}
+    default = CryoGANConfig()
     preset = default if options.preset == "default" else published_recipe(box, len(particles) // 2)
-    differs = {name: value for name, value in asked.items() if value != getattr(default, name)}
+    differs = {name: value for name, value in vars(options.learning).items() if value != getattr(default, name)}
     return replace(preset, **differs).up_to(box)
 
 
@@ -146,7 +144,7 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
     """Half maps, map, FSC, particles with their half sets, and the report."""
     first, second = (half.volume().cpu() for half in method.halves)
     pixel_size = method.halves[0].pixel_size
-    maps = compare_half_maps(first, second, pixel_size, options.symmetry)
+    maps = compare_half_maps(first, second, pixel_size, method.config.symmetry)
     write_half_maps(folder.path, maps)
     _write_star(half_sets, options, folder.path / "particles.star")
     rows = torch.arange(min(_SHOWN, len(half_sets.halves[0])))
