@@ -68,6 +68,10 @@ class HalfReconstruction:
         radius = self._image_radius / self.pixel_size
         return soft_sphere(box, 0.9 * radius, 0.1 * radius, ndim=2, device=self.device)
 
+    def begin(self) -> None:
+        """Start from nothing, with a new critic drawn from the global generator."""
+        self._build(self.box)
+
     def enter_stage(self, box: int, real: Float[Tensor, "steps batch box box"]) -> None:
         """Go on at a larger box: same density, same contrast against the noise, and the critic's features kept."""
         old, voxels, average, features = self.box, self.voxels.detach(), self.average, self.critic.features.state_dict()

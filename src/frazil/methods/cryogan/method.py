@@ -53,7 +53,7 @@ class CryoGAN(Method):
                 continue
             with torch.random.fork_rng():
                 torch.manual_seed(stable_seed(context.seed, "critic", number, stage.box))
-                half.enter_stage(stage.box, real)
+                half.begin() if first else half.enter_stage(stage.box, real)
 
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the half maps at FSC 0.143, after alignment over both hands."""
