@@ -108,7 +108,10 @@ def _dress(axis: "Axes", starts: Mapping[str, int]) -> None:
     axis.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + (0.16 * (high - low) if starts else 0))
-    for name, step in starts.items():
+    # A name outside the panel would take its room: the first stage begins before the first row of the log.
+    axis.set_xlim(left=min([*starts.values(), axis.get_xlim()[0]]))
+    reached = {name: step for name, step in starts.items() if step < axis.get_xlim()[1]}
+    for name, step in reached.items():
         if step > min(starts.values()):
             axis.axvline(step, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
         axis.annotate(
