@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn
 
 import torch
 from lightning.fabric import Fabric
+from torch import Tensor
 
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.training.checkpoint import Checkpoint, checkpoints, newest, not_finite, save
@@ -108,7 +109,7 @@ class _Loop:
         method.to(fabric.device)
         method.load_state_dict(start.method)
         self.step, self._sums = start.step, start.sums
-        self._waiting: list[tuple[int, dict]] = []
+        self._waiting: list[tuple[int, dict[str, Tensor]]] = []
         self.log: RunLog | None = None
         self._began = time.monotonic() - start.seconds
         self._store_at = time.monotonic() + settings.checkpoint_seconds
@@ -122,10 +123,11 @@ class _Loop:
             autocast=fabric.autocast,
         )
 
-    def count(self, scalars: dict, context: StepContext) -> None:
+    def count(self, scalars: dict[str, Tensor | float], context: StepContext) -> None:
         """Take note of an update that was done, and say so."""
         self.step += 1
-        self._waiting.append((self.step, scalars))
+        doubles = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in scalars.items()}
+        self._waiting.append((self.step, {name: value.detach() for name, value in doubles.items()}))
         if self.step % self._settings.log_every == 0 or self.step == self._settings.steps:
             self._settle()
             means = {name: total / count for name, (total, count) in self._sums.items()}
@@ -164,13 +166,12 @@ class _Loop:
     def _settle(self) -> None:
         """Add up the scalars that waited on the device, so that no step had to wait for them."""
         for step, scalars in self._waiting:
-            values = [torch.as_tensor(value, device=self.context.device) for value in scalars.values()]
-            joined = torch.stack([value.detach().double() for value in values])
+            joined = torch.stack([value.to(self.context.device) for value in scalars.values()])
             means = over_ranks(self._fabric, joined, "mean").tolist()
             for name, mean in zip(scalars, means, strict=True):
                 if not math.isfinite(mean):
                     self._stop(f"step {step}: {name} is {mean}")
-                total, count = self._sums.get(name, (0.0, 0))
+                total, count = self._sums.get(name, (0.0, 0.0))
                 self._sums[name] = [total + mean, count + 1]
         self._waiting = []
 

@@ -1,0 +1,81 @@
+"""A run folder is taken up by the run that made it, and by no other."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from frazil.training import RunFolder
+
+
+def test_the_same_configuration_resumes(tmp_path):
+    for _ in range(2):
+        run = RunFolder.open(tmp_path / "run", {"seed": 1, "boxes": (32, 48), "critic": {"width": 64}})
+    assert run.record()["config"] == {"seed": 1, "boxes": [32, 48], "critic": {"width": 64}}
+    assert len(run.record()["starts"]) == 2
+
+
+def test_another_configuration_is_refused_with_the_fields_that_differ(tmp_path):
+    RunFolder.open(tmp_path, {"seed": 1, "symmetry": "C1", "critic": {"width": 64}, "box": 32})
+    with pytest.raises(ValueError, match="another configuration") as refusal:
+        RunFolder.open(tmp_path, {"seed": 2, "symmetry": "C1", "critic": {"width": 96}, "ctf": False})
+    sentence = str(refusal.value)
+    for words in (
+        "seed was 1 and is now 2",
+        "critic.width was 64 and is now 96",
+        "box was 32 and is now unset",
+        "ctf was unset and is now False",
+    ):
+        assert words in sentence
+    assert "symmetry" not in sentence
+
+
+@pytest.mark.parametrize("field", ["device", "max_minutes", "log_every", "workers"])
+def test_a_field_that_does_not_change_the_result_may_differ(tmp_path, field):
+    RunFolder.open(tmp_path, {"seed": 1, field: 1})
+    assert RunFolder.open(tmp_path, {"seed": 1, field: 2}).record()["config"][field] == 2
+
+
+def test_the_same_file_from_another_folder_is_the_same_configuration(tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    RunFolder.open(tmp_path / "run", {"particles": Path("sub/a.star")})
+    monkeypatch.chdir(tmp_path / "sub")
+    RunFolder.open(tmp_path / "run", {"particles": Path("a.star")})
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(ValueError, match=r"holds thesis.tex but no run of frazil; choose another folder"):
+        RunFolder.open(tmp_path, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "map.mrc").touch()
+    with pytest.raises(ValueError, match="is a file; give a folder for the run"):
+        RunFolder.open(tmp_path / "map.mrc", {})
+
+
+def test_a_strange_config_file_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="is no configuration of frazil"):
+        RunFolder.open(tmp_path, {})
+
+
+def test_a_kill_while_the_folder_was_made_does_not_spoil_it(tmp_path):
+    (tmp_path / "config.json.tmp").write_text('{"conf')
+    RunFolder.open(tmp_path, {"seed": 1})
+
+
+def test_the_exact_command_and_the_versions_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/frazil", "cryogan", "my particles.star", "--out", "run"])
+    start = RunFolder.open(tmp_path, {}).record()["starts"][-1]
+    assert start["command"] == "frazil cryogan 'my particles.star' --out run"
+    assert {"frazil", "torch", "python"} <= start["versions"].keys()
+
+
+def test_a_part_of_a_run_has_its_own_place_and_the_same_clock(tmp_path):
+    run = RunFolder.open(tmp_path, {})
+    half = run.part("half1")
+    assert (half.path, half.part_name, half.opened) == (tmp_path / "half1", "half1", run.opened)
