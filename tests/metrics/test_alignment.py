@@ -79,7 +79,8 @@ def test_a_turned_moved_and_mirrored_copy_is_found_to_one_degree(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 20))
-@pytest.mark.parametrize(("box", "noise"), [(24, 0.5), (32, 1.0), (33, 1.0), (48, 2.0)])
+# The noise itself leaves an error of about half a degree (the Cramer-Rao bound) in each of these.
+@pytest.mark.parametrize(("box", "noise"), [(24, 0.2), (32, 0.5), (33, 0.5), (48, 1.0)])
 def test_alignment_does_not_fail_once_in_many(pair: Callable[..., Pair], box: int, noise: float, seed: int) -> None:
     made = pair(box, seed % 2 == 0, noise, seed)
     assert_found(align(made.moving, made.reference, PIXEL_SIZE), made.truth)
@@ -198,3 +199,14 @@ def test_real_structures_align_to_noisy_mirrored_copies(shared_data: Path, name:
     assert float((best.correlation - fsc.correlation)[: int(0.4 * box)].max()) < 0.05
     if name in ("4v7r", "4cr2"):
         assert_found(found, Alignment(rotation, shift * pixel_size, True, 1.0), angstrom=0.2 * pixel_size)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_alignment_on_the_gpu_is_that_of_the_cpu(pair: Callable[..., Pair]) -> None:
+    made = pair(32, True, 0.5, 3)
+    moving, reference = made.moving.cuda(), made.reference.cuda()
+    found = align(moving, reference, PIXEL_SIZE)
+    assert_found(found, made.truth)
+    assert_found(refine_alignment(moving, reference, PIXEL_SIZE, found), made.truth)
+    assert apply_alignment(moving, found, PIXEL_SIZE).is_cuda

@@ -108,8 +108,8 @@ def _prepare(moving: Tensor, reference: Tensor) -> tuple[Tensor, Coefficients]:
 def _masked(volume: Tensor, box: int) -> Tensor:
     """Map inside a soft sphere, less the mean just inside its surface: a step there would look like density."""
     volume = fourier_crop(volume.detach().float(), box, 3)
-    inside = soft_sphere(box, 0.42 * box, 0.08 * box, device=volume.device)
-    rim = inside - soft_sphere(box, 0.34 * box, 0.08 * box, device=volume.device)
+    inside = soft_sphere(box, 0.45 * box, 0.05 * box, device=volume.device)
+    rim = inside - soft_sphere(box, 0.38 * box, 0.05 * box, device=volume.device)
     return (volume - (volume * rim).sum() / rim.sum()) * inside
 
 
