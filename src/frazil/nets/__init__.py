@@ -1,5 +1,5 @@
 """Networks: tensors in, tensors out, no microscope."""
 
-from frazil.nets.critic import PooledCritic, StridedCritic
+from frazil.nets.critic import ConvCritic
 
-__all__ = ["PooledCritic", "StridedCritic"]
+__all__ = ["ConvCritic"]

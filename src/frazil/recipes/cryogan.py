@@ -105,7 +105,7 @@ def _support(options: CryoGANRun, particles: Particles) -> tuple[float, float]:
             f"{options.particles}: a particle of {2 * radius:g} angstrom that is shifted by up to {shift:.3g} leaves"
             f" its box of {field_:g}; give a smaller --diameter or --shift-percent, or extract larger boxes"
         )
-    return radius, min(1.1 * radius + shift, field_ / 2)
+    return radius, radius + shift
 
 
 def _conditions(half_sets: HalfSets, options: CryoGANRun, config: CryoGANConfig) -> list[HalfConditions]:

@@ -57,6 +57,7 @@ def _reconstruction(options: DemoRun, data: Path) -> CryoGANRun:
         data / "particles.star",
         out=options.out / "run",
         contrast="light",
+        diameter=115.0,
         seed=options.seed,
         learning=cryogan.CryoGANConfig(boxes=(32,), steps=(options.steps,), batch_sizes=(32,)),
     )

@@ -29,16 +29,14 @@ class CryoGANConfig:
     """Images that a critic sees at a time in each stage."""
     critic_steps: int = 4
     """Updates of the critic for each one of the volume."""
-    critic: Literal["strided", "max-pool"] = "strided"
-    """strided: fast; max-pool: as published."""
     critic_width: int = 16
     """Channels of the critic's first block; each further block has twice as many."""
-    critic_blocks: int = 4
-    """Halvings of the image in the critic."""
     penalty: Literal["vector", "per-pixel", "zero-centred"] = "vector"
     """What keeps the critic smooth: the textbook's gradient penalty, the published one, or R1 + R2."""
     penalty_weight: float = 1.0
     """Weight of the penalty; one per pixel is that of the vector norm times the number of pixels."""
+    penalty_stride: int = 2
+    """The penalty, the dearest part of a step, is taken of every second image, or every n-th."""
     volume_rate: float = 0.06
     """Adam's learning rate of the volume at the start of a stage."""
     critic_rate: float = 1e-3
@@ -93,19 +91,17 @@ def rate_factor(config: CryoGANConfig, step: int) -> float:
 def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
     """The recipe for real data of Gupta et al. 2021 at one box: per-pixel penalty, max-pool critic, batches of 8.
 
-    The critic keeps the six halvings and 96 channels where the box allows; 8 images, 5 updates a step.
+    An epoch passes every image once: 8 to each of the four critic steps and to the volume's.
     """
-    blocks = min(6, box.bit_length() - 2)
     steps = max(1, epochs * images // (8 * 5))
     return CryoGANConfig(
         boxes=(box,),
         steps=(steps,),
         batch_sizes=(8,),
-        critic="max-pool",
         critic_width=96,
-        critic_blocks=blocks,
         penalty="per-pixel",
         penalty_weight=1.0,
+        penalty_stride=1,
         volume_rate=1e-3,
         critic_rate=1e-3,
         final_rate=0.92**epochs,

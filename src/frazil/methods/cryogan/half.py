@@ -1,5 +1,6 @@
 """One half of the data against its own critic (Gupta et al. 2021, algorithm 1)."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from frazil.data import background_ring, normalise_by_background
 from frazil.geometry import fourier_crop, soft_sphere, symmetrise, symmetry_rotations
 from frazil.losses import (
     gradient_penalty,
@@ -19,15 +21,14 @@ from frazil.losses import (
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor
 from frazil.methods.cryogan.simulator import HalfConditions, draw_conditions, simulate_images
-from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth, standardise
-from frazil.nets import PooledCritic, StridedCritic
-from frazil.physics import FourierVolume, to_fourier_volume
+from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth
+from frazil.nets import ConvCritic
+from frazil.physics import FourierVolume, crop_centre, to_fourier_volume
 
-_CRITICS: dict[str, type[StridedCritic] | type[PooledCritic]] = {"strided": StridedCritic, "max-pool": PooledCritic}
 _PENALTIES = {"vector": gradient_penalty, "per-pixel": gradient_penalty_per_pixel}
 _BETAS = (0.5, 0.9)
 _SCALE_RATE = 1e-3
-_TAPER = 0.1  # of the support's radius
+_TAPER = 0.15  # of the radius; what the circle fades over, and half of what the sphere does
 
 
 class HalfReconstruction:
@@ -52,21 +53,27 @@ class HalfReconstruction:
         self.voxels = nn.Parameter(torch.zeros(box, box, box, device=self.device))
         self.log_scales = nn.Parameter(torch.zeros(2, device=self.device))
         self.average = torch.zeros_like(self.voxels)
-        self.critic = _CRITICS[config.critic](box, config.critic_width, config.critic_blocks).to(self.device)
+        self._build_views(box)
+        side = len(self.image_mask)
+        self.critic = ConvCritic(side, config.critic_width, halvings(side)).to(self.device)
         self.volume_optimizer = torch.optim.Adam(
             [{"params": [self.voxels]}, {"params": [self.log_scales]}], betas=_BETAS
         )
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=_BETAS)
         radius = self._support / self.pixel_size
-        self.sphere = soft_sphere(box, (1 - _TAPER) * radius, _TAPER * radius, device=self.device)
-        self.image_mask = self._make_image_mask(box)
-        self._sources = dihedral_sources(box, self.device)
+        self.sphere = soft_sphere(box, radius, min(2 * _TAPER * radius, box / 2 - radius), device=self.device)
 
-    def _make_image_mask(self, box: int) -> Tensor:
-        if self.config.image_mask == "none":
-            return torch.ones(box, box, device=self.device)
+    def _build_views(self, box: int) -> None:
+        """The square and, inside it, the circle that the critic is shown: beyond them is only noise to pay for."""
         radius = self._image_radius / self.pixel_size
-        return soft_sphere(box, 0.9 * radius, 0.1 * radius, ndim=2, device=self.device)
+        if self.config.image_mask == "none":
+            self.image_mask = torch.ones(box, box, device=self.device)
+        else:
+            edge = _TAPER * radius
+            side = min(box, 2 * math.ceil(radius + edge))
+            self.image_mask = soft_sphere(side, radius, edge, ndim=2, device=self.device)
+        self._ring = background_ring(box, self.pixel_size, self._support).to(self.device)
+        self._sources = dihedral_sources(len(self.image_mask), self.device)
 
     def begin(self) -> None:
         """Start from nothing, with a new critic drawn from the global generator."""
@@ -77,16 +84,15 @@ class HalfReconstruction:
         old, voxels, average, features = self.box, self.voxels.detach(), self.average, self.critic.features.state_dict()
         images = real.flatten(0, 1)
         # Images have unit background at every box; cropping them back says how the contrast changed.
-        background = 1 - soft_sphere(old, 0.4 * old, 0, ndim=2, device=self.device)
-        contrast = (fourier_crop(images, old) * background).square().mean().sqrt() / background.mean().sqrt()
-        scale = float(contrast) * (old / box) ** 0.5
+        contrast = float(fourier_crop(images, old)[:, self._ring].std())
+        scale = contrast * (old / box) ** 0.5
         log_scales = self.log_scales.detach()
         self._build(box)
         with torch.no_grad():
             self.voxels.copy_(scale * fourier_crop(voxels, box, 3))
             self.average.copy_(scale * fourier_crop(average, box, 3))
             self.log_scales.copy_(log_scales)
-            self.critic.features.load_state_dict(features)
+            copy_matching(features, self.critic.features)
 
     # --- the volume -------------------------------------------------------------------------------------------------
 
@@ -138,7 +144,8 @@ class HalfReconstruction:
         scores = self._score(torch.cat([real, fake]), context)
         distance = -wasserstein_critic_loss(*scores.chunk(2))
         weight = torch.rand(count, generator=generator, device=self.device)[context.share(count)]
-        penalty = self._penalty(real, fake, weight)
+        part = slice(None, None, self.config.penalty_stride)
+        penalty = self._penalty(real[part], fake[part], weight[part])
         self.critic_optimizer.zero_grad(set_to_none=True)
         (self.config.penalty_weight * penalty - distance).backward()
         context.average_gradients(self.critic.parameters())
@@ -154,12 +161,13 @@ class HalfReconstruction:
     def _simulate(self, spectrum: FourierVolume, context: StepContext, generator: torch.Generator) -> Tensor:
         count = self._joined(context)
         draw = draw_conditions(self.conditions, count, self.box, context.share(count), generator)
-        return self._view(simulate_images(spectrum, draw, self.pixel_size, self.log_scales), context.step)
+        images = simulate_images(spectrum, draw, self.pixel_size, self.log_scales)
+        return self._view(normalise_by_background(images, self._ring), context.step)
 
     def _view(self, images: Tensor, step: int) -> Tensor:
-        """Real and simulated images alike: blurred while that is asked for, masked, standardised."""
+        """Real and simulated images alike: blurred while that is asked for, cut to the circle."""
         sigma = self.config.smoothing * (1 - self._progress(step))
-        return standardise(smooth(images, sigma), self.image_mask)
+        return crop_centre(smooth(images, sigma), len(self.image_mask)) * self.image_mask
 
     def _turn(self, images: Tensor, context: StepContext, generator: torch.Generator) -> Tensor:
         count = self._joined(context)
@@ -214,3 +222,16 @@ class HalfReconstruction:
         ctf = None if self.conditions.ctf is None else self.conditions.ctf.to(device)
         self.conditions = replace(self.conditions, ctf=ctf, noise=self.conditions.noise.to(device))
         self.load_state_dict(state)
+
+
+def halvings(side: int) -> int:
+    """Blocks of a critic for images of `side` pixels: 3 pixels a side are left, as of the published 192 after 6."""
+    return max(1, int(math.log2(side / 3)))
+
+
+def copy_matching(state: dict[str, Tensor], module: nn.Module) -> None:
+    """Take over the parameters whose name and shape the module shares."""
+    own = module.state_dict()
+    module.load_state_dict(
+        {**own, **{name: value for name, value in state.items() if name in own and value.shape == own[name].shape}}
+    )

@@ -7,16 +7,6 @@ from torch import Tensor
 from frazil.geometry import centred_coordinates, fourier_transform, frequency_grid, inverse_fourier_transform
 
 
-def standardise(
-    images: Float[Tensor, "batch box box"], mask: Float[Tensor, "box box"]
-) -> Float[Tensor, "batch box box"]:
-    """Each image with mean 0 and variance 1 under the mask, and 0 beyond it."""
-    total = mask.sum()
-    centred = images - (images * mask).sum((-1, -2), keepdim=True) / total
-    variance = (centred.square() * mask).sum((-1, -2), keepdim=True) / total
-    return centred * mask * torch.rsqrt(variance + 1e-6)
-
-
 def smooth(images: Float[Tensor, "batch box box"], sigma: float) -> Float[Tensor, "batch box box"]:
     """Images blurred by a Gaussian of standard deviation `sigma` pixels."""
     if sigma <= 0:
@@ -36,7 +26,7 @@ def dihedral_sources(box: int, device: torch.device) -> Int[Tensor, "8 pixels"]:
     flip = torch.tensor([[-1, 0], [0, 1]])
     matrices = [torch.linalg.matrix_power(turn, power) for power in range(4)]
     matrices += [matrix @ flip for matrix in matrices]
-    centred = centred_coordinates(box, 2, dtype=torch.int64)
+    centred = centred_coordinates(box, 2).long()
     sources = (centred[None] @ torch.stack(matrices)[:, None] + box // 2) % box  # the transpose is the inverse
     return (sources[..., 1] * box + sources[..., 0]).flatten(1).to(device)
 
