@@ -1,0 +1,28 @@
+"""Files to tensors and back: maps, stacks, particle tables, atomic models. No science."""
+
+from frazil.io.atomic import atomic_path
+from frazil.io.models import Atoms, read_atoms
+from frazil.io.mrc import Map, read_map, write_map
+from frazil.io.particle_table import ParticleTable, find_stack, group_optics
+from frazil.io.stacks import ImageStack, StackWriter
+from frazil.io.star import read_particles, read_tables, write_particles
+from frazil.io.table_images import TableImages, open_images
+
+__all__ = [
+    "Atoms",
+    "ImageStack",
+    "Map",
+    "ParticleTable",
+    "StackWriter",
+    "TableImages",
+    "atomic_path",
+    "find_stack",
+    "group_optics",
+    "open_images",
+    "read_atoms",
+    "read_map",
+    "read_particles",
+    "read_tables",
+    "write_map",
+    "write_particles",
+]

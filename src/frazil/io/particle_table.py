@@ -1,0 +1,155 @@
+"""The list of particles that every file format is read into, under RELION's names."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from frazil.geometry import Pose, euler_to_rotation, rotation_to_euler
+
+ANGLES = ["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]
+ORIGINS = ["rlnOriginXAngst", "rlnOriginYAngst"]
+OPTICS_COLUMNS = [
+    "rlnVoltage",
+    "rlnSphericalAberration",
+    "rlnAmplitudeContrast",
+    "rlnImagePixelSize",
+    "rlnImageSize",
+]
+
+
+@dataclass(frozen=True)
+class ParticleTable:
+    """Particles in the order of their file, one row each."""
+
+    path: Path
+    """The file the table came from; image names are looked for from its folder."""
+    data: pd.DataFrame
+    """RELION's columns, those of the optics group joined in; index 0 ... n - 1."""
+    optics: pd.DataFrame
+    """One row per optics group."""
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def numbers(self, column: str) -> np.ndarray:
+        """A column as float64; an entry that is no finite number is refused with its row."""
+        values = pd.to_numeric(self.data[column], errors="coerce").to_numpy(np.float64, copy=True)
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            raise ValueError(f"{self.path}, row {bad[0] + 1}: {column} is {self.data[column].iloc[bad[0]]}")
+        return values
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Pixel size of the images in angstrom; None where the table does not say, an error where it says two."""
+        return self._single("rlnImagePixelSize", "pixel sizes", "angstrom")
+
+    @property
+    def box(self) -> int | None:
+        """Side of the images in pixels; None where the table does not say, an error where it says two."""
+        box = self._single("rlnImageSize", "image sizes", "pixels")
+        return None if box is None else round(box)
+
+    def _single(self, column: str, plural: str, unit: str) -> float | None:
+        if column not in self.data:
+            return None
+        values = self.numbers(column)
+        other = np.flatnonzero(np.abs(values - values[0]) > 1e-3 * abs(values[0]))
+        if len(other):
+            raise ValueError(
+                f"{self.path} has two {plural}: {values[0]:g} {unit} in row 1, {values[other[0]]:g} {unit} in row"
+                f" {other[0] + 1}; resample the images to one, or take one optics group at a time"
+            )
+        if values[0] <= 0:
+            raise ValueError(f"{self.path}, row 1: {column} is {values[0]:g} {unit}")
+        return float(values[0])
+
+    def image_refs(self) -> tuple[list[str], np.ndarray]:
+        """Name of each row's stack and the image's place in it, counted from 0."""
+        names = self.data["rlnImageName"].astype(str)
+        parts = names.str.partition("@")
+        whole = parts[1] == ""  # no @: the file holds this one image
+        numbers = pd.to_numeric(parts[0].where(~whole, "1"), errors="coerce")
+        bad = np.flatnonzero(~(numbers >= 1) | (numbers % 1 != 0))
+        if len(bad):
+            raise ValueError(f"{self.path}, row {bad[0] + 1}: rlnImageName is {names.iloc[bad[0]]!r}, not NUMBER@STACK")
+        stacks = parts[2].where(~whole, parts[0])
+        return stacks.tolist(), numbers.to_numpy(np.int64) - 1
+
+    def pose(self) -> Pose | None:
+        """Orientations and positions of the particles; None where the table holds no angles."""
+        if not set(ANGLES) <= set(self.data):
+            return None
+        angles = np.stack([self.numbers(column) for column in ANGLES], axis=-1)
+        # RELION's origin is the shift that brings the particle to the centre: the opposite of where it is.
+        shift = [-self.numbers(column) if column in self.data else np.zeros(len(self)) for column in ORIGINS]
+        rotation = euler_to_rotation(torch.from_numpy(angles))
+        return Pose(rotation.float(), torch.from_numpy(np.stack(shift, axis=-1)).float())
+
+    def with_columns(self, **columns: np.ndarray) -> "ParticleTable":
+        """Same particles with columns added or replaced."""
+        return replace(self, data=self.data.assign(**columns))
+
+    def with_pose(self, pose: Pose) -> "ParticleTable":
+        """Same particles with the angles and origins of `pose`."""
+        angles = rotation_to_euler(pose.rotation.detach().cpu().double()).numpy()
+        origin = -pose.shift.detach().cpu().double().numpy()
+        values = [*angles.T, *origin.T]
+        return self.with_columns(**dict(zip([*ANGLES, *ORIGINS], values, strict=True)))
+
+    def with_half_sets(self, half: Sequence[int] | np.ndarray) -> "ParticleTable":
+        """Same particles with the half set, 1 or 2, of each."""
+        return self.with_columns(rlnRandomSubset=np.asarray(half, np.int64))
+
+    def select(self, rows: Sequence[int] | np.ndarray) -> "ParticleTable":
+        """The particles of the given rows, in that order."""
+        return replace(self, data=self.data.iloc[np.asarray(rows, np.int64)].reset_index(drop=True))
+
+
+def group_optics(data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Particles with an optics group number, and the groups: one for each set of equal microscope settings.
+
+    For files older than optics groups. A column `rlnOpticsGroup` already there keeps its groups apart.
+    """
+    shared = [column for column in ["rlnOpticsGroup", *OPTICS_COLUMNS] if column in data]
+    keys = data[shared].assign(all=0)
+    number = keys.groupby([*shared, "all"], dropna=False, sort=False).ngroup().to_numpy() + 1
+    data = data.assign(rlnOpticsGroup=number)
+    present = [column for column in OPTICS_COLUMNS if column in data]
+    optics = data.drop_duplicates("rlnOpticsGroup")[["rlnOpticsGroup", *present]].reset_index(drop=True)
+    optics.insert(0, "rlnOpticsGroupName", [f"opticsGroup{group}" for group in optics["rlnOpticsGroup"]])
+    return data, optics
+
+
+def find_stack(name: str, folder: Path) -> Path | None:
+    """Where a stack named in a table lies: from the table's folder, the current one, or a folder above the table's.
+
+    RELION and cryoSPARC name images from the root of their project, somewhere above the table.
+    """
+    folder = folder.resolve()
+    candidates = [folder, Path.cwd(), *folder.parents]
+    return next((root / name for root in candidates if (root / name).is_file()), None)
+
+
+def names_seen_from(table: ParticleTable, folder: Path) -> list[str]:
+    """Image names that still lead to the images when the table is written to another folder.
+
+    A name that leads to the same file from there stays as it is, and so does one whose image is missing anyway; any
+    other becomes absolute.
+    """
+    stacks, places = table.image_refs()
+    moved: dict[str, str] = {}
+    for stack in set(stacks):
+        old, new = find_stack(stack, table.path.parent), find_stack(stack, folder)
+        if old is not None and (new is None or not os.path.samefile(old, new)):
+            moved[stack] = str(old.resolve())
+    names = table.data["rlnImageName"].astype(str)
+    return [
+        f"{place + 1:06d}@{moved[stack]}" if stack in moved else name
+        for name, stack, place in zip(names, stacks, places, strict=True)
+    ]
