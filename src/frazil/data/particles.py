@@ -1,0 +1,185 @@
+"""Real particle images as the methods need them: cropped, normalised, protein positive."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from frazil.data.contrast import contrast_sign
+from frazil.geometry import Pose, centred_coordinates, fourier_crop
+from frazil.io import ParticleTable, TableImages, open_images, read_particles
+from frazil.physics import CTF
+
+Contrast = Literal["dark", "light", "auto"]
+Rows = Sequence[int] | np.ndarray | Int[Tensor, " batch"]
+
+_CTF_COLUMNS = {
+    "defocus_u": "rlnDefocusU",
+    "defocus_v": "rlnDefocusV",
+    "astigmatism_deg": "rlnDefocusAngle",
+    "voltage_kv": "rlnVoltage",
+    "cs_mm": "rlnSphericalAberration",
+    "amplitude_contrast": "rlnAmplitudeContrast",
+}
+_OPTIONAL_CTF_COLUMNS = {"phase_shift_deg": "rlnPhaseShift", "b_factor": "rlnCtfBfactor"}
+_CTF_APPLIED = ["rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"]
+
+_DEFAULT_RADIUS = 0.375  # of the box: RELION's default background circle, 75 % of the box across
+_CONTRAST_SAMPLE, _CONTRAST_BOX = 1000, 32
+_CHUNK_BYTES = 2**26
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Particle images read when asked for, as many as there are, never all at once unless by `load`."""
+
+    table: ParticleTable
+    source: TableImages
+    radius: float
+    """Radius in angstrom beyond which an image is background."""
+    sign: float
+    """-1 where protein is dark in the file, so that it is positive in `images`."""
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def box(self) -> int:
+        """Side of the images in the file, in pixels."""
+        return self.source.box
+
+    def pixel_size(self, box: int | None = None) -> float:
+        """Pixel size in angstrom after cropping to `box` (default: as in the file)."""
+        return self.source.pixel_size * self.box / (box or self.box)
+
+    @property
+    def ctf(self) -> CTF:
+        """Contrast transfer function of each particle."""
+        return ctf_of_table(self.table)
+
+    @property
+    def pose(self) -> Pose | None:
+        """Orientation and position of each particle; None where the table has no angles."""
+        return self.table.pose()
+
+    def images(self, rows: Rows, box: int | None = None) -> Float[Tensor, "batch box box"]:
+        """Images of the given rows, Fourier-cropped to `box`; background has mean 0 and standard deviation 1.
+
+        Raises ValueError, naming the image, for one that is constant, holds NaN, or is flat outside the particle.
+        """
+        box = box or self.box
+        if box > self.box:
+            raise ValueError(f"{self.table.path}: box {box} is larger than its images, {self.box} pixels")
+        rows = np.asarray(rows, np.int64)
+        raw = torch.from_numpy(self.source.read(rows))
+        self._refuse(rows, ~torch.isfinite(raw).all(-1).all(-1), "holds NaN or infinite values")
+        self._refuse(rows, raw.amax((-1, -2)) == raw.amin((-1, -2)), "is constant")
+        # The mean of a raw micrograph can be 10,000 times its contrast: away with it before single precision rounds.
+        cropped = fourier_crop(raw - raw.mean((-1, -2), keepdim=True), box)
+        ring = background_ring(box, self.pixel_size(box), self.radius)
+        flat = cropped[:, ring].std(dim=1) < 1e-4 * cropped.std((-1, -2))
+        self._refuse(rows, flat, f"is flat beyond {self.radius:g} angstrom from its centre: no background to go by")
+        return self.sign * normalise_by_background(cropped, ring)
+
+    def _refuse(self, rows: np.ndarray, bad: Bool[Tensor, " batch"], why: str) -> None:
+        if bad.any():
+            name = self.table.data["rlnImageName"].iloc[rows[int(bad.int().argmax())]]
+            raise ValueError(f"{self.table.path}: image {name} {why}")
+
+    def load(self, box: int | None = None) -> Float[Tensor, "batch box box"]:
+        """All images in memory at `box`, read a few at a time: the file itself may be larger than memory."""
+        box = box or self.box
+        images = torch.empty(len(self), box, box)
+        chunk = max(1, _CHUNK_BYTES // (4 * self.box**2))
+        for start in range(0, len(self), chunk):
+            stop = min(start + chunk, len(self))
+            images[start:stop] = self.images(range(start, stop), box)
+        return images
+
+    def select(self, rows: Rows) -> "Particles":
+        """The particles of the given rows, in that order."""
+        rows = np.asarray(rows, np.int64)
+        return replace(self, table=self.table.select(rows), source=self.source.select(rows))
+
+    def half_sets(self, seed: int) -> np.ndarray:
+        """Half set of each particle, 1 or 2: the table's own, or drawn evenly by `seed`."""
+        if "rlnRandomSubset" in self.table.data:
+            half = self.table.numbers("rlnRandomSubset").astype(np.int64)
+            if set(half) == {1, 2}:
+                return half
+            if set(half) - {1, 2}:
+                raise ValueError(f"{self.table.path}: rlnRandomSubset holds {sorted(set(half.tolist()))}, not 1 and 2")
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        return (order % 2 + 1).numpy()
+
+
+def open_particles(path: str | Path, contrast: Contrast = "auto", radius: float | None = None) -> Particles:
+    """Particles of a STAR or .cs file; every stack's header is checked, no image is kept.
+
+    `radius`, in angstrom, is where the background begins (default 0.375 of the box). `contrast` says whether protein
+    is dark or light in the file; auto measures it (`contrast_sign`) on up to 1,000 images, or refuses.
+    """
+    table = read_particles(path)
+    source = open_images(table)
+    half_box = source.pixel_size * source.box / 2
+    radius = 2 * _DEFAULT_RADIUS * half_box if radius is None else radius
+    if not 0 < radius < half_box:
+        raise ValueError(f"{table.path}: a particle radius of {radius:g} angstrom in a box of {2 * half_box:g}")
+    light = Particles(table, source, radius, sign=1.0)
+    sign = _measured_sign(light) if contrast == "auto" else {"light": 1.0, "dark": -1.0}[contrast]
+    return replace(light, sign=sign)
+
+
+def _measured_sign(light: Particles) -> float:
+    count = min(len(light), _CONTRAST_SAMPLE)
+    rows = np.unique(np.linspace(0, len(light) - 1, count).round().astype(np.int64))
+    sample = light.select(rows)
+    box = min(_CONTRAST_BOX, light.box)
+    ctf = sample.ctf if set(_CTF_COLUMNS.values()) <= set(light.table.data) else None
+    support = min(light.radius, _DEFAULT_RADIUS * light.box * light.pixel_size())
+    # The scatter of a handful of images is no measure of their error.
+    sign = contrast_sign(sample.load(box), ctf, light.pixel_size(box), support) if count >= 20 else None
+    if sign is None:
+        raise ValueError(
+            f"{light.table.path}: {count} images do not tell whether protein is dark or light;"
+            " give --contrast dark or --contrast light"
+        )
+    return sign
+
+
+def background_ring(box: int, pixel_size: float, radius: float) -> Bool[Tensor, "box box"]:
+    """Pixels farther than `radius` angstrom from the centre, the corners too."""
+    return centred_coordinates(box, 2).norm(dim=-1) * pixel_size > radius
+
+
+def normalise_by_background(
+    images: Float[Tensor, "batch box box"], ring: Bool[Tensor, "box box"]
+) -> Float[Tensor, "batch box box"]:
+    """Images whose pixels in the ring have mean 0 and standard deviation 1."""
+    background = images[:, ring]
+    return (images - background.mean(dim=1)[:, None, None]) / background.std(dim=1)[:, None, None]
+
+
+def ctf_of_table(table: ParticleTable) -> CTF:
+    """Contrast transfer function of each row; phase shift and B-factor are 0 where there is no column for them."""
+    missing = [column for column in _CTF_COLUMNS.values() if column not in table.data]
+    if missing:
+        raise ValueError(
+            f"{table.path} has no CTF: column {', '.join(missing)} is missing; add it, or use --no-ctf for images"
+            " without one"
+        )
+    for column in _CTF_APPLIED:
+        if column in table.data and table.numbers(column).any():
+            raise ValueError(
+                f"{table.path}: {column} is 1, the CTF was applied to its images already, which is not supported;"
+                " extract them without"
+            )
+    values = {name: table.numbers(column) for name, column in _CTF_COLUMNS.items()}
+    for name, column in _OPTIONAL_CTF_COLUMNS.items():
+        values[name] = table.numbers(column) if column in table.data else np.zeros(len(table))
+    return CTF(**{name: torch.from_numpy(value).float() for name, value in values.items()})
