@@ -42,5 +42,5 @@ def _spectra(particles: Particles, group: Tensor, box: int) -> Float[Tensor, "gr
     for number in range(int(group.max()) + 1):
         rows = torch.nonzero(group == number)[:, 0]
         sample = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
-        spectra.append(radial_power(particles.images(sample, box), outside))
+        spectra.append(radial_power(particles.select(sample).load(box), outside))
     return torch.stack(spectra)
