@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from frazil.data import background_ring, open_particles
-from frazil.io import ImageStack, StackWriter
+from frazil.io import StackWriter
 
 BOX, PIXEL_SIZE = 16, 2.0
 HEAD = """
@@ -283,35 +283,3 @@ def test_a_box_larger_than_the_images_is_refused(data: Data) -> None:
 @pytest.mark.parametrize("radius", [16.0, 0.0])
 def test_a_radius_that_leaves_no_background_is_refused(data: Data, radius: float) -> None:
     assert f"a particle radius of {radius:g} angstrom in a box of 32" in refusal(data(), radius=radius)
-
-
-@pytest.mark.data
-@pytest.mark.parametrize(
-    ("name", "count", "box", "pixel_size"),
-    [
-        ("apoferritin_empiar10146/particles.star", 1522, 64, 3.0),
-        ("betagal_empiar10061/betagal_particles_192.star", 101, 192, 1.274),
-    ],
-)
-def test_real_particles_are_read(shared_data: Path, name: str, count: int, box: int, pixel_size: float) -> None:
-    particles = open_particles(shared_data / name, "dark")
-    assert (len(particles), particles.box, particles.pixel_size()) == (count, box, pixel_size)
-    assert len(particles.ctf) == count
-    raw = ImageStack(particles.source.stacks[0].path).read([3])[0]
-    read = particles.images([3])[0].numpy()
-    assert np.corrcoef(raw.flatten(), read.flatten())[0, 1] == pytest.approx(-1, abs=1e-5)
-
-
-@pytest.mark.data
-def test_tilt_stacks_are_not_taken_for_single_images(shared_data: Path) -> None:
-    path = next((shared_data / "ribosome_tilts_warptools").glob("*angpix-12.star"))
-    assert "row 1: rlnImageName does not say which of the 37 images" in refusal(path)
-
-
-@pytest.mark.data
-def test_two_pixel_sizes_of_a_real_data_set_are_refused(shared_data: Path) -> None:
-    from frazil.io import read_particles
-
-    table = read_particles(shared_data / "star_dialects" / "relion31.6opticsgroups.star")
-    with pytest.raises(ValueError, match=r"has two pixel sizes: 1\.25 angstrom in row 1, 1\.24 angstrom in row 25"):
-        _ = table.pixel_size
