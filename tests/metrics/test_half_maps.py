@@ -1,0 +1,93 @@
+"""The map made of two half maps: what they agree on is kept, what they do not is left out."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from frazil.geometry import fourier_transform, frequency_grid, inverse_fourier_transform, shell_average, shell_index
+from frazil.metrics import FSC, combine_half_maps, fourier_shell_correlation
+
+BOXES = [16, 17]
+
+
+def curve(values: list[float] | Tensor, box: int) -> FSC:
+    """An FSC with the given values from shell 0 on; what is not given is 1."""
+    correlation = torch.ones(box // 2 + 1)
+    correlation[: len(values)] = torch.as_tensor(values)
+    return FSC(torch.arange(box // 2 + 1) / (4.0 * box), correlation, pixel_size=4.0)
+
+
+def filtered(volume: Tensor, keep: Tensor) -> Tensor:
+    """Volume with each shell multiplied by its value in `keep`; what lies beyond the last shell is dropped."""
+    box = volume.shape[-1]
+    weight = torch.cat([keep, torch.zeros(1)])[shell_index(box, 3).clamp(max=box // 2 + 1)]
+    return inverse_fourier_transform(fourier_transform(volume, 3) * weight, box, 3)
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_half_maps_that_agree_everywhere_are_averaged(box: int) -> None:
+    first, second = torch.randn(box, box, box), torch.randn(box, box, box)
+    combined = combine_half_maps(first, second, curve([], box))
+    expected = filtered((first + second) / 2, torch.ones(box // 2 + 1))
+    torch.testing.assert_close(combined, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_each_shell_is_weighted_by_its_expected_correlation_with_the_truth(box: int) -> None:
+    correlation = torch.linspace(1.0, 0.2, box // 2 + 1)
+    volume = torch.randn(box, box, box)
+    combined = combine_half_maps(volume, volume, curve(correlation, box))
+    weight = (2 * correlation / (1 + correlation)).sqrt()
+    weight[0] = 1
+    torch.testing.assert_close(combined, filtered(volume, weight), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_nothing_is_left_from_the_first_shell_below_0143(box: int) -> None:
+    """Also where the curve comes up again: beyond the first crossing agreement is chance."""
+    volume = torch.randn(box, box, box)
+    combined = combine_half_maps(volume, volume, curve([1, 1, 1, 0.9, 0.14, 0.8], box))
+    power = shell_average(fourier_transform(combined, 3).abs().square(), box, 3)
+    assert (power[4:] < 1e-8 * power[2]).all()
+    assert (power[:4] > 0.5 * shell_average(fourier_transform(volume, 3).abs().square(), box, 3)[:4]).all()
+
+
+def test_a_correlation_of_exactly_0143_is_kept() -> None:
+    volume = torch.randn(16, 16, 16)
+    threshold = float(torch.tensor(0.143))
+    combined = combine_half_maps(volume, volume, curve([1, 1, 1, threshold], 16))
+    power = shell_average(fourier_transform(combined, 3).abs().square(), 16, 3)
+    assert power[3] > 0
+    assert power[4] > 0
+
+
+def test_the_mean_density_is_kept_whatever_the_curve_says_of_it() -> None:
+    first, second = 2 + torch.randn(16, 16, 16), 4 + torch.randn(16, 16, 16)
+    combined = combine_half_maps(first, second, curve([-1.0, 0.0], 16))
+    assert float(combined.mean()) == pytest.approx(float((first + second).mean()) / 2, rel=1e-4)
+    assert float(combined.std()) < 1e-5
+
+
+def test_negative_and_excessive_correlations_stay_finite() -> None:
+    """A curve corrected for the mask can leave -1 ... 1."""
+    volume = torch.randn(16, 16, 16)
+    for values in ([1, 1.2, -0.5, -1.0], [1, -1.0], [1, 1, -3.0]):
+        assert bool(torch.isfinite(combine_half_maps(volume, volume, curve(values, 16))).all())
+
+
+def test_the_combination_is_nearer_the_truth_than_either_half_and_than_their_mean() -> None:
+    """For white noise on a specimen whose power falls with frequency."""
+    box = 32
+    generator = torch.Generator().manual_seed(0)
+    fall = torch.exp(-frequency_grid(box, 1.0, 3).norm(dim=-1).square() * 60)
+    white = torch.randn(box, box, box, generator=generator)
+    truth = inverse_fourier_transform(fourier_transform(white, 3) * fall, box, 3)
+    halves = [truth + 0.5 * truth.std() * torch.randn(truth.shape, generator=generator) for _ in range(2)]
+    fsc = fourier_shell_correlation(*halves, 4.0)
+    combined = combine_half_maps(*halves, fsc)
+
+    def error(volume: Tensor) -> float:
+        return float((volume - truth).norm() / truth.norm())
+
+    assert error(combined) < 0.8 * error((halves[0] + halves[1]) / 2)
+    assert error(combined) < 0.6 * min(map(error, halves))

@@ -1,0 +1,114 @@
+"""The page of a reconstruction: figures at its head, every section there, warnings where they belong."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from frazil.data import pseudo_protein
+from frazil.geometry import fourier_crop
+from frazil.metrics import combine_half_maps, half_map_fsc
+from frazil.report.half_maps import HalfMaps
+from frazil.report.reconstruction import RunStory, reconstruction_report
+
+BOX, PIXEL_SIZE = 24, 8.0
+RECORD = {
+    "config": {"particles": "/data/particles.star", "seed": 3, "learning": {"boxes": [24]}},
+    "starts": [{"command": "frazil cryogan particles.star --out run", "time": "now", "versions": {"frazil": "0.1.0"}}],
+}
+ROWS = [
+    {"step": step, "elapsed": 3.0 * step, "half_map_resolution": 900.0 / step, "critic_distance": 0.0625,
+     "penalty": 0.3, "signal": 1.1, "noise": 0.9}
+    for step in (20, 40, 60)
+]  # fmt: skip
+
+
+def half_maps(first: Tensor, second: Tensor) -> HalfMaps:
+    fsc = half_map_fsc(first, second, PIXEL_SIZE, torch.ones_like(first), torch.Generator().manual_seed(0))
+    return HalfMaps(first, second, combine_half_maps(first, second, fsc.corrected), fsc, PIXEL_SIZE)
+
+
+@pytest.fixture
+def good() -> HalfMaps:
+    volume = fourier_crop(pseudo_protein(48, 4.0), BOX, 3)
+    return half_maps(volume + 0.1 * volume.std() * torch.randn(volume.shape), volume)
+
+
+@pytest.fixture
+def bad() -> HalfMaps:
+    return half_maps(torch.randn(BOX, BOX, BOX), torch.randn(BOX, BOX, BOX))
+
+
+def page(maps: HalfMaps, folder: Path, rows: list[dict[str, Any]] | None = ROWS, **changes: Any) -> str:
+    """The page of a run whose log holds `rows`; None for no log at all."""
+    log = folder / "log.jsonl"
+    if rows is not None:
+        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    values = {
+        "title": "CryoGAN: particles.star",
+        "real": torch.randn(6, BOX, BOX),
+        "simulated": torch.randn(6, BOX, BOX),
+        "stages": {"16 px": 0, "24 px": 30, "32 px": 500},
+        "record": RECORD,
+        "log": log,
+    }
+    return reconstruction_report(maps, RunStory(**{**values, **changes})).html()
+
+
+def test_the_page_has_every_section_and_opens_offline(good: HalfMaps, tmp_path: Path) -> None:
+    text = page(good, tmp_path)
+    assert re.findall(r"<section id=\"[^\"]*\"><h2>(.*?)</h2>", text) == [
+        "Map", "Resolution", "Images", "Progress", "How to repeat it",
+    ]  # fmt: skip
+    assert "frazil cryogan particles.star --out run" in text
+    assert not re.search(r'(src|href)="(https?:)?//', text)
+
+
+def test_the_head_says_how_good_the_map_is_and_what_it_cost(good: HalfMaps, tmp_path: Path) -> None:
+    head = page(good, tmp_path).split("<section")[0]
+    assert f"{good.resolution:.1f}" in head
+    assert "0.0625" in head
+    assert "3.0" in head  # minutes
+    assert "8 Å per voxel, 24 voxels a side" in head
+    assert "Look at this first" not in head
+
+
+def test_half_maps_without_common_structure_are_warned_of(bad: HalfMaps, tmp_path: Path) -> None:
+    head = page(bad, tmp_path).split("<section")[0]
+    assert "Look at this first" in head
+    assert "the run found no common structure" in " ".join(head.split())
+
+
+@pytest.mark.parametrize("rows", [None, []])
+def test_a_run_stopped_before_its_first_line_still_has_a_page(
+    good: HalfMaps, tmp_path: Path, rows: list[dict[str, Any]] | None
+) -> None:
+    text = page(good, tmp_path, rows)
+    assert "The log holds no finite value" in text
+    assert "Critic distance" not in text.split("<section")[0]
+
+
+def test_a_log_with_a_single_line_still_has_its_chart(good: HalfMaps, tmp_path: Path) -> None:
+    assert ">16 px</text>" in page(good, tmp_path, ROWS[:1])
+
+
+def test_a_log_without_a_resolution_still_has_a_page(good: HalfMaps, tmp_path: Path) -> None:
+    rows = [{**row, "half_map_resolution": None} for row in ROWS]
+    assert "0.0625" in page(good, tmp_path, rows)
+
+
+def test_stages_not_reached_yet_are_not_drawn(good: HalfMaps, tmp_path: Path) -> None:
+    text = page(good, tmp_path)
+    assert ">24 px</text>" in text
+    assert ">32 px</text>" not in text
+
+
+def test_a_flat_map_still_has_a_page(tmp_path: Path) -> None:
+    """What is left when the half maps agree on nothing is their mean density."""
+    noise = half_maps(torch.randn(BOX, BOX, BOX), torch.randn(BOX, BOX, BOX))
+    flat = HalfMaps(noise.first, noise.second, torch.full((BOX, BOX, BOX), 0.25), noise.fsc, PIXEL_SIZE)
+    assert "Map" in page(flat, tmp_path)
