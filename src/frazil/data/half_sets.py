@@ -8,6 +8,7 @@ from torch import Tensor
 from frazil.data.particles import Particles
 
 _MEMORY = 4 * 2**30  # bytes of images kept; larger sets are read from disk, batch by batch
+_AT_ONCE = 256
 
 
 class HalfSets:
@@ -18,6 +19,13 @@ class HalfSets:
         self.number = particles.half_sets(seed)
         self.halves = [particles.select(np.flatnonzero(self.number == number)) for number in (1, 2)]
         self._kept: dict[int, list[Tensor]] = {}
+
+    def check(self, box: int) -> None:
+        """Read every image once, so that a bad one is refused now and not in the hour in which it is drawn."""
+        self.images(0, torch.arange(1), box)  # where images are kept this reads them all
+        for half in self.halves if not self._kept else []:
+            for start in range(0, len(half), _AT_ONCE):
+                half.images(range(start, min(start + _AT_ONCE, len(half))), box)
 
     def images(self, half: int, rows: Tensor, box: int) -> Float[Tensor, "batch box box"]:
         """Images of one half (0 or 1) at a box."""

@@ -8,6 +8,7 @@ import torch
 import tyro
 
 from frazil.data import HalfSets, Particles, open_particles, surrounding_noise
+from frazil.geometry import symmetry_rotations
 from frazil.io import write_particles
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, published_recipe
@@ -56,10 +57,10 @@ class CryoGANRun:
 
 def run(options: CryoGANRun) -> int:
     """Reconstruct both halves and write what a run leaves; the exit code."""
+    symmetry_rotations(options.learning.symmetry)  # an unknown one is refused before anything is read
     half_sets, particles = _open(options)
     config = _resolve(options, particles)
-    method = CryoGAN(config, _conditions(half_sets, options, config), _support(options, particles))
-    folder = RunFolder.open(options.out, asdict(replace(options, learning=config)))
+    support = _support(options, particles)
     settings = FitSettings(
         steps=sum(config.steps),
         seed=options.seed,
@@ -68,6 +69,10 @@ def run(options: CryoGANRun) -> int:
         device=options.device,
         precision=options.precision,
     )
+    if not options.out.exists():
+        half_sets.check(config.boxes[0])
+    method = CryoGAN(config, _conditions(half_sets, options, config), support)
+    folder = RunFolder.open(options.out, asdict(replace(options, learning=config)))
     finished = fit(method, _batches(half_sets, config), settings, folder)
     if folder.is_main:
         _export(method, half_sets, folder, options)
@@ -100,6 +105,8 @@ def _support(options: CryoGANRun, particles: Particles) -> tuple[float, float]:
     field_ = particles.box * particles.pixel_size()
     radius = (options.diameter or _DIAMETER * field_) / 2
     shift = options.shift_percent / 100 * field_
+    if shift < 0:
+        raise ValueError(f"--shift-percent must not be negative, it is {options.shift_percent:g}")
     if radius + shift > field_ / 2:
         raise ValueError(
             f"{options.particles}: a particle of {2 * radius:g} angstrom that is shifted by up to {shift:.3g} leaves"
@@ -150,7 +157,7 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
     rows = torch.arange(min(_SHOWN, len(half_sets.halves[0])))
     story = RunStory(
         title=f"CryoGAN: {options.particles.name}",
-        real=half_sets.images(0, rows, len(first)),
+        real=half_sets.halves[0].images(rows, len(first)),
         simulated=method.examples(_SHOWN, options.seed),
         stages={f"{stage.box} px": stage.start for stage in method.config.stages},
         record=folder.record(),

@@ -41,12 +41,16 @@ class CryoGANConfig:
     """Adam's learning rate of the volume at the start of a stage."""
     critic_rate: float = 1e-3
     """Adam's learning rate of the critic at the start of a stage."""
+    scale_rate: float = 1e-2
+    """Adam's learning rate of the logarithms of signal and noise at the start of a stage."""
     final_rate: float = 0.05
     """Both rates at the end of a stage, as a fraction of those at its start; they fall exponentially."""
     averaging: float = 0.99
     """Decay of the running average of the volume's iterates that is the result; 0 takes the last iterate."""
     augmentation: Literal["dihedral", "none"] = "dihedral"
     """Turns and flips of real and simulated images alike, which uniform poses allow."""
+    noise_scale: Literal["spectrum", "number"] = "spectrum"
+    """What is learnt of the noise's strength: a factor for each Fourier shell, or one for all, as published."""
     image_mask: Literal["soft-circle", "none"] = "soft-circle"
     """What both the real and the simulated images are seen through."""
     negativity: Literal["free", "relaxed"] = "free"
@@ -104,9 +108,11 @@ def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
         penalty_stride=1,
         volume_rate=1e-3,
         critic_rate=1e-3,
+        scale_rate=1e-3,
         final_rate=0.92**epochs,
         averaging=0.0,
         augmentation="none",
+        noise_scale="number",
         image_mask="none",
         negativity="relaxed",
         smoothing=2.0,

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frazil.data import background_ring, normalise_by_background
+from frazil.data import background_ring
 from frazil.geometry import fourier_crop, soft_sphere, symmetrise, symmetry_rotations
 from frazil.losses import (
     gradient_penalty,
@@ -20,14 +20,13 @@ from frazil.losses import (
 )
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor
-from frazil.methods.cryogan.simulator import HalfConditions, draw_conditions, simulate_images
+from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, simulate_images
 from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth
 from frazil.nets import ConvCritic
 from frazil.physics import FourierVolume, crop_centre, to_fourier_volume
 
 _PENALTIES = {"vector": gradient_penalty, "per-pixel": gradient_penalty_per_pixel}
 _BETAS = (0.5, 0.9)
-_SCALE_RATE = 1e-3
 _TAPER = 0.15  # of the radius; what the circle fades over, and half of what the sphere does
 
 
@@ -51,13 +50,15 @@ class HalfReconstruction:
         config, self.box = self.config, box
         self.pixel_size = self.conditions.field / box
         self.voxels = nn.Parameter(torch.zeros(box, box, box, device=self.device))
-        self.log_scales = nn.Parameter(torch.zeros(2, device=self.device))
+        self.log_signal = nn.Parameter(torch.zeros((), device=self.device))
+        shells = box // 2 + 1 if config.noise_scale == "spectrum" else 1
+        self.log_noise = nn.Parameter(torch.zeros(shells, device=self.device))
         self.average = torch.zeros_like(self.voxels)
         self._build_views(box)
         side = len(self.image_mask)
         self.critic = ConvCritic(side, config.critic_width, halvings(side)).to(self.device)
         self.volume_optimizer = torch.optim.Adam(
-            [{"params": [self.voxels]}, {"params": [self.log_scales]}], betas=_BETAS
+            [{"params": [self.voxels]}, {"params": [self.log_signal, self.log_noise]}], betas=_BETAS
         )
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=_BETAS)
         radius = self._support / self.pixel_size
@@ -86,12 +87,15 @@ class HalfReconstruction:
         # Images have unit background at every box; cropping them back says how the contrast changed.
         contrast = float(fourier_crop(images, old)[:, self._ring].std())
         scale = contrast * (old / box) ** 0.5
-        log_scales = self.log_scales.detach()
+        log_signal, log_noise = self.log_signal.detach(), self.log_noise.detach()
         self._build(box)
         with torch.no_grad():
             self.voxels.copy_(scale * fourier_crop(voxels, box, 3))
             self.average.copy_(scale * fourier_crop(average, box, 3))
-            self.log_scales.copy_(log_scales)
+            self.log_signal.copy_(log_signal)
+            # The field stays, so shells keep their frequencies and finer ones come behind.
+            self.log_noise.copy_(log_noise[-1])
+            self.log_noise[: len(log_noise)] = log_noise
             copy_matching(features, self.critic.features)
 
     # --- the volume -------------------------------------------------------------------------------------------------
@@ -108,10 +112,13 @@ class HalfReconstruction:
         """The reconstruction: the running average of the iterates."""
         return self._constrain(self.average if self.config.averaging > 0 else self.voxels, 1.0)
 
-    def simulate(self, volume: Tensor, rows: slice, generator: torch.Generator) -> Float[Tensor, "batch box box"]:
-        """Images of a volume under conditions like those of this half's particles."""
-        draw = draw_conditions(self.conditions, rows.stop, self.box, rows, generator)
-        return simulate_images(to_fourier_volume(volume), draw, self.pixel_size, self.log_scales)
+    def simulate(
+        self, spectrum: FourierVolume, count: int, rows: slice, generator: torch.Generator
+    ) -> Float[Tensor, "batch box box"]:
+        """The rows `rows` of `count` images under conditions like the particles', background at 0 as theirs is."""
+        draw = draw_conditions(self.conditions, count, self.box, rows, generator)
+        images = simulate_images(spectrum, draw, self.pixel_size, LogScales(self.log_signal, self.log_noise))
+        return images - images[:, self._ring].mean(dim=1)[:, None, None]
 
     # --- learning ---------------------------------------------------------------------------------------------------
 
@@ -129,10 +136,11 @@ class HalfReconstruction:
         loss = wasserstein_generator_loss(self._score(self._simulate(spectrum, context, generator), context))
         self.volume_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        context.average_gradients([self.voxels, self.log_scales])
+        context.average_gradients([self.voxels, self.log_signal, self.log_noise])
         self.volume_optimizer.step()
         self.average.lerp_(self.voxels.detach(), 1 - self.config.averaging)
-        return {**scalars, "signal": self.log_scales[0].exp().detach(), "noise": self.log_scales[1].exp().detach()}
+        scales = {"signal": self.log_signal.detach().exp(), "noise": self.log_noise.detach().mean().exp()}
+        return {**scalars, **scales}
 
     def _update_critic(
         self, real: Tensor, fake: Tensor, context: StepContext, generator: torch.Generator
@@ -160,9 +168,7 @@ class HalfReconstruction:
 
     def _simulate(self, spectrum: FourierVolume, context: StepContext, generator: torch.Generator) -> Tensor:
         count = self._joined(context)
-        draw = draw_conditions(self.conditions, count, self.box, context.share(count), generator)
-        images = simulate_images(spectrum, draw, self.pixel_size, self.log_scales)
-        return self._view(normalise_by_background(images, self._ring), context.step)
+        return self._view(self.simulate(spectrum, count, context.share(count), generator), context.step)
 
     def _view(self, images: Tensor, step: int) -> Tensor:
         """Real and simulated images alike: blurred while that is asked for, cut to the circle."""
@@ -186,7 +192,9 @@ class HalfReconstruction:
 
     def _set_rates(self, step: int) -> None:
         factor = rate_factor(self.config, step)
-        for group, rate in zip(self.volume_optimizer.param_groups, (self.config.volume_rate, _SCALE_RATE), strict=True):
+        for group, rate in zip(
+            self.volume_optimizer.param_groups, (self.config.volume_rate, self.config.scale_rate), strict=True
+        ):
             group["lr"] = factor * rate
         self.critic_optimizer.param_groups[0]["lr"] = factor * self.config.critic_rate
 
@@ -197,7 +205,8 @@ class HalfReconstruction:
         return {
             "box": self.box,
             "voxels": self.voxels.detach(),
-            "log_scales": self.log_scales.detach(),
+            "log_signal": self.log_signal.detach(),
+            "log_noise": self.log_noise.detach(),
             "average": self.average,
             "critic": self.critic.state_dict(),
             "volume_optimizer": self.volume_optimizer.state_dict(),
@@ -208,9 +217,8 @@ class HalfReconstruction:
         """Take up what `state_dict` gave, at whatever box it was."""
         self._build(state["box"])
         with torch.no_grad():
-            self.voxels.copy_(state["voxels"])
-            self.log_scales.copy_(state["log_scales"])
-            self.average.copy_(state["average"])
+            for name in ("voxels", "log_signal", "log_noise", "average"):
+                getattr(self, name).copy_(state[name])
         for name in ("critic", "volume_optimizer", "critic_optimizer"):
             getattr(self, name).load_state_dict(state[name])
 

@@ -13,6 +13,7 @@ from frazil.methods.cryogan.config import CryoGANConfig
 from frazil.methods.cryogan.half import HalfReconstruction
 from frazil.methods.cryogan.simulator import HalfConditions
 from frazil.metrics import Alignment, align, apply_alignment, fourier_shell_correlation, refine_alignment
+from frazil.physics import to_fourier_volume
 
 _SEARCH_AGAIN = 0.02  # of correlation that a local alignment may lose before the whole of SO(3) is searched again
 
@@ -78,7 +79,7 @@ class CryoGAN(Method):
         """Simulated images of the first half as they stand, for a person to hold against real ones."""
         half = self.halves[0]
         generator = torch.Generator(half.device).manual_seed(stable_seed(seed, "examples"))
-        return half.simulate(half.volume(), slice(0, count), generator).cpu()
+        return half.simulate(to_fourier_volume(half.volume()), count, slice(None), generator).cpu()
 
     def stage(self, step: int) -> str:
         """The box of this step."""

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.geometry import Pose
-from frazil.physics import CTF, FourierVolume, NoiseModel, RotationPrior, ShiftPrior, form_images
+from frazil.physics import CTF, FourierVolume, NoiseModel, RotationPrior, ShiftPrior, colour_noise, form_images
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,14 @@ class Draw:
     noise: Float[Tensor, "batch box box"]
 
 
+@dataclass(frozen=True)
+class LogScales:
+    """Logarithms of the strength of the signal, (), and of the noise: one number, or one for each Fourier shell."""
+
+    signal: Float[Tensor, ""]
+    noise: Float[Tensor, " shells"]
+
+
 def draw_conditions(conditions: HalfConditions, count: int, box: int, rows: slice, generator: torch.Generator) -> Draw:
     """Conditions for the rows `rows` of a joined batch of `count`, which is drawn whole on every rank."""
     pose = Pose(conditions.rotations.sample(count, generator), conditions.shifts.sample(count, generator))
@@ -44,12 +52,15 @@ def draw_conditions(conditions: HalfConditions, count: int, box: int, rows: slic
 
 
 def simulate_images(
-    spectrum: FourierVolume, draw: Draw, pixel_size: float, log_scales: Float[Tensor, "2"]
+    spectrum: FourierVolume, draw: Draw, pixel_size: float, log_scales: LogScales
 ) -> Float[Tensor, "batch box box"]:
-    """Images of a volume under the drawn conditions; the scales of signal and noise are learnt.
+    """Images of a volume under the drawn conditions; the strength of signal and noise is learnt.
 
-    y = e^a C_c S_t P_theta x + e^b n (Gupta et al. 2021, equation 1 and section IV).
+    y = e^a C_c S_t P_theta x + e^b n (Gupta et al. 2021, equation 1 and section IV), where b may differ from one
+    Fourier shell to the next: noise measured beside the particles holds their neighbours, and is not quite what
+    stands behind them.
     """
     clean = form_images(spectrum, draw.pose, draw.ctf, pixel_size, margin=1)
-    signal, noise = log_scales.exp()
-    return signal * clean + noise * draw.noise
+    shells = draw.noise.shape[-1] // 2 + 1
+    noise = colour_noise(draw.noise, (2 * log_scales.noise).exp().expand(shells))
+    return log_scales.signal.exp() * clean + noise
