@@ -4,6 +4,13 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal
 
+_LEAST = {
+    "boxes": 8,
+    **dict.fromkeys(("steps", "batch_sizes", "critic_steps", "critic_width", "penalty_stride"), 1),
+    **dict.fromkeys(("volume_rate", "critic_rate", "scale_rate", "final_rate"), 0),
+    **dict.fromkeys(("penalty_weight", "averaging", "smoothing"), 0),
+}
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -67,6 +74,12 @@ class CryoGANConfig:
             )
         if list(self.boxes) != sorted(set(self.boxes)):
             raise ValueError(f"boxes must grow from stage to stage, these are {self.boxes}")
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not min(value if isinstance(value, tuple) else (value,)) >= least:
+                raise ValueError(f"{name} must be {least} or more, not {value}")
+        if not self.averaging < 1:
+            raise ValueError(f"averaging must be less than 1, not {self.averaging:g}: the average would never move")
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -27,6 +27,7 @@ from frazil.physics import FourierVolume, crop_centre, to_fourier_volume
 
 _PENALTIES = {"vector": gradient_penalty, "per-pixel": gradient_penalty_per_pixel}
 _BETAS = (0.5, 0.9)
+_BACKGROUND_COUNT = 256
 _TAPER = 0.15  # of the radius; what the circle fades over, and half of what the sphere does
 
 
@@ -80,12 +81,15 @@ class HalfReconstruction:
         """Start from nothing, with a new critic drawn from the global generator."""
         self._build(self.box)
 
-    def enter_stage(self, box: int, real: Float[Tensor, "steps batch box box"]) -> None:
+    def enter_stage(self, box: int, generator: torch.Generator) -> None:
         """Go on at a larger box: same density, same contrast against the noise, and the critic's features kept."""
         old, voxels, average, features = self.box, self.voxels.detach(), self.average, self.critic.features.state_dict()
-        images = real.flatten(0, 1)
-        # Images have unit background at every box; cropping them back says how the contrast changed.
-        contrast = float(fourier_crop(images, old)[:, self._ring].std())
+        # Images have unit background at every box; cropping it back says how the contrast changed. Simulated
+        # background, because that is the same on every rank, while each has other real images.
+        shape = (_BACKGROUND_COUNT,)
+        particle = torch.randint(self.conditions.particles, shape, generator=generator, device=generator.device)
+        background = self.conditions.noise.sample(particle, box, generator)
+        contrast = float(fourier_crop(background, old).std() / background.std())
         scale = contrast * (old / box) ** 0.5
         log_signal, log_noise = self.log_signal.detach(), self.log_noise.detach()
         self._build(box)

@@ -37,7 +37,7 @@ class CryoGAN(Method):
         self, batch: Sequence[Float[Tensor, "steps share box box"]], context: StepContext
     ) -> dict[str, Tensor | float]:
         """One step of algorithm 1 in each half; `batch` holds the real images of each, one row for each critic step."""
-        self._enter_stage(batch, context)
+        self._enter_stage(context)
         generators = [context.generator("cryogan", half) for half in range(len(self.halves))]
         jobs = list(zip(self.halves, batch, generators, strict=True))
         several = context.world_size == 1 and context.device.type == "cpu" and torch.get_num_threads() > 1
@@ -45,16 +45,16 @@ class CryoGAN(Method):
         scalars = list(run(lambda job: job[0].update(job[1], context, job[2]), jobs))
         return {name: torch.stack([half[name] for half in scalars]).mean() for name in scalars[0]}
 
-    def _enter_stage(self, batch: Sequence[Tensor], context: StepContext) -> None:
+    def _enter_stage(self, context: StepContext) -> None:
         """In the calling thread: new critics draw from the global generator."""
         stage = self.config.stage(context.step)
         first = context.step == 0
-        for number, (half, real) in enumerate(zip(self.halves, batch, strict=True)):
+        for number, half in enumerate(self.halves):
             if half.box == stage.box and not first:
                 continue
             with torch.random.fork_rng():
                 torch.manual_seed(stable_seed(context.seed, "critic", number, stage.box))
-                half.begin() if first else half.enter_stage(stage.box, real)
+                half.begin() if first else half.enter_stage(stage.box, context.generator("stage", number))
 
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the half maps at FSC 0.143, after alignment over both hands."""

@@ -1,0 +1,292 @@
+"""What the training loop relies on in every method, from one registry."""
+
+import io
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from frazil.methods.base import Method, StepContext
+from frazil.methods.cryogan import published_recipe
+
+
+@dataclass(frozen=True)
+class Case:
+    """A tiny method: how it is built, what it is fed, how long it runs, and which of its tensors are learnt."""
+
+    make: Callable[[], Method]
+    batch: Callable[[StepContext], Any]
+    steps: int
+    """Enough to pass through all that changes with the step."""
+    learnt: Callable[[Method], dict[str, Tensor]]
+
+
+def cryogan(tiny: Any, **changes: Any) -> Case:
+    """Two stages, both halves; every parameter of volume, scales and critic is learnt."""
+    config = tiny.config(**changes)
+
+    def learnt(method: Method) -> dict[str, Tensor]:
+        named = {}
+        for number, half in enumerate(method.state_dict()["halves"]):
+            # The last bias adds the same to the scores of real and simulated images, so no loss sees it.
+            *critic, _ = half["critic"].items()
+            own = {name: value for name, value in half.items() if isinstance(value, Tensor) and name != "average"}
+            named |= {f"{number}.{name}": value.clone() for name, value in [*own.items(), *critic]}
+        return named
+
+    return Case(
+        lambda: tiny.cryogan(config), lambda context: tiny.images(config, context), sum(config.steps), learnt
+    )
+
+
+def as_published(tiny: Any) -> dict[str, Any]:
+    """What the published recipe sets, beside the sizes."""
+    sizes = {"boxes", "steps", "batch_sizes", "critic_steps", "critic_width"}
+    return {name: value for name, value in vars(published_recipe(32, 100)).items() if name not in sizes}
+
+
+METHODS: dict[str, Callable[[Any], Case]] = {
+    "cryogan": cryogan,
+    "cryogan as published": lambda tiny: cryogan(tiny, **as_published(tiny)),
+    "cryogan, symmetric, zero-centred penalty": lambda tiny: cryogan(tiny, symmetry="D2", penalty="zero-centred"),
+}
+
+
+@pytest.fixture(params=METHODS)
+def case(request: pytest.FixtureRequest, tiny: Any) -> Case:
+    return METHODS[request.param](tiny)
+
+
+def at(step: int, **changes: Any) -> StepContext:
+    return replace(StepContext(step, seed=5, device=torch.device("cpu")), **changes)
+
+
+def run(case: Case, method: Method, steps: Iterable[int]) -> list[dict[str, Tensor | float]]:
+    """The scalars of some steps."""
+    return [method.update(case.batch(at(step)), at(step)) for step in steps]
+
+
+def stored(method: Method) -> bytes:
+    """The method's state as a checkpoint holds it."""
+    file = io.BytesIO()
+    torch.save(method.state_dict(), file)
+    return file.getvalue()
+
+
+def read(data: bytes) -> dict[str, Any]:
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Two states are equal to the bit."""
+    torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_an_update_moves_every_parameter(case: Case) -> None:
+    method = case.make()
+    run(case, method, [0])
+    before = case.learnt(method)
+    run(case, method, [1])
+    after = case.learnt(method)
+    assert [name for name in before if torch.equal(before[name], after[name])] == []
+    assert all(bool(torch.isfinite(value).all()) for value in after.values())
+
+
+def test_an_update_gives_finite_scalars_without_a_graph(case: Case) -> None:
+    for scalars in run(case, case.make(), range(case.steps)):
+        assert scalars
+        for value in map(torch.as_tensor, scalars.values()):
+            assert value.shape == ()
+            assert bool(torch.isfinite(value))
+            assert not value.requires_grad
+
+
+def test_a_resumed_run_equals_one_that_never_stopped(case: Case) -> None:
+    calm, resumed = case.make(), case.make()
+    scalars, again = run(case, calm, range(case.steps)), []
+    for step in range(case.steps):
+        torch.manual_seed(1000 + step)  # another process begins elsewhere
+        state = read(stored(resumed))
+        resumed = case.make()
+        resumed.load_state_dict(state)
+        again += run(case, resumed, [step])
+    assert_same(again, scalars)
+    assert_same(read(stored(resumed)), read(stored(calm)))
+
+
+def test_the_same_seed_gives_the_same_result_whatever_was_drawn_before(case: Case) -> None:
+    one, other = case.make(), None
+    run(case, one, [0])
+    torch.randn(17)
+    other = case.make()
+    run(case, other, [0])
+    assert_same(read(stored(one)), read(stored(other)))
+
+
+def test_another_seed_gives_another_result(case: Case) -> None:
+    one, other = case.make(), case.make()
+    for step in range(2):
+        one.update(case.batch(at(step)), at(step))
+        other.update(case.batch(at(step)), at(step, seed=6))
+    pairs = zip(case.learnt(one).values(), case.learnt(other).values(), strict=True)
+    assert not any(torch.equal(*pair) for pair in pairs)
+
+
+def test_an_update_leaves_the_global_generator_alone(case: Case) -> None:
+    method = case.make()
+    before = torch.get_rng_state()
+    run(case, method, range(case.steps))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_update_leaves_its_batch_alone(case: Case) -> None:
+    method, batch = case.make(), case.batch(at(0))
+    method.update(batch, at(0))
+    assert_same(batch, case.batch(at(0)))
+
+
+def test_figures_change_nothing_that_is_learnt_and_are_the_same_after_resuming(case: Case) -> None:
+    asked, silent = case.make(), case.make()
+    for method in (asked, silent):
+        run(case, method, range(case.steps - 1))
+    figures = asked.figures(at(case.steps - 2))
+    assert all(isinstance(value, float) for value in figures.values())
+    assert_same(case.learnt(asked), case.learnt(silent))
+    resumed = case.make()
+    resumed.load_state_dict(read(stored(asked)))
+    for method in (asked, silent, resumed):
+        run(case, method, [case.steps - 1])
+    assert_same(case.learnt(asked), case.learnt(silent))
+    assert asked.figures(at(case.steps - 1)) == resumed.figures(at(case.steps - 1))
+
+
+def strange_things(state: Any, name: str = "state") -> list[str]:
+    """What a state holds beside tensors, numbers, strings, lists and dicts, and values that are not finite.
+
+    None and tuples are there because PyTorch's own optimizers use them.
+    """
+    if isinstance(state, dict):
+        return [found for key, value in state.items() for found in strange_things(value, f"{name}.{key}")]
+    if isinstance(state, list | tuple):
+        return [found for key, value in enumerate(state) for found in strange_things(value, f"{name}.{key}")]
+    if isinstance(state, Tensor):
+        return [] if bool(torch.isfinite(state).all()) else [f"{name} is not finite"]
+    return [] if state is None or isinstance(state, int | float | str | bool) else [f"{name} is {type(state)}"]
+
+
+def test_the_state_holds_plain_things_alone(case: Case) -> None:
+    method = case.make()
+    assert strange_things(method.state_dict()) == []
+    for step in range(case.steps):
+        run(case, method, [step])
+        assert strange_things(method.state_dict()) == []
+        assert_same(read(stored(method)), method.state_dict())
+    method.figures(at(case.steps - 1))
+    assert strange_things(method.state_dict()) == []
+
+
+def test_every_step_has_a_short_stage(case: Case) -> None:
+    method = case.make()
+    assert all(len(method.stage(step)) <= 20 for step in range(case.steps + 1))
+
+
+def test_moving_to_the_device_it_is_on_changes_nothing(case: Case) -> None:
+    method, calm = case.make(), case.make()
+    run(case, method, [0])
+    run(case, calm, [0])
+    method.to(torch.device("cpu"))
+    run(case, method, range(1, case.steps))
+    run(case, calm, range(1, case.steps))
+    assert_same(read(stored(method)), read(stored(calm)))
+
+
+class Ranks:
+    """Copies of a method that run in turns, one thread each: a rank gives way where its gradients are averaged."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._turn, self._together = threading.Lock(), threading.Barrier(count, timeout=60)
+        self._sent: dict[int, list[Tensor]] = {}
+
+    def run(self, work: Callable[[int, Callable[[Iterable[nn.Parameter]], None]], Any]) -> list[Any]:
+        """What `work(rank, average_gradients)` returns on each rank."""
+
+        def one(rank: int) -> Any:
+            with self._turn:
+                try:
+                    return work(rank, lambda parameters: self._average(rank, parameters))
+                except BaseException:
+                    self._together.abort()
+                    raise
+
+        with ThreadPoolExecutor(self.count) as pool:
+            return list(pool.map(one, range(self.count)))
+
+    def _average(self, rank: int, parameters: Iterable[nn.Parameter]) -> None:
+        mine = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        self._sent[rank] = [gradient.clone() for gradient in mine]
+        self._wait()
+        for gradient, *others in zip(mine, *self._sent.values(), strict=True):
+            gradient.copy_(torch.stack(others).mean(0))
+        self._wait()
+
+    def _wait(self) -> None:
+        self._turn.release()
+        try:
+            self._together.wait()
+        finally:
+            self._turn.acquire()
+
+
+@pytest.fixture
+def double_precision() -> Iterable[None]:
+    """Sharp comparisons: in single precision Adam makes a step of a gradient that is only rounding."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_two_ranks_give_the_parameters_of_one_with_the_joined_batch(case: Case) -> None:
+    one = case.make()
+    alone = run(case, one, range(case.steps))
+
+    def work(rank: int, average_gradients: Callable) -> tuple[Method, list[dict[str, Tensor | float]]]:
+        method = case.make()
+        contexts = [
+            at(step, rank=rank, world_size=2, average_gradients=average_gradients) for step in range(case.steps)
+        ]
+        return method, [method.update(case.batch(context), context) for context in contexts]
+
+    ranks = Ranks(2).run(work)
+    for method, _ in ranks:
+        torch.testing.assert_close(case.learnt(method), case.learnt(one), rtol=1e-6, atol=1e-8)
+    assert_same(case.learnt(ranks[0][0]), case.learnt(ranks[1][0]))
+    for step, scalars in enumerate(alone):
+        for name, value in scalars.items():
+            shares = [torch.as_tensor(scalars_of_rank[step][name]) for _, scalars_of_rank in ranks]
+            torch.testing.assert_close(torch.stack(shares).mean(), torch.as_tensor(value), rtol=1e-6, atol=1e-8)
+
+
+def test_a_batch_that_the_ranks_cannot_share_is_refused(case: Case) -> None:
+    with pytest.raises(ValueError, match=r"a batch of \d+ images cannot be shared evenly by 7 ranks"):
+        case.make().update(case.batch(at(0)), at(0, world_size=7))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_method_moved_to_a_gpu_goes_on_there(case: Case) -> None:
+    method, device = case.make(), torch.device("cuda")
+    run(case, method, [0])
+    method.to(device)
+    for step in range(1, case.steps):
+        scalars = method.update(case.batch(at(step, device=device)), at(step, device=device))
+        assert all(bool(torch.isfinite(torch.as_tensor(value))) for value in scalars.values())
+    assert all(value.device.type == "cuda" for value in case.learnt(method).values())
+    again = case.make()
+    again.load_state_dict(read(stored(method)))
