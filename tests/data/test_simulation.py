@@ -18,9 +18,9 @@ from frazil.data import ctf_of_table
 from frazil.data.exposures import noise_power
 from frazil.data.simulated_files import read_ctf_rows
 from frazil.data.simulation import SimulateParticles, simulate_particles
-from frazil.data.specimens import read_specimen, resample
-from frazil.geometry import centred_coordinates, fourier_crop, rotate_volume, shell_index, symmetry_rotations
-from frazil.io import ImageStack, Map, StackWriter, read_map, read_particles, write_map
+from frazil.data.specimens import read_specimen
+from frazil.geometry import centred_coordinates, rotate_volume, shell_index, symmetry_rotations
+from frazil.io import ImageStack, StackWriter, read_map, read_particles, write_map
 from frazil.physics import CTFRanges, colour_noise, form_images, radial_power, signal_to_noise_db, white_noise
 
 PDB = """\
@@ -122,22 +122,6 @@ def test_an_atomic_model_comes_to_the_centre_of_the_box(tmp_path: Path) -> None:
     mean = (centred_coordinates(33, 3) * specimen.volume[..., None]).sum((0, 1, 2)) / specimen.volume.sum()
     assert mean.abs().max() < 0.01
     assert 5 < specimen.radius < 15
-
-
-@pytest.mark.parametrize(("box", "pixel_size"), [(32, 4.0), (45, 2.5), (21, 6.0)])
-def test_a_map_is_resampled_to_any_pixel_size_about_its_own_centre(box: int, pixel_size: float) -> None:
-    def blob(box: int, pixel_size: float) -> torch.Tensor:
-        offset = centred_coordinates(box, 3) * pixel_size - torch.tensor([9.0, -6.0, 4.0])
-        return torch.exp(-offset.square().sum(-1) / (2 * 9.0**2))
-
-    resampled = resample(Map(blob(40, 3.3), 3.3), box, pixel_size)
-    assert (resampled - blob(box, pixel_size)).abs().max() < 2e-3
-
-
-def test_cropping_a_maps_spectrum_and_resampling_it_agree() -> None:
-    volume = read_specimen("pseudo-protein", 48, 4.0, resolution=30.0).volume
-    resampled = resample(Map(volume, 4.0), 32, 6.0)
-    assert (resampled - fourier_crop(volume, 32, 3)).norm() < 0.005 * resampled.norm()
 
 
 def test_a_map_is_a_model_too(tmp_path: Path) -> None:
@@ -292,14 +276,6 @@ def test_real_ctf_tables_are_drawn_from(shared_data: Path, name: str) -> None:
     ctf = read_ctf_rows(shared_data / name, CTFRanges())
     assert len(ctf) in (105_247, 1539)
     assert ctf.voltage_kv.unique().tolist() == [300]
-
-
-@pytest.mark.data
-def test_the_real_structures_of_beta_galactosidase_and_its_map_fit_their_box(shared_data: Path) -> None:
-    model = read_specimen(str(shared_data / "models" / "5a1a.cif.gz"), 64, 3.8)
-    assert model.radius == pytest.approx(91.2, abs=0.1)
-    density = read_specimen(str(shared_data / "betagal_map" / "betagal_3.54A.mrc"), 64, 3.8)
-    assert density.radius == pytest.approx(91, abs=8)
 
 
 @pytest.mark.slow
