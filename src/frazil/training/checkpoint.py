@@ -48,10 +48,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def newest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that can be read, None in a folder that has none.
-
-    A damaged one is named on stderr and passed over. Raises ValueError where there are some and none can be read.
-    """
+    """The newest checkpoint that can be read, None in a folder without any; ValueError where all are damaged."""
     found = checkpoints(folder)
     for path in found:
         try:

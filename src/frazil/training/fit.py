@@ -160,8 +160,7 @@ class _Loop:
             self._stop(f"step {self.step}: {name} holds values that are not finite")
         if self._fabric.is_global_zero:
             save(self._folder, Checkpoint(self.step, state, began - self._began, self._sums))
-        ended = time.monotonic()
-        self._store_at = ended + max(self._settings.checkpoint_seconds, 20 * (ended - began))
+        self._store_at = time.monotonic() + max(self._settings.checkpoint_seconds, 20 * (time.monotonic() - began))
 
     def _settle(self) -> None:
         """Add up the scalars that waited on the device, so that no step had to wait for them."""

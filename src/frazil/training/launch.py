@@ -1,5 +1,6 @@
 """Where a run computes: the device, the precision and the ranks, by Lightning Fabric."""
 
+import atexit
 import logging
 import os
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ def launch(device: str, precision: str) -> Fabric:
         # Left to itself, Fabric takes a script under sbatch for one of several tasks, and waits for the others.
         plugins=[] if ranks > 1 else [LightningEnvironment()],
     )
+    if ranks > 1 and not torch.distributed.is_initialized():
+        atexit.register(torch.distributed.destroy_process_group)
     fabric.launch()
     return fabric
 
