@@ -141,13 +141,32 @@ def test_a_batch_is_of_its_own_half_and_in_time_of_all_of_it(particles: Callable
         assert place.any(dim=0).all()
 
 
+def spoil(folder: Path, place: int) -> None:
+    """Make one image of the stack constant."""
+    with (folder / "stack.mrcs").open("r+b") as file:
+        file.seek(1024 + 4 * BOX**2 * place)
+        file.write(np.zeros((BOX, BOX), np.float32).tobytes())
+
+
 def test_a_bad_image_is_found_when_the_first_batch_is_drawn(
     particles: Callable[..., Particles], tmp_path: Path
 ) -> None:
     """Wherever it is among the images, not in the hour in which it happens to be drawn."""
     sets = HalfSets(particles(), seed=1)
-    with (tmp_path / "stack.mrcs").open("r+b") as file:
-        file.seek(1024 + 4 * BOX**2 * 20)
-        file.write(np.zeros((BOX, BOX), np.float32).tobytes())
+    spoil(tmp_path, 20)
     with pytest.raises(ValueError, match=r"particles.star: image 21@stack.mrcs is constant"):
         drawn(sets, 0, slice(0, 1))
+
+
+@pytest.mark.parametrize("place", [0, 9, COUNT - 1])
+@pytest.mark.parametrize("memory", [2**30, 0])
+def test_checking_finds_a_bad_image_wherever_images_are_kept(
+    particles: Callable[..., Particles], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, place: int
+) -> None:
+    monkeypatch.setattr(half_sets, "_MEMORY", memory)
+    monkeypatch.setattr(half_sets, "_AT_ONCE", 4)
+    whole = particles()
+    HalfSets(whole, seed=1).check(8)
+    spoil(tmp_path, place)
+    with pytest.raises(ValueError, match=f"image {place + 1}@stack.mrcs is constant"):
+        HalfSets(whole, seed=1).check(8)

@@ -28,10 +28,10 @@ class DemoRun:
 def run(options: DemoRun) -> int:
     """Simulate, reconstruct, and print the resolution against the truth."""
     data = options.out / "data"
-    if not (data / "particles.star").exists():
-        simulate_particles(_images(options, data))
+    reconstruction = _reconstruction(options, data)
+    simulate_particles(_images(options, data))
     began = time.monotonic()
-    cryogan.run(_reconstruction(options, data))
+    cryogan.run(reconstruction)
     minutes = (time.monotonic() - began) / 60
     half, tenth = _truth_resolutions(options.out)
     print(f"truth FSC = 0.5 at {half:.1f} angstrom, 0.143 at {tenth:.1f} angstrom, after {minutes:.1f} minutes")

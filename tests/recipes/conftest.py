@@ -1,0 +1,91 @@
+"""A small simulated data set, and the command as a user gives it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from frazil import cli
+from frazil.data.simulation import SimulateParticles, simulate_particles
+
+BOX, COUNT, PIXEL_SIZE = 32, 300, 6.0
+TINY = [
+    "--contrast",
+    "light",
+    "--device",
+    "cpu",
+    "--boxes",
+    "32",
+    "--steps",
+    "4",
+    "--batch-sizes",
+    "8",
+    "--critic-steps",
+    "1",
+    "--critic-width",
+    "4",
+]
+"""The smallest run that has all parts; what it finds is noise."""
+
+
+class Outcome(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of 300 simulated images; a test that changes them takes a copy."""
+    folder = tmp_path_factory.mktemp("data")
+    simulate_particles(
+        SimulateParticles("pseudo-protein", out=folder, box=BOX, pixel_size=PIXEL_SIZE, count=COUNT, snr_db=0.0, seed=3)
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_options() -> list[str]:
+    """Options of the smallest run that has all parts."""
+    return TINY
+
+
+@pytest.fixture
+def copied(data: Path, tmp_path: Path) -> Path:
+    """A copy of the data for a test to spoil."""
+    return Path(shutil.copytree(data, tmp_path / "data"))
+
+
+@pytest.fixture
+def cryogan(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs `frazil cryogan FOLDER/particles.star --out OUT ...` at tiny size: the exit code, stdout and stderr."""
+
+    def run(folder: Path, *options: str, out: Path = tmp_path / "run") -> Outcome:
+        capfd.readouterr()
+        code = cli.main(["cryogan", str(folder / "particles.star"), "--out", str(out), *TINY, *options])
+        printed = capfd.readouterr()
+        assert "Traceback" not in printed.err
+        return Outcome(code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(cryogan: Callable[..., Outcome], tmp_path: Path) -> Callable[..., str]:
+    """The one sentence by which a tiny run is refused, nothing having been written."""
+
+    def run(folder: Path, *options: str) -> str:
+        before = sorted(folder.iterdir())
+        code, out, err = cryogan(folder, *options)
+        assert (code, out) == (1, "")
+        assert err.startswith("frazil: error: ")
+        assert err.count("\n") == 1
+        assert not (tmp_path / "run").exists()
+        assert sorted(folder.iterdir()) == before
+        return err
+
+    return run
