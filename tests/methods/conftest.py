@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from frazil.geometry import centred_coordinates
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions
 from frazil.physics import CTF, ColouredNoise, TriangularShifts, UniformRotations
@@ -76,18 +77,25 @@ def made_up_images(config: CryoGANConfig, context: StepContext) -> list[torch.Te
     return batches
 
 
+def smooth_blob(box: int) -> torch.Tensor:
+    """Off the centre of a field of 96 angstrom, and smooth at any box."""
+    place = centred_coordinates(box, 3) * (96.0 / box) - torch.tensor([9.0, -6.0, 3.0])
+    return torch.exp(-place.square().sum(-1) / (2 * 10.0**2))
+
+
 @dataclass(frozen=True)
 class Tiny:
     """What the tests of CryoGAN build their methods from."""
 
-    config: Callable[..., CryoGANConfig] = staticmethod(tiny_config)
-    conditions: Callable[..., HalfConditions] = staticmethod(tiny_conditions)
-    cryogan: Callable[..., CryoGAN] = staticmethod(tiny_cryogan)
-    images: Callable[..., list[torch.Tensor]] = staticmethod(made_up_images)
-    lenses: Callable[..., CTF] = staticmethod(lenses)
+    config: Callable[..., CryoGANConfig]
+    conditions: Callable[..., HalfConditions]
+    cryogan: Callable[..., CryoGAN]
+    images: Callable[..., list[torch.Tensor]]
+    lenses: Callable[..., CTF]
+    blob: Callable[[int], torch.Tensor]
 
 
 @pytest.fixture
 def tiny() -> Tiny:
     """Builders of a tiny CryoGAN and its data."""
-    return Tiny()
+    return Tiny(tiny_config, tiny_conditions, tiny_cryogan, made_up_images, lenses, smooth_blob)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from frazil.geometry import Pose, centred_coordinates, fourier_crop, random_rotations, rotate_volume, symmetry_rotations
+from frazil.geometry import centred_coordinates, rotate_volume, symmetry_rotations
 from frazil.methods.base import StepContext
-from frazil.methods.cryogan import CryoGAN, HalfConditions, published_recipe
-from frazil.physics import ColouredNoise, TriangularShifts, UniformRotations, form_images
+from frazil.methods.cryogan import CryoGAN, published_recipe
+
+FIELD = 96.0
 
 
 def at(step: int, seed: int = 5) -> StepContext:
@@ -95,117 +96,6 @@ def test_halves_side_by_side_on_two_threads_equal_halves_one_after_the_other(tin
     assert_same(states[0], states[1])
 
 
-# --- stages -----------------------------------------------------------------------------------------------------------
-
-FIELD, OLD, NEW = 96.0, 16, 24
-
-
-def white(boxes: tuple[int, ...]) -> HalfConditions:
-    """White noise, no lens, no shifts."""
-    power = {box: torch.ones(1, box // 2 + 1) for box in boxes}
-    return HalfConditions(
-        rotations=UniformRotations(),
-        shifts=TriangularShifts(0.0, FIELD),
-        ctf=None,
-        noise=ColouredNoise(power, torch.zeros(4, dtype=torch.int64)),
-        particles=4,
-        field=FIELD,
-    )
-
-
-def smooth_blob(box: int) -> Tensor:
-    """Off the centre, finer than neither box."""
-    place = centred_coordinates(box, 3) * (FIELD / box) - torch.tensor([9.0, -6.0, 3.0])
-    return torch.exp(-place.square().sum(-1) / (2 * 10.0**2))
-
-
-def log_scales(half: Any) -> dict[str, Tensor]:
-    """What is learnt of the strength of signal and noise; the tensors are the half's own."""
-    return {name: value for name, value in half.state_dict().items() if name.startswith("log_")}
-
-
-def entered(tiny: Any, batch_size: int = 32) -> tuple[Any, Tensor, Tensor]:
-    """A half that stood at a blob when its second stage began, and the volumes before and after."""
-    config = tiny.config(
-        boxes=(OLD, NEW),
-        steps=(1, 1),
-        batch_sizes=(batch_size, batch_size),
-        volume_rate=0.0,
-        critic_rate=0.0,
-        scale_rate=0.0,
-        symmetry="C1",
-        negativity="free",
-        averaging=0.5,
-    )
-    method = CryoGAN(config, [white(config.boxes)], support=(36.0, 42.0))
-    generator = torch.Generator().manual_seed(2)
-    batches = [torch.randn(config.critic_steps, batch_size, box, box, generator=generator) for box in config.boxes]
-    method.update([batches[0]], at(0))
-    (half,) = method.halves
-    with torch.no_grad():
-        half.voxels.copy_(smooth_blob(OLD))
-        half.average.copy_(smooth_blob(OLD))
-        for place, log_scale in enumerate(log_scales(half).values()):
-            log_scale.copy_(0.1 * torch.arange(1, log_scale.numel() + 1).view(log_scale.shape) - 0.3 * place)
-    before = half.volume()
-    method.update([batches[1]], at(1))
-    return half, before, half.volume()
-
-
-def test_a_new_stage_keeps_the_density(tiny: Any) -> None:
-    half, before, after = entered(tiny)
-    assert half.box == NEW
-    assert half.pixel_size == FIELD / NEW
-    expected = fourier_crop(before, NEW, 3)
-    correlation = torch.corrcoef(torch.stack([after.flatten(), expected.flatten()]))[0, 1]
-    assert correlation > 0.999
-
-
-def test_a_new_stage_keeps_the_contrast_against_the_noise(tiny: Any) -> None:
-    """Images of a stage, cropped to the old box and normalised again, show the particle as strong as before."""
-    _, before, after = entered(tiny)
-    pose = Pose(random_rotations(8, torch.Generator().manual_seed(0)), torch.zeros(8, 2))
-    old = form_images(before, pose, None, FIELD / OLD)
-    new = fourier_crop(form_images(after, pose, None, FIELD / NEW), OLD)
-    noise = fourier_crop(torch.randn(500, NEW, NEW), OLD).std()
-    # 32 images say how strong the background is to half a percent.
-    assert (new / noise - old).norm() < 0.03 * old.norm()
-
-
-def test_a_new_stage_keeps_the_learnt_scales(tiny: Any) -> None:
-    """A shell keeps its scale, and the finer shells that are new take the finest one's."""
-    half, _, _ = entered(tiny)
-    for place, log_scale in enumerate(log_scales(half).values()):
-        kept = (OLD // 2 + 1) if log_scale.numel() > 1 else 1
-        expected = 0.1 * torch.arange(1, log_scale.numel() + 1).clamp(max=kept).view(log_scale.shape) - 0.3 * place
-        torch.testing.assert_close(log_scale, expected)
-
-
-def test_a_new_stage_keeps_what_the_critic_can_keep(tiny: Any) -> None:
-    config = tiny.config(critic_rate=0.0)
-    method = tiny.cryogan(config)
-    before = trained(tiny, method, config.steps[0])[0]["critic"]
-    step = config.steps[0]
-    method.update(tiny.images(config, at(step)), at(step))
-    after = method.halves[0].state_dict()["critic"]
-    assert torch.equal(before["features.0.weight"], after["features.0.weight"])
-    assert torch.equal(before["features.0.bias"], after["features.0.bias"])
-
-
-def test_the_stage_is_told_by_its_box(tiny: Any) -> None:
-    method = tiny.cryogan()
-    assert [method.stage(step) for step in range(4)] == ["16 px", "16 px", "24 px", "24 px"]
-
-
-def test_a_state_of_any_stage_can_be_taken_up(tiny: Any) -> None:
-    method = tiny.cryogan()
-    trained(tiny, method, 3)
-    fresh = tiny.cryogan()
-    fresh.load_state_dict(method.state_dict())
-    assert fresh.halves[0].box == NEW
-    assert torch.equal(fresh.halves[0].volume(), method.halves[0].volume())
-
-
 # --- the volume -------------------------------------------------------------------------------------------------------
 
 
@@ -259,7 +149,7 @@ def test_the_average_is_the_result_or_else_the_last_iterate(tiny: Any) -> None:
         torch.testing.assert_close(volume / volume.std(), shown / shown.std())
 
 
-# --- what it tells -----------------------------------------------------------------------------------------------------
+# --- what it tells ---
 
 
 def test_a_method_that_has_learnt_nothing_has_no_resolution(tiny: Any) -> None:
@@ -272,7 +162,7 @@ def test_equal_half_maps_agree_to_nyquist(tiny: Any) -> None:
     trained(tiny, method, 1)
     with torch.no_grad():
         for half in method.halves:
-            half.voxels.copy_(smooth_blob(16) + 0.5 * smooth_blob(16).roll((2, 3), (0, 2)))
+            half.voxels.copy_(tiny.blob(16) + 0.5 * tiny.blob(16).roll((2, 3), (0, 2)))
             half.average.copy_(half.voxels)
     assert method.figures(at(0))["half_map_resolution"] <= 1.15 * 2 * FIELD / 16
 

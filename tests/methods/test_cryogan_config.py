@@ -41,6 +41,23 @@ def test_stages_that_do_not_fit_together_are_refused(changes: dict, sentence: st
         replace(THREE, **changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"boxes": (4, 24, 40)}, r"boxes must be 8 or more, not \(4, 24, 40\)"),
+        ({"steps": (5, 0, 7)}, r"steps must be 1 or more, not \(5, 0, 7\)"),
+        ({"batch_sizes": (2, 4, -8)}, "batch_sizes must be 1 or more"),
+        ({"critic_steps": 0}, "critic_steps must be 1 or more, not 0"),
+        ({"volume_rate": -0.1}, "volume_rate must be 0 or more, not -0.1"),
+        ({"smoothing": float("nan")}, "smoothing must be 0 or more, not nan"),
+        ({"averaging": 1.0}, "averaging must be less than 1, not 1"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused_by_name(changes: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        replace(THREE, **changes)
+
+
 def test_stages_finer_than_the_images_are_left_out() -> None:
     kept = THREE.up_to(24)
     assert (kept.boxes, kept.steps, kept.batch_sizes) == ((16, 24), (5, 1), (2, 4))

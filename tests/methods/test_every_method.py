@@ -39,9 +39,7 @@ def cryogan(tiny: Any, **changes: Any) -> Case:
             named |= {f"{number}.{name}": value.clone() for name, value in [*own.items(), *critic]}
         return named
 
-    return Case(
-        lambda: tiny.cryogan(config), lambda context: tiny.images(config, context), sum(config.steps), learnt
-    )
+    return Case(lambda: tiny.cryogan(config), lambda context: tiny.images(config, context), sum(config.steps), learnt)
 
 
 def as_published(tiny: Any) -> dict[str, Any]:
