@@ -33,7 +33,8 @@ class HalfSets:
         if 4 * particles * box**2 > _MEMORY:
             return self.halves[half].images(rows, box)
         if box not in self._kept:
-            self._kept = {box: [part.load(box) for part in self.halves]}
+            self._kept.clear()  # first: the coarser images and the finer ones together may not fit
+            self._kept[box] = [part.load(box) for part in self.halves]
         return self._kept[box][half][rows]
 
     def draw(
