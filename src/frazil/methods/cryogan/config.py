@@ -48,7 +48,7 @@ class CryoGANConfig:
     """Adam's learning rate of the volume at the start of a stage."""
     critic_rate: float = 1e-3
     """Adam's learning rate of the critic at the start of a stage."""
-    scale_rate: float = 1e-2
+    scale_rate: float = 1e-3
     """Adam's learning rate of the logarithms of signal and noise at the start of a stage."""
     final_rate: float = 0.05
     """Both rates at the end of a stage, as a fraction of those at its start; they fall exponentially."""
@@ -56,8 +56,8 @@ class CryoGANConfig:
     """Decay of the running average of the volume's iterates that is the result; 0 takes the last iterate."""
     augmentation: Literal["dihedral", "none"] = "dihedral"
     """Turns and flips of real and simulated images alike, which uniform poses allow."""
-    noise_scale: Literal["spectrum", "number"] = "spectrum"
-    """What is learnt of the noise's strength: a factor for each Fourier shell, or one for all, as published."""
+    noise_scale: Literal["spectrum", "number"] = "number"
+    """What is learnt of the noise's strength: one factor, or, for crowded particles, one for each Fourier shell."""
     image_mask: Literal["soft-circle", "none"] = "soft-circle"
     """What both the real and the simulated images are seen through."""
     negativity: Literal["free", "relaxed"] = "free"
