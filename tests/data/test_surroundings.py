@@ -110,6 +110,32 @@ def test_the_radius_of_the_particles_says_where_the_surroundings_begin(particles
     assert (seen - hidden).abs().max() > 1
 
 
+def test_neighbours_are_no_background(particles: Callable[..., Particles]) -> None:
+    """Bright discs that would count as noise do not where they are said to be."""
+    count, radius = 120, 7 * PIXEL_SIZE
+    angle = torch.linspace(0, 6, count)
+    neighbours = 13 * PIXEL_SIZE * torch.stack([angle.cos(), angle.sin()], -1)[:, None]
+    pixels = centred_coordinates(BOX, 2) * PIXEL_SIZE
+    discs = 4.0 * ((pixels - neighbours[:, :, None]).norm(dim=-1) < radius)
+    images = particles(noise(count, torch.ones(BOX // 2 + 1)) + discs, radius=radius)
+    taken_for_noise, known = (surrounding_noise(images, (BOX,), near).power[BOX][0] for near in (None, neighbours))
+    torch.testing.assert_close(known[2:] / known[8:].mean(), torch.ones(BOX // 2 - 1), rtol=0.25, atol=0)
+    assert taken_for_noise[2] > 5 * known[2]
+
+
+def test_images_without_background_between_neighbours_are_left_out_while_others_have_some(
+    particles: Callable[..., Particles],
+) -> None:
+    hidden = torch.tensor([[x, y] for x in (-50.0, 0, 50) for y in (-50.0, 0, 50)])
+    images = particles(noise(60, torch.ones(BOX // 2 + 1)), radius=48.0)
+    near = torch.full((60, 9, 2), torch.inf)
+    alone = surrounding_noise(images.select(range(30, 60)), (BOX,)).power[BOX]
+    near[:30] = hidden
+    torch.testing.assert_close(surrounding_noise(images, (BOX,), near).power[BOX], alone)
+    everywhere = surrounding_noise(images, (BOX,), hidden.expand(60, 9, 2))
+    assert torch.isfinite(everywhere.power[BOX]).all()
+
+
 def test_micrographs_with_few_particles_share_a_spectrum(particles: Callable[..., Particles]) -> None:
     micrographs = ["c.mrc"] * 30 + ["a.mrc"] * 60 + ["b.mrc"] * 20 + ["d.mrc"] * 50
     images = noise(len(micrographs), torch.ones(BOX // 2 + 1))

@@ -11,6 +11,7 @@ from torch import Tensor
 from frazil.geometry import centred_coordinates, rotate_volume, symmetry_rotations
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan import CryoGAN, published_recipe
+from frazil.physics import to_fourier_volume
 
 FIELD = 96.0
 
@@ -150,6 +151,29 @@ def test_the_average_is_the_result_or_else_the_last_iterate(tiny: Any) -> None:
 
 
 # --- what it tells ---
+
+
+def test_simulated_images_are_normalised_as_particles_are(tiny: Any) -> None:
+    (half, _) = tiny.cryogan().halves
+    images = half.simulate(to_fourier_volume(tiny.blob(16)), 8, slice(None), torch.Generator().manual_seed(1))
+    background = images[:, centred_coordinates(16, 2).norm(dim=-1) * FIELD / 16 > 36]
+    torch.testing.assert_close(background.mean(1), torch.zeros(8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(background.std(1), torch.ones(8))
+
+
+@pytest.mark.parametrize("scale", ["number", "fixed"])
+def test_learnt_shifts_are_never_larger_than_those_asked_for(tiny: Any, scale: str) -> None:
+    method = tiny.cryogan(tiny.config(shift_scale=scale, scale_rate=0.5))
+    seen = [trained(tiny, method, step)[0]["log_shift"] for step in (1, 2)]
+    assert all(float(value) <= 0 for value in seen)
+    assert (scale == "fixed") == all(float(value) == 0 for value in seen)
+
+
+def test_ranks_whose_share_the_penalty_cannot_take_evenly_are_refused(tiny: Any) -> None:
+    method = tiny.cryogan(tiny.config(batch_sizes=(6, 8), penalty_stride=2))
+    alone = replace(at(0), world_size=2, average_gradients=lambda parameters: None)
+    with pytest.raises(ValueError, match=r"2 ranks have 3 images each, of which the penalty takes one in 2: .* of 4"):
+        method.update(tiny.images(method.config, alone), alone)
 
 
 def test_a_method_that_has_learnt_nothing_has_no_resolution(tiny: Any) -> None:

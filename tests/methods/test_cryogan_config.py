@@ -66,6 +66,11 @@ def test_stages_finer_than_the_images_are_left_out() -> None:
     assert THREE.up_to(1000) == THREE
 
 
+def test_a_stage_finer_than_the_images_is_held_at_their_box() -> None:
+    kept = THREE.up_to(33)
+    assert (kept.boxes, kept.steps, kept.batch_sizes) == ((16, 24, 33), (5, 1, 7), (2, 4, 8))
+
+
 def test_images_smaller_than_every_stage_get_one_at_their_own_box() -> None:
     kept = THREE.up_to(12)
     assert (kept.boxes, kept.steps, kept.batch_sizes) == ((12,), (5,), (2,))

@@ -13,7 +13,7 @@ from frazil.methods.cryogan.simulator import Draw, LogScales, draw_conditions, s
 from frazil.physics import NoiseModel, form_images, radial_power, signal_to_noise_db, to_fourier_volume
 
 BOX, PIXEL_SIZE = 16, 6.0
-UNIT = LogScales(torch.zeros(()), torch.zeros(1))
+UNIT = LogScales(torch.zeros(()), torch.zeros(1), torch.zeros(()))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def test_the_scales_are_exponents_of_signal_and_noise(tiny: Any, signal: float, 
     spectrum, draw = to_fourier_volume(blob()), drawn(tiny.conditions())
     silent = replace(draw, noise=torch.zeros_like(draw.noise))
     clean = simulate_images(spectrum, silent, PIXEL_SIZE, UNIT)
-    scales = LogScales(torch.tensor(signal), torch.tensor([noise]))
+    scales = replace(UNIT, signal=torch.tensor(signal), noise=torch.tensor([noise]))
     images = simulate_images(spectrum, draw, PIXEL_SIZE, scales)
     loud = scales.noise.exp() * draw.noise
     torch.testing.assert_close(images, scales.signal.exp() * clean + loud, rtol=1e-4, atol=1e-5)
@@ -116,16 +116,47 @@ def test_a_scale_for_each_shell_colours_the_noise_and_leaves_the_signal(tiny: An
     count = 400
     draw = replace(drawn(tiny.conditions(), count), noise=torch.randn(count, BOX, BOX))
     flat, coloured = (
-        simulate_images(to_fourier_volume(blob()), draw, PIXEL_SIZE, LogScales(torch.zeros(()), noise))
+        simulate_images(to_fourier_volume(blob()), draw, PIXEL_SIZE, replace(UNIT, noise=noise))
         for noise in (torch.zeros(1), shells)
     )
     added = coloured - flat + draw.noise
     torch.testing.assert_close(radial_power(added)[1:], (2 * shells[1:]).exp(), rtol=0.15, atol=0)
 
 
+def test_a_scale_of_the_shifts_says_how_much_of_them_is_there(tiny: Any) -> None:
+    draw = drawn(tiny.conditions(), 8)
+    half = replace(draw, pose=replace(draw.pose, shift=draw.pose.shift / 2))
+    scales = replace(UNIT, shift=torch.tensor(0.5).log())
+    torch.testing.assert_close(
+        simulate_images(to_fourier_volume(blob()), draw, PIXEL_SIZE, scales),
+        simulate_images(to_fourier_volume(blob()), half, PIXEL_SIZE, UNIT),
+    )
+
+
+def test_an_image_has_the_neighbours_of_the_particle_whose_noise_it_takes(tiny: Any) -> None:
+    plain = tiny.conditions()
+    places = torch.arange(plain.particles).float()[:, None, None].expand(-1, 3, 2)
+    draw = drawn(replace(plain, noise=Tagged(), neighbours=places), 8, slice(4, 8))
+    assert draw.neighbours is not None
+    assert torch.equal(draw.neighbours[:, 0, 0], draw.noise[:, 0, 0])
+    assert drawn(plain).neighbours is None
+
+
+def test_neighbours_reach_into_the_image_from_beyond_it(tiny: Any) -> None:
+    draw = replace(drawn(tiny.conditions(), 4), noise=torch.zeros(4, BOX, BOX), ctf=None)
+    places = torch.tensor([0.55 * BOX * PIXEL_SIZE, 0.0]).expand(4, 1, 2)
+    alone, crowded = (
+        simulate_images(to_fourier_volume(blob()), replace(draw, neighbours=near), PIXEL_SIZE, UNIT)
+        for near in (None, places)
+    )
+    edge = (crowded - alone).abs().amax((0, 1))
+    assert edge[-1] > 0.1 * alone.max()
+    assert edge[: BOX // 4].max() < 0.1 * edge[-1]  # and do not come in again on the other side
+
+
 def test_the_volume_and_the_scales_get_gradients(tiny: Any) -> None:
     volume = blob().requires_grad_()
-    scales = LogScales(torch.zeros((), requires_grad=True), torch.zeros(BOX // 2 + 1, requires_grad=True))
+    scales = LogScales(*(torch.zeros(shape, requires_grad=True) for shape in ((), (BOX // 2 + 1,), ())))
     images = simulate_images(to_fourier_volume(volume), drawn(tiny.conditions(), 4), PIXEL_SIZE, scales)
     (images * torch.randn_like(images)).sum().backward()
     for gradient in (volume.grad, scales.signal.grad, scales.noise.grad):

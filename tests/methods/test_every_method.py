@@ -27,15 +27,16 @@ class Case:
 
 
 def cryogan(tiny: Any, **changes: Any) -> Case:
-    """Two stages, both halves; every parameter of volume, scales and critic is learnt."""
+    """Two stages, both halves; every parameter of volume, scales and critic is learnt, but shifts that are fixed."""
     config = tiny.config(**changes)
+    still = {"average", "log_shift"} if config.shift_scale == "fixed" else {"average"}
 
     def learnt(method: Method) -> dict[str, Tensor]:
         named = {}
         for number, half in enumerate(method.state_dict()["halves"]):
             # The last bias adds the same to the scores of real and simulated images, so no loss sees it.
             *critic, _ = half["critic"].items()
-            own = {name: value for name, value in half.items() if isinstance(value, Tensor) and name != "average"}
+            own = {name: value for name, value in half.items() if isinstance(value, Tensor) and name not in still}
             named |= {f"{number}.{name}": value.clone() for name, value in [*own.items(), *critic]}
         return named
 
@@ -51,6 +52,7 @@ def as_published(tiny: Any) -> dict[str, Any]:
 METHODS: dict[str, Callable[[Any], Case]] = {
     "cryogan": cryogan,
     "cryogan as published": lambda tiny: cryogan(tiny, **as_published(tiny)),
+    "cryogan, noise and shifts learnt": lambda tiny: cryogan(tiny, noise_scale="spectrum", shift_scale="number"),
     "cryogan, symmetric, zero-centred penalty": lambda tiny: cryogan(tiny, symmetry="D2", penalty="zero-centred"),
 }
 
@@ -268,7 +270,8 @@ def test_two_ranks_give_the_parameters_of_one_with_the_joined_batch(case: Case) 
     for step, scalars in enumerate(alone):
         for name, value in scalars.items():
             shares = [torch.as_tensor(scalars_of_rank[step][name]) for _, scalars_of_rank in ranks]
-            torch.testing.assert_close(torch.stack(shares).mean(), torch.as_tensor(value), rtol=1e-6, atol=1e-8)
+            # A distance is the difference of two scores, and may be smaller than what either is rounded by.
+            torch.testing.assert_close(torch.stack(shares).mean(), torch.as_tensor(value), rtol=1e-6, atol=1e-7)
 
 
 def test_a_batch_that_the_ranks_cannot_share_is_refused(case: Case) -> None:

@@ -91,6 +91,40 @@ def test_an_image_without_margin_is_the_ctf_times_the_shifted_projection(pose: P
     )
 
 
+def test_neighbours_show_the_views_of_their_company_under_the_lens_of_the_image(
+    blobs: "Blobs", pose: Pose, ctf: CTF
+) -> None:
+    volume, empty = blobs.volume(32), torch.full((8, 2, 2), torch.inf, dtype=torch.float64)
+    places = empty.clone()
+    places[0, 0], places[5, 1] = torch.tensor([60.0, -20.0]), torch.tensor([-45.0, 33.0])
+    crowded = form_images(volume, pose, ctf, PIXEL_SIZE, 2, places)
+    alone = form_images(volume, pose, ctf, PIXEL_SIZE, 2)
+    torch.testing.assert_close(form_images(volume, pose, ctf, PIXEL_SIZE, 2, empty), alone)
+    # Of four images the first neighbour shows the view of the one before, the second that of the one before that.
+    for image, company, place in [(0, 3, places[0, 0]), (5, 7, places[5, 1])]:
+        moved = Pose(pose.rotation[[company]], place[None])
+        expected = alone[image] + form_images(volume, moved, ctf[image : image + 1], PIXEL_SIZE, 2)[0]
+        torch.testing.assert_close(crowded[image], expected)
+    others = [1, 2, 3, 4, 6, 7]
+    torch.testing.assert_close(crowded[others], alone[others])
+
+
+def test_no_gradient_flows_through_a_neighbour(blobs: "Blobs", pose: Pose) -> None:
+    def gradient(neighbours: Tensor | None) -> Tensor:
+        volume = blobs.volume(16).requires_grad_()
+        image = form_images(volume, pose, None, PIXEL_SIZE, 2, neighbours)
+        image.sum().backward()
+        assert volume.grad is not None
+        return volume.grad
+
+    torch.testing.assert_close(gradient(torch.full((8, 1, 2), 9.0, dtype=torch.float64)), gradient(None))
+
+
+def test_images_with_neighbours_come_in_fours(blobs: "Blobs", pose: Pose) -> None:
+    with pytest.raises(ValueError, match="6 images with neighbours: their number must be a multiple of 4"):
+        form_images(blobs.volume(16), pose[:6], None, PIXEL_SIZE, 2, torch.zeros(6, 1, 2, dtype=torch.float64))
+
+
 def test_protein_that_is_positive_in_the_volume_is_positive_in_the_image(blobs: "Blobs", pose: Pose, ctf: CTF) -> None:
     seen = form_images(blobs.volume(32), pose, ctf, PIXEL_SIZE)
     bare = form_images(blobs.volume(32), pose, None, PIXEL_SIZE)

@@ -2,6 +2,7 @@
 
 from frazil.data.contrast import contrast_sign
 from frazil.data.half_sets import HalfSets
+from frazil.data.neighbours import neighbour_offsets, touching_distance
 from frazil.data.particles import (
     Particles,
     background_ring,
@@ -30,6 +31,7 @@ __all__ = [
     "blob_volume",
     "contrast_sign",
     "ctf_of_table",
+    "neighbour_offsets",
     "normalise_by_background",
     "open_particles",
     "pseudo_protein",
@@ -37,4 +39,5 @@ __all__ = [
     "random_blobs",
     "simulate_particles",
     "surrounding_noise",
+    "touching_distance",
 ]

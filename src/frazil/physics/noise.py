@@ -30,7 +30,7 @@ def colour_noise(
 
 
 def radial_power(
-    images: Float[Tensor, "batch box box"], weight: Float[Tensor, "box box"] | None = None
+    images: Float[Tensor, "batch box box"], weight: Float[Tensor, "*batch box box"] | None = None
 ) -> Float[Tensor, " shells"]:
     """Mean radial power spectrum of images, |F|^2 / pixels, where `weight` looks only at a part of the box.
 
@@ -40,7 +40,7 @@ def radial_power(
     box = images.shape[-1]
     if weight is None:
         weight = images.new_ones(box, box)
-    mean = (images * weight).sum((-1, -2), keepdim=True) / weight.sum()
+    mean = (images * weight).sum((-1, -2), keepdim=True) / weight.sum((-1, -2), keepdim=True)
     spectrum = fourier_transform((images - mean) * weight)
     power = spectrum.abs().square().mean(0) / (weight.square().mean() * box**2)
     return shell_average(power, box)

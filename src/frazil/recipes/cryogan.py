@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import torch
 import tyro
 
-from frazil.data import HalfSets, Particles, open_particles, surrounding_noise
+from frazil.data import HalfSets, Particles, neighbour_offsets, open_particles, surrounding_noise, touching_distance
 from frazil.geometry import symmetry_rotations
 from frazil.io import write_particles
 from frazil.methods.base import StepContext
@@ -18,7 +18,6 @@ from frazil.report.reconstruction import RunStory, reconstruction_report
 from frazil.training import FitSettings, RunFolder, fit
 
 _SHOWN = 24  # images of each kind in the report
-_DIAMETER = 0.75  # of the box: RELION's default background circle
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,10 @@ class CryoGANRun:
     no_ctf: tyro.conf.FlagCreatePairsOff[bool] = False
     """Images that no lens has blurred: ignore the CTF."""
     diameter: float | None = None
-    """Particle diameter in angstrom, for the volume's support and the images' mask; default 75 % of the box."""
+    """Particle diameter in angstrom, for the volume's support and the images' mask; default 75 % of the box, or
+    the distance at which round particles touch, where the table's coordinates show that they do."""
+    neighbours: Literal["picks", "none"] = "picks"
+    """Other particles in the simulated images: as the table's coordinates say, where it has them and they are near."""
     shift_percent: float = 3.0
     """Largest distance of a particle from the centre of its box, in percent of the box."""
     box: int = 64
@@ -73,6 +75,8 @@ def run(options: CryoGANRun) -> int:
         half_sets.check(config.boxes[0])
     method = CryoGAN(config, _conditions(half_sets, options, config), support)
     folder = RunFolder.open(options.out, asdict(replace(options, learning=config)))
+    if folder.is_main and options.diameter is None:
+        print(f"particle diameter {2 * support[0]:.0f} angstrom; --diameter says otherwise")
     finished = fit(method, _batches(half_sets, config), settings, folder)
     if folder.is_main:
         _export(method, half_sets, folder, options)
@@ -84,6 +88,8 @@ def run(options: CryoGANRun) -> int:
 def _open(options: CryoGANRun) -> tuple[HalfSets, Particles]:
     radius = None if options.diameter is None else options.diameter / 2
     particles = open_particles(options.particles, options.contrast, radius)
+    if radius is None and (touching := touching_distance(particles.table)):
+        particles = replace(particles, radius=min(particles.radius, touching / 2))
     half_sets = HalfSets(particles, options.seed)
     for number, half in enumerate(half_sets.halves, 1):
         if not len(half):
@@ -103,7 +109,7 @@ def _resolve(options: CryoGANRun, particles: Particles) -> CryoGANConfig:
 def _support(options: CryoGANRun, particles: Particles) -> tuple[float, float]:
     """Radii in angstrom of the volume's sphere and of the circle through which the critic looks."""
     field_ = particles.box * particles.pixel_size()
-    radius = (options.diameter or _DIAMETER * field_) / 2
+    radius = particles.radius
     shift = options.shift_percent / 100 * field_
     if shift < 0:
         raise ValueError(f"--shift-percent must not be negative, it is {options.shift_percent:g}")
@@ -116,17 +122,32 @@ def _support(options: CryoGANRun, particles: Particles) -> tuple[float, float]:
 
 
 def _conditions(half_sets: HalfSets, options: CryoGANRun, config: CryoGANConfig) -> list[HalfConditions]:
+    near = _neighbours(half_sets.particles) if options.neighbours == "picks" else None
     return [
-        HalfConditions(
-            rotations=UniformRotations(),
-            shifts=TriangularShifts(options.shift_percent, half.box * half.pixel_size()),
-            ctf=None if options.no_ctf else half.ctf,
-            noise=surrounding_noise(half, config.boxes),
-            particles=len(half),
-            field=half.box * half.pixel_size(),
-        )
-        for half in half_sets.halves
+        _half_conditions(half, None if near is None else near[half_sets.number == number], options, config)
+        for number, half in enumerate(half_sets.halves, 1)
     ]
+
+
+def _neighbours(particles: Particles) -> torch.Tensor | None:
+    """Of both halves: all that reach into a particle's box."""
+    field_ = particles.box * particles.pixel_size()
+    return neighbour_offsets(particles.table, particles.radius, particles.radius + field_ / 2**0.5)
+
+
+def _half_conditions(
+    half: Particles, near: torch.Tensor | None, options: CryoGANRun, config: CryoGANConfig
+) -> HalfConditions:
+    field_ = half.box * half.pixel_size()
+    return HalfConditions(
+        rotations=UniformRotations(),
+        shifts=TriangularShifts(options.shift_percent, field_),
+        ctf=None if options.no_ctf else half.ctf,
+        noise=surrounding_noise(half, config.boxes, near),
+        particles=len(half),
+        field=field_,
+        neighbours=near,
+    )
 
 
 def _batches(half_sets: HalfSets, config: CryoGANConfig):

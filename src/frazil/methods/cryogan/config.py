@@ -49,7 +49,8 @@ class CryoGANConfig:
     critic_rate: float = 1e-3
     """Adam's learning rate of the critic at the start of a stage."""
     scale_rate: float = 1e-3
-    """Adam's learning rate of the logarithms of signal and noise at the start of a stage."""
+    """Adam's learning rate of the signal's logarithm at the start of a stage; ten times as much for the noise's
+    spectrum and the shifts."""
     final_rate: float = 0.05
     """Both rates at the end of a stage, as a fraction of those at its start; they fall exponentially."""
     averaging: float = 0.99
@@ -58,6 +59,8 @@ class CryoGANConfig:
     """Turns and flips of real and simulated images alike, which uniform poses allow."""
     noise_scale: Literal["spectrum", "number"] = "number"
     """What is learnt of the noise's strength: one factor, or, for crowded particles, one for each Fourier shell."""
+    shift_scale: Literal["number", "fixed"] = "fixed"
+    """number: learn, too, by how much the particles' shifts fall short of those asked for."""
     image_mask: Literal["soft-circle", "none"] = "soft-circle"
     """What both the real and the simulated images are seen through."""
     negativity: Literal["free", "relaxed"] = "free"
@@ -88,11 +91,10 @@ class CryoGANConfig:
         return tuple(map(Stage, self.boxes, starts, self.steps, self.batch_sizes))
 
     def up_to(self, box: int) -> "CryoGANConfig":
-        """Same recipe without the stages finer than `box`; with one at `box` where all are."""
-        kept = sum(stage.box <= box for stage in self.stages)
-        if not kept:
-            return replace(self, boxes=(box,), steps=self.steps[:1], batch_sizes=self.batch_sizes[:1])
-        return replace(self, boxes=self.boxes[:kept], steps=self.steps[:kept], batch_sizes=self.batch_sizes[:kept])
+        """Same recipe where no stage is finer than `box`: the first that would be is held at `box`, the others go."""
+        kept = sum(stage.box < box for stage in self.stages) + 1
+        boxes = tuple(min(stage.box, box) for stage in self.stages[:kept])
+        return replace(self, boxes=boxes, steps=self.steps[:kept], batch_sizes=self.batch_sizes[:kept])
 
     def stage(self, step: int) -> Stage:
         """The stage that a step belongs to."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frazil.data import background_ring
+from frazil.data import background_ring, normalise_by_background
 from frazil.geometry import fourier_crop, soft_sphere, symmetrise, symmetry_rotations
 from frazil.losses import (
     gradient_penalty,
@@ -28,6 +28,8 @@ from frazil.physics import FourierVolume, crop_centre, to_fourier_volume
 _PENALTIES = {"vector": gradient_penalty, "per-pixel": gradient_penalty_per_pixel}
 _BETAS = (0.5, 0.9)
 _BACKGROUND_COUNT = 256
+_NOISE_PRIOR = 1.0  # per squared logarithm: the measured spectrum stands where the images do not speak against it
+_QUICK = 10.0  # rate of what has a prior or a bound, against that of the signal, which the voxels' own rate depends on
 _TAPER = 0.15  # of the radius; what the circle fades over, and half of what the sphere does
 
 
@@ -52,14 +54,16 @@ class HalfReconstruction:
         self.pixel_size = self.conditions.field / box
         self.voxels = nn.Parameter(torch.zeros(box, box, box, device=self.device))
         self.log_signal = nn.Parameter(torch.zeros((), device=self.device))
-        shells = box // 2 + 1 if config.noise_scale == "spectrum" else 1
+        shells = box // 2 if config.noise_scale == "spectrum" else 1
         self.log_noise = nn.Parameter(torch.zeros(shells, device=self.device))
+        self.log_shift = nn.Parameter(torch.zeros((), device=self.device))
         self.average = torch.zeros_like(self.voxels)
         self._build_views(box)
         side = len(self.image_mask)
         self.critic = ConvCritic(side, config.critic_width, halvings(side)).to(self.device)
         self.volume_optimizer = torch.optim.Adam(
-            [{"params": [self.voxels]}, {"params": [self.log_signal, self.log_noise]}], betas=_BETAS
+            [{"params": [values]} for values in (self.voxels, self.log_signal, self.log_noise, self.log_shift)],
+            betas=_BETAS,
         )
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=_BETAS)
         radius = self._support / self.pixel_size
@@ -91,12 +95,13 @@ class HalfReconstruction:
         background = self.conditions.noise.sample(particle, box, generator)
         contrast = float(fourier_crop(background, old).std() / background.std())
         scale = contrast * (old / box) ** 0.5
-        log_signal, log_noise = self.log_signal.detach(), self.log_noise.detach()
+        log_signal, log_noise, log_shift = self.log_signal.detach(), self.log_noise.detach(), self.log_shift.detach()
         self._build(box)
         with torch.no_grad():
             self.voxels.copy_(scale * fourier_crop(voxels, box, 3))
             self.average.copy_(scale * fourier_crop(average, box, 3))
             self.log_signal.copy_(log_signal)
+            self.log_shift.copy_(log_shift)
             # The field stays, so shells keep their frequencies and finer ones come behind.
             self.log_noise.copy_(log_noise[-1])
             self.log_noise[: len(log_noise)] = log_noise
@@ -119,10 +124,15 @@ class HalfReconstruction:
     def simulate(
         self, spectrum: FourierVolume, count: int, rows: slice, generator: torch.Generator
     ) -> Float[Tensor, "batch box box"]:
-        """The rows `rows` of `count` images under conditions like the particles', background at 0 as theirs is."""
+        """The rows `rows` of `count` images under conditions like the particles', and normalised as theirs are."""
         draw = draw_conditions(self.conditions, count, self.box, rows, generator)
-        images = simulate_images(spectrum, draw, self.pixel_size, LogScales(self.log_signal, self.log_noise))
-        return images - images[:, self._ring].mean(dim=1)[:, None, None]
+        images = simulate_images(spectrum, draw, self.pixel_size, self._log_scales())
+        return normalise_by_background(images, self._ring)
+
+    def _log_scales(self) -> LogScales:
+        # Normalising takes the mean away: nothing could be learnt of shell 0, which goes with its neighbour.
+        first = self.log_noise[:1] if self.config.noise_scale == "spectrum" else self.log_noise[:0]
+        return LogScales(self.log_signal, torch.cat([first, self.log_noise]), self.log_shift)
 
     # --- learning ---------------------------------------------------------------------------------------------------
 
@@ -138,12 +148,16 @@ class HalfReconstruction:
             scalars = self._update_critic(images, fake, context, generator)
         self.critic.requires_grad_(False)
         loss = wasserstein_generator_loss(self._score(self._simulate(spectrum, context, generator), context))
+        if self.config.noise_scale == "spectrum":
+            loss = loss + _NOISE_PRIOR * self.log_noise.square().sum()
         self.volume_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        context.average_gradients([self.voxels, self.log_signal, self.log_noise])
+        context.average_gradients([self.voxels, self.log_signal, self.log_noise, self.log_shift])
         self.volume_optimizer.step()
+        with torch.no_grad():  # the circle that the critic looks through has no room for more than was asked for
+            self.log_shift.clamp_(max=0)
         self.average.lerp_(self.voxels.detach(), 1 - self.config.averaging)
-        scales = {"signal": self.log_signal.detach().exp(), "noise": self.log_noise.detach().mean().exp()}
+        scales = {name: value.detach().mean().exp() for name, value in vars(self._log_scales()).items()}
         return {**scalars, **scales}
 
     def _update_critic(
@@ -156,13 +170,23 @@ class HalfReconstruction:
         scores = self._score(torch.cat([real, fake]), context)
         distance = -wasserstein_critic_loss(*scores.chunk(2))
         weight = torch.rand(count, generator=generator, device=self.device)[context.share(count)]
-        part = slice(None, None, self.config.penalty_stride)
+        part = self._penalised(len(real), context)
         penalty = self._penalty(real[part], fake[part], weight[part])
         self.critic_optimizer.zero_grad(set_to_none=True)
         (self.config.penalty_weight * penalty - distance).backward()
         context.average_gradients(self.critic.parameters())
         self.critic_optimizer.step()
         return {"critic_distance": distance.detach(), "penalty": penalty.detach()}
+
+    def _penalised(self, share: int, context: StepContext) -> slice:
+        """Every n-th image: the same ones of the joined batch, however many ranks share it."""
+        stride = self.config.penalty_stride
+        if context.world_size > 1 and share % stride:
+            raise ValueError(
+                f"{context.world_size} ranks have {share} images each, of which the penalty takes one in {stride}:"
+                f" give a batch size that is a multiple of {stride * context.world_size}"
+            )
+        return slice(None, None, stride)
 
     def _penalty(self, real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
         # In single precision whatever the run's: a gradient of a gradient in bfloat16 is mostly rounding.
@@ -195,12 +219,13 @@ class HalfReconstruction:
         return step / sum(self.config.steps)
 
     def _set_rates(self, step: int) -> None:
-        factor = rate_factor(self.config, step)
-        for group, rate in zip(
-            self.volume_optimizer.param_groups, (self.config.volume_rate, self.config.scale_rate), strict=True
-        ):
+        config, factor = self.config, rate_factor(self.config, step)
+        noise = _QUICK if config.noise_scale == "spectrum" else 1.0
+        shift = _QUICK if config.shift_scale == "number" else 0.0
+        rates = config.volume_rate, *(quick * config.scale_rate for quick in (1.0, noise, shift))
+        for group, rate in zip(self.volume_optimizer.param_groups, rates, strict=True):
             group["lr"] = factor * rate
-        self.critic_optimizer.param_groups[0]["lr"] = factor * self.config.critic_rate
+        self.critic_optimizer.param_groups[0]["lr"] = factor * config.critic_rate
 
     # --- storing ----------------------------------------------------------------------------------------------------
 
@@ -211,6 +236,7 @@ class HalfReconstruction:
             "voxels": self.voxels.detach(),
             "log_signal": self.log_signal.detach(),
             "log_noise": self.log_noise.detach(),
+            "log_shift": self.log_shift.detach(),
             "average": self.average,
             "critic": self.critic.state_dict(),
             "volume_optimizer": self.volume_optimizer.state_dict(),
@@ -221,7 +247,7 @@ class HalfReconstruction:
         """Take up what `state_dict` gave, at whatever box it was."""
         self._build(state["box"])
         with torch.no_grad():
-            for name in ("voxels", "log_signal", "log_noise", "average"):
+            for name in ("voxels", "log_signal", "log_noise", "log_shift", "average"):
                 getattr(self, name).copy_(state[name])
         for name in ("critic", "volume_optimizer", "critic_optimizer"):
             getattr(self, name).load_state_dict(state[name])
@@ -232,7 +258,9 @@ class HalfReconstruction:
         self.device = device
         self._symmetry = self._symmetry.to(device)
         ctf = None if self.conditions.ctf is None else self.conditions.ctf.to(device)
-        self.conditions = replace(self.conditions, ctf=ctf, noise=self.conditions.noise.to(device))
+        near = None if self.conditions.neighbours is None else self.conditions.neighbours.to(device)
+        noise = self.conditions.noise.to(device)
+        self.conditions = replace(self.conditions, ctf=ctf, noise=noise, neighbours=near)
         self.load_state_dict(state)
 
 

@@ -1,6 +1,6 @@
 """CryoGAN's simulator (Gupta et al. 2021, algorithm 2): a volume in, images like the microscope's out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,8 @@ class HalfConditions:
     particles: int
     field: float
     """Side of the box in angstrom, at whatever pixel size."""
+    neighbours: Float[Tensor, "particles most xy"] | None = None
+    """Where the particles nearby lie, rows as in `ctf`; inf where there is none."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,17 @@ class Draw:
     pose: Pose
     ctf: CTF | None
     noise: Float[Tensor, "batch box box"]
+    neighbours: Float[Tensor, "batch most xy"] | None = None
 
 
 @dataclass(frozen=True)
 class LogScales:
-    """Logarithms of the strength of the signal, (), and of the noise: one number, or one for each Fourier shell."""
+    """Logarithms of how much of the signal, the noise and the shifts that were drawn is in the images."""
 
     signal: Float[Tensor, ""]
     noise: Float[Tensor, " shells"]
+    """One number, or one for each Fourier shell."""
+    shift: Float[Tensor, ""]
 
 
 def draw_conditions(conditions: HalfConditions, count: int, box: int, rows: slice, generator: torch.Generator) -> Draw:
@@ -48,19 +53,22 @@ def draw_conditions(conditions: HalfConditions, count: int, box: int, rows: slic
     particle = torch.randint(conditions.particles, (count,), generator=generator, device=generator.device)
     noise = conditions.noise.sample(particle, box, generator)
     ctf = None if conditions.ctf is None else conditions.ctf[particle[rows]]
-    return Draw(pose[rows], ctf, noise[rows])
+    neighbours = None if conditions.neighbours is None else conditions.neighbours[particle[rows]]
+    return Draw(pose[rows], ctf, noise[rows], neighbours)
 
 
 def simulate_images(
     spectrum: FourierVolume, draw: Draw, pixel_size: float, log_scales: LogScales
 ) -> Float[Tensor, "batch box box"]:
-    """Images of a volume under the drawn conditions; the strength of signal and noise is learnt.
+    """Images of a volume under the drawn conditions, whose strength is learnt.
 
-    y = e^a C_c S_t P_theta x + e^b n (Gupta et al. 2021, equation 1 and section IV), where b may differ from one
+    y = e^a C_c S_ct P_theta x + e^b n (Gupta et al. 2021, equation 1 and section IV), where b may differ from one
     Fourier shell to the next: noise measured beside the particles holds their neighbours, and is not quite what
     stands behind them.
     """
-    clean = form_images(spectrum, draw.pose, draw.ctf, pixel_size, margin=1)
+    margin = 1 if draw.neighbours is None else 2  # a neighbour's edge in the image belongs to a centre outside it
+    pose = replace(draw.pose, shift=log_scales.shift.exp() * draw.pose.shift)
+    clean = form_images(spectrum, pose, draw.ctf, pixel_size, margin, draw.neighbours)
     shells = draw.noise.shape[-1] // 2 + 1
     noise = colour_noise(draw.noise, (2 * log_scales.noise).exp().expand(shells))
     return log_scales.signal.exp() * clean + noise

@@ -1,0 +1,47 @@
+"""`frazil cryogan` on particles whose table says that they stand close together."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from frazil.io import read_particles, write_particles
+from frazil.recipes import cryogan as recipe
+
+Run = Callable[..., tuple[int, str, str]]
+AT_ONCE = "--max-minutes", "1e-9"
+
+
+def crowd(folder: Path, spacing: float, jitter: float) -> None:
+    """Say in the table that the particles stand in rows, so many angstrom apart."""
+    table, chance = read_particles(folder / "particles.star"), np.random.default_rng(0)
+    rows = np.arange(len(table))
+    places = np.stack([rows % 10, rows // 10], -1) * spacing + jitter * chance.normal(size=(len(table), 2))
+    columns = dict(zip(["rlnCoordinateX", "rlnCoordinateY"], places.T / 1.5, strict=True))
+    table = table.with_columns(rlnMicrographName=np.repeat("m.mrc", len(table)), **columns)
+    optics = table.optics.assign(rlnMicrographPixelSize=1.5)
+    write_particles(folder / "particles.star", replace(table, optics=optics))
+
+
+@pytest.mark.slow
+def test_round_particles_that_touch_give_the_diameter_and_stand_in_the_simulated_images(
+    copied: Path, cryogan: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    whole = recipe.CryoGAN
+    monkeypatch.setattr(recipe, "CryoGAN", lambda *given: made.append(given) or whole(*given))
+    crowd(copied, 110.0, 1.0)
+    code, out, _ = cryogan(copied, *AT_ONCE)
+    assert code == 0
+    assert re.search("particle diameter 1(09|10) angstrom; --diameter says otherwise", out)
+    _, conditions, (radius, _) = made[0]
+    assert radius == pytest.approx(55, rel=0.02)
+    assert [len(half.neighbours) for half in conditions] == [half.particles for half in conditions]
+    assert cryogan(copied, *AT_ONCE, "--neighbours", "none", "--diameter", "100", out=tmp_path / "other")[0] == 0
+    _, conditions, (radius, _) = made[1]
+    assert radius == 50
+    assert [half.neighbours for half in conditions] == [None, None]
