@@ -1,4 +1,4 @@
-"""How long the projectors take, forward and backward, and how exact they are, beside torch-fourier-slice.
+"""How long projectors and a step of CryoGAN take, and how exact the projectors are, beside torch-fourier-slice.
 
     python benchmarks/speed.py [--boxes 64 128] [--batch 32] [--threads 1] [--device cpu]
 
@@ -21,9 +21,25 @@ from torch import Tensor
 
 from frazil.data.phantoms import blob_projections, blob_volume, random_blobs
 from frazil.geometry import inverse_fourier_transform, random_rotations
-from frazil.physics import central_slices, crop_centre, project, project_in_real_space, to_fourier_volume
+from frazil.losses import gradient_penalty
+from frazil.methods.base import StepContext
+from frazil.methods.cryogan import CryoGANConfig, HalfConditions
+from frazil.methods.cryogan.half import HalfReconstruction
+from frazil.physics import (
+    ColouredNoise,
+    TriangularShifts,
+    UniformRotations,
+    central_slices,
+    crop_centre,
+    make_ctf,
+    project,
+    project_in_real_space,
+    to_fourier_volume,
+)
 
 RESULTS = Path(__file__).parent / "results"
+STEP_BOXES = (32, 48, 64)
+FIELD = 192.0  # side of the images in angstrom
 
 
 @dataclass(frozen=True)
@@ -119,8 +135,57 @@ def measure_projectors(settings: Settings) -> Section:
     return Section("Projectors", note, header, rows)
 
 
+def white_conditions(box: int, settings: Settings) -> HalfConditions:
+    """Conditions of a half with white noise and as many lenses as there are images in a batch."""
+    defocus = torch.linspace(10_000, 25_000, settings.batch)
+    return HalfConditions(
+        rotations=UniformRotations(),
+        shifts=TriangularShifts(3.0, FIELD),
+        ctf=make_ctf(defocus, defocus),
+        noise=ColouredNoise({box: torch.ones(1, box // 2 + 1)}, torch.zeros(settings.batch, dtype=torch.int64)),
+        particles=settings.batch,
+        field=FIELD,
+    )
+
+
+def step_row(box: int, settings: Settings) -> list[str]:
+    config = CryoGANConfig(boxes=(box,), steps=(1000,), batch_sizes=(settings.batch,))
+    half = HalfReconstruction(config, white_conditions(box, settings), support=(0.35 * FIELD, 0.38 * FIELD))
+    half.to(settings.device)
+    generator = torch.Generator(settings.device).manual_seed(0)
+    real = torch.randn(config.critic_steps, settings.batch, box, box, device=settings.device)
+    context = StepContext(step=0, seed=0, device=settings.device)
+    step = milliseconds(lambda: half.update(real, context, generator), settings)
+    spectrum, all_rows = to_fourier_volume(half.volume()), slice(None)
+    images = half.simulate(spectrum, settings.batch, all_rows, generator)
+    seen = crop_centre(images, len(half.image_mask)).detach()
+    rotation = random_rotations(settings.batch, torch.Generator().manual_seed(0)).to(settings.device)
+    batches, half.critic = config.critic_steps + 1, half.critic.requires_grad_(True)
+    parts = [
+        batches * milliseconds(lambda: half.simulate(spectrum, settings.batch, all_rows, generator), settings),
+        2 * config.critic_steps * milliseconds(lambda: half.critic(seen).sum().backward(), settings),
+        config.critic_steps
+        * milliseconds(lambda: gradient_penalty(half.critic, seen[:: config.penalty_stride]).backward(), settings),
+        batches * milliseconds(lambda: torch_fourier_slice(half.volume(), rotation), settings),
+    ]
+    row = [str(box), *(f"{value:.0f}" for value in (step, *parts)), f"{settings.batch * batches / step * 1e3:.0f}"]
+    print("  ".join(row), flush=True)
+    return row
+
+
+def measure_steps(settings: Settings) -> Section:
+    note = (
+        f"One step of one half of CryoGAN by the default recipe, batches of {settings.batch}: four updates of the "
+        "critic and one of the volume, in milliseconds; what its parts take when run alone, and what only the "
+        "projections of as many images would take with torch-fourier-slice, which transforms the volume for each "
+        "batch. The critic is the cost, and half of it the penalty."
+    )
+    header = ["box", "step", "simulating", "critic", "penalty", "(torch-fourier-slice)", "images simulated a second"]
+    return Section("CryoGAN's step", note, header, [step_row(box, settings) for box in STEP_BOXES])
+
+
 # A section is a function from settings to a table; each is measured and written in this order.
-SECTIONS: list[Callable[[Settings], Section]] = [measure_projectors]
+SECTIONS: list[Callable[[Settings], Section]] = [measure_projectors, measure_steps]
 
 
 def hardware(device: torch.device) -> str:
