@@ -37,7 +37,7 @@ def test_round_particles_that_touch_give_the_diameter_and_stand_in_the_simulated
     crowd(copied, 110.0, 1.0)
     code, out, _ = cryogan(copied, *AT_ONCE)
     assert code == 0
-    assert re.search("particle diameter 1(09|10) angstrom; --diameter says otherwise", out)
+    assert re.search("the particles touch: diameter 1(09|10) angstrom", out)
     _, conditions, (radius, _) = made[0]
     assert radius == pytest.approx(55, rel=0.02)
     assert [len(half.neighbours) for half in conditions] == [half.particles for half in conditions]

@@ -75,8 +75,8 @@ def run(options: CryoGANRun) -> int:
         half_sets.check(config.boxes[0])
     method = CryoGAN(config, _conditions(half_sets, options, config), support)
     folder = RunFolder.open(options.out, asdict(replace(options, learning=config)))
-    if folder.is_main and options.diameter is None:
-        print(f"particle diameter {2 * support[0]:.0f} angstrom; --diameter says otherwise")
+    if folder.is_main and options.diameter is None and touching_distance(particles.table):
+        print(f"the particles touch: diameter {2 * support[0]:.0f} angstrom, unless --diameter says otherwise")
     finished = fit(method, _batches(half_sets, config), settings, folder)
     if folder.is_main:
         _export(method, half_sets, folder, options)
