@@ -250,12 +250,13 @@ def test_stages_go_from_coarse_to_fine_and_end_at_the_finest(data: Path, cryogan
     ]
     assert cryogan(data, *options)[0] == 0
     out = tmp_path / "run"
-    assert config(out)["learning"]["boxes"] == [16, 24]  # the images have 32 pixels
-    assert read_map(out / "map.mrc").pixel_size == pytest.approx(8.0)
-    assert [line["step"] for line in log(out)] == [1, 2, 3, 4]
+    assert config(out)["learning"]["boxes"] == [16, 24, 32]  # the images have 32 pixels
+    assert read_map(out / "map.mrc").pixel_size == pytest.approx(6.0)
+    assert [line["step"] for line in log(out)] == [1, 2, 3, 4, 5, 6]
     text = (out / "report.html").read_text()
     assert ">16 px</text>" in text
     assert ">24 px</text>" in text
+    assert ">32 px</text>" in text
 
 
 @pytest.mark.slow
