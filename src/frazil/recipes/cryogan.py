@@ -38,7 +38,8 @@ class CryoGANRun:
     """Particle diameter in angstrom, for the volume's support and the images' mask; default 75 % of the box, or
     the distance at which round particles touch, where the table's coordinates show that they do."""
     neighbours: Literal["picks", "none"] = "picks"
-    """Other particles in the simulated images: as the table's coordinates say, where it has them and they are near."""
+    """Other particles in the simulated images, where the table's coordinates say. They count in rlnMicrographPixelSize,
+    or else in rlnMicrographOriginalPixelSize: if micrographs were binned since, give none, and a diameter."""
     shift_percent: float = 3.0
     """Largest distance of a particle from the centre of its box, in percent of the box."""
     box: int = 64

@@ -62,9 +62,8 @@ def simulate_images(
 ) -> Float[Tensor, "batch box box"]:
     """Images of a volume under the drawn conditions, whose strength is learnt.
 
-    y = e^a C_c S_ct P_theta x + e^b n (Gupta et al. 2021, equation 1 and section IV), where b may differ from one
-    Fourier shell to the next: noise measured beside the particles holds their neighbours, and is not quite what
-    stands behind them.
+    y = e^a C_c S_rt P_theta x + e^b n with r = e^s (Gupta et al. 2021, equation 1 and section IV), where b may differ
+    from one Fourier shell to the next: noise measured beside the particles is not quite what stands behind them.
     """
     margin = 1 if draw.neighbours is None else 2  # a neighbour's edge in the image belongs to a centre outside it
     pose = replace(draw.pose, shift=log_scales.shift.exp() * draw.pose.shift)
