@@ -12,6 +12,7 @@ from frazil.physics import ColouredNoise, radial_power
 _FEWEST = 50  # particles of a micrograph whose surroundings give a spectrum of their own
 _SAMPLE = 1000  # images for one spectrum
 _EDGE = 0.05  # of the box, over which the weight of the background rises
+_CLEAR = 0.06  # of the box, how far beyond a particle's radius the fringes of its CTF are taken to reach
 _FREE = 0.1  # of the box, the least background that an image should have between its neighbours
 
 
@@ -61,6 +62,6 @@ def _background(near: Tensor, box: int, pixel_size: float, radius: float) -> Flo
     weight = torch.ones(len(near), box, box)
     for places in [torch.zeros(len(near), 2), *near.unbind(1)]:
         distance = (pixels - places[:, None, None]).norm(dim=-1)
-        ramp = ((distance - radius) / (_EDGE * box * pixel_size)).clamp(0, 1)
+        ramp = (((distance - radius) / (box * pixel_size) - _CLEAR) / _EDGE).clamp(0, 1)
         weight *= 0.5 - 0.5 * torch.cos(torch.pi * ramp)
     return weight
