@@ -76,6 +76,22 @@ def test_images_smaller_than_every_stage_get_one_at_their_own_box() -> None:
     assert (kept.boxes, kept.steps, kept.batch_sizes) == ((12,), (5,), (2,))
 
 
+@pytest.mark.parametrize(
+    ("images", "boxes", "steps"),
+    [
+        (50_000, (32, 48, 64), (1200, 800, 800)),
+        (2_000, (32, 48), (1200, 362)),
+        (1_700, (32,), (1200,)),  # 128 steps more would only spoil the map
+        (761, (32,), (594,)),
+        (10, (32,), (200,)),
+    ],
+)
+def test_few_images_get_fewer_steps(images: int, boxes: tuple[int, ...], steps: tuple[int, ...]) -> None:
+    """100 passes: 4 critic steps of 32 images each are 128 images a step."""
+    config = CryoGANConfig().for_images(images)
+    assert (config.boxes, config.steps, len(config.batch_sizes)) == (boxes, steps, len(boxes))
+
+
 def test_rates_fall_exponentially_from_the_start_of_a_stage_to_its_end() -> None:
     config = replace(THREE, final_rate=0.01)
     factors = [rate_factor(config, step) for step in range(13)]
@@ -112,7 +128,8 @@ def test_the_published_recipe_has_the_published_numbers() -> None:
     assert recipe.smoothing == 2.0
     assert recipe.negativity == "relaxed"
     assert recipe.augmentation == "none"
-    assert recipe.averaging == 0.0
+    assert recipe.averaging == recipe.shrinkage == 0.0
+    assert recipe.conditions == "given"
 
 
 def test_an_epoch_of_half_of_beta_galactosidase_has_514_steps() -> None:

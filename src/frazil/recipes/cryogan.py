@@ -62,7 +62,8 @@ def run(options: CryoGANRun) -> int:
     """Reconstruct both halves and write what a run leaves; the exit code."""
     symmetry_rotations(options.learning.symmetry)  # an unknown one is refused before anything is read
     half_sets, particles = _open(options)
-    config = _resolve(options, particles)
+    near = _neighbours(particles) if options.neighbours == "picks" else None
+    config = _resolve(options, particles, near is not None)
     support = _support(options, particles)
     settings = FitSettings(
         steps=sum(config.steps),
@@ -74,16 +75,24 @@ def run(options: CryoGANRun) -> int:
     )
     if not options.out.exists():
         half_sets.check(config.boxes[0])
-    method = CryoGAN(config, _conditions(half_sets, options, config), support)
+    method = CryoGAN(config, _conditions(half_sets, near, options, config), support)
     folder = RunFolder.open(options.out, asdict(replace(options, learning=config)))
-    if folder.is_main and options.diameter is None and touching_distance(particles.table):
-        print(f"the particles touch: diameter {2 * support[0]:.0f} angstrom, unless --diameter says otherwise")
+    if folder.is_main:
+        _say_what_was_chosen(options, config, particles)
     finished = fit(method, _batches(half_sets, config), settings, folder)
     if folder.is_main:
         _export(method, half_sets, folder, options)
         if not finished:
             print(f"stopped after {options.max_minutes:g} minutes; the same command goes on")
     return 0
+
+
+def _say_what_was_chosen(options: CryoGANRun, config: CryoGANConfig, particles: Particles) -> None:
+    if options.diameter is None and touching_distance(particles.table):
+        print(f"the particles touch: diameter {2 * particles.radius:.0f} angstrom, unless --diameter says otherwise")
+    if options.preset == "default" and options.learning.steps == CryoGANConfig().steps > config.steps:
+        stages = ", ".join(f"{stage.steps} at {stage.box} px" for stage in config.stages)
+        print(f"{len(particles)} particles: {stages} are steps enough, unless --steps says otherwise")
 
 
 def _open(options: CryoGANRun) -> tuple[HalfSets, Particles]:
@@ -98,13 +107,16 @@ def _open(options: CryoGANRun) -> tuple[HalfSets, Particles]:
     return half_sets, particles
 
 
-def _resolve(options: CryoGANRun, particles: Particles) -> CryoGANConfig:
+def _resolve(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANConfig:
     """The preset, with what the user set, and no stage finer than the images or the box asked for."""
-    box = min(options.box, particles.box)
+    box, half = min(options.box, particles.box), len(particles) // 2
     default = CryoGANConfig()
-    preset = default if options.preset == "default" else published_recipe(box, len(particles) // 2)
+    # What is measured between neighbours still holds some of them, and their picks are better centred than most.
+    recipe = replace(default, conditions="learnt" if crowded else "given")
+    preset = recipe if options.preset == "default" else published_recipe(box, half)
     differs = {name: value for name, value in vars(options.learning).items() if value != getattr(default, name)}
-    return replace(preset, **differs).up_to(box)
+    config = replace(preset, **differs).up_to(box)
+    return config if options.preset == "paper" or "steps" in differs else config.for_images(half)
 
 
 def _support(options: CryoGANRun, particles: Particles) -> tuple[float, float]:
@@ -122,8 +134,9 @@ def _support(options: CryoGANRun, particles: Particles) -> tuple[float, float]:
     return radius, radius + shift
 
 
-def _conditions(half_sets: HalfSets, options: CryoGANRun, config: CryoGANConfig) -> list[HalfConditions]:
-    near = _neighbours(half_sets.particles) if options.neighbours == "picks" else None
+def _conditions(
+    half_sets: HalfSets, near: torch.Tensor | None, options: CryoGANRun, config: CryoGANConfig
+) -> list[HalfConditions]:
     return [
         _half_conditions(half, None if near is None else near[half_sets.number == number], options, config)
         for number, half in enumerate(half_sets.halves, 1)

@@ -8,8 +8,11 @@ _LEAST = {
     "boxes": 8,
     **dict.fromkeys(("steps", "batch_sizes", "critic_steps", "critic_width", "penalty_stride"), 1),
     **dict.fromkeys(("volume_rate", "critic_rate", "scale_rate", "final_rate"), 0),
-    **dict.fromkeys(("penalty_weight", "averaging", "smoothing"), 0),
+    **dict.fromkeys(("penalty_weight", "shrinkage", "averaging", "smoothing"), 0),
 }
+
+_PASSES = 100  # through a half's images, after which the critic knows them by heart
+_FEWEST = 200  # steps of a stage; before, there is no map
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class CryoGANConfig:
     """Channels of the critic's first block; each further block has twice as many."""
     penalty: Literal["vector", "per-pixel", "zero-centred"] = "vector"
     """What keeps the critic smooth: the textbook's gradient penalty, the published one, or R1 + R2."""
-    penalty_weight: float = 1.0
+    penalty_weight: float = 4.0
     """Weight of the penalty; one per pixel is that of the vector norm times the number of pixels."""
     penalty_stride: int = 2
     """The penalty, the dearest part of a step, is taken of every second image, or every n-th."""
@@ -49,18 +52,18 @@ class CryoGANConfig:
     critic_rate: float = 1e-3
     """Adam's learning rate of the critic at the start of a stage."""
     scale_rate: float = 1e-3
-    """Adam's learning rate of the signal's logarithm at the start of a stage; ten times as much for the noise's
-    spectrum and the shifts."""
+    """Adam's learning rate of the signal's logarithm at the start of a stage; ten times that for learnt conditions."""
     final_rate: float = 0.05
     """Both rates at the end of a stage, as a fraction of those at its start; they fall exponentially."""
+    shrinkage: float = 0.3
+    """Weight decay of the volume, times its rate: what the images do not ask for again and again fades."""
     averaging: float = 0.99
     """Decay of the running average of the volume's iterates that is the result; 0 takes the last iterate."""
     augmentation: Literal["dihedral", "none"] = "dihedral"
     """Turns and flips of real and simulated images alike, which uniform poses allow."""
-    noise_scale: Literal["spectrum", "number"] = "number"
-    """What is learnt of the noise's strength: one factor, or, for crowded particles, one for each Fourier shell."""
-    shift_scale: Literal["number", "fixed"] = "fixed"
-    """number: learn, too, by how much the particles' shifts fall short of those asked for."""
+    conditions: Literal["given", "learnt"] = "given"
+    """learnt: a factor for each Fourier shell of the noise instead of one for all, and by how much the shifts fall
+    short of those asked for; particles with neighbours get that anyway."""
     image_mask: Literal["soft-circle", "none"] = "soft-circle"
     """What both the real and the simulated images are seen through."""
     negativity: Literal["free", "relaxed"] = "free"
@@ -96,6 +99,18 @@ class CryoGANConfig:
         boxes = tuple(min(stage.box, box) for stage in self.stages[:kept])
         return replace(self, boxes=boxes, steps=self.steps[:kept], batch_sizes=self.batch_sizes[:kept])
 
+    def for_images(self, count: int) -> "CryoGANConfig":
+        """Same recipe for a half of `count` images, in fewer steps where a critic would come to know them by heart."""
+        left = _PASSES * count // (self.critic_steps * self.batch_sizes[0])
+        kept: list[int] = []
+        for steps in self.steps:
+            if kept and left < min(steps, _FEWEST):
+                break
+            kept.append(min(steps, max(left, _FEWEST)))
+            left -= kept[-1]
+        boxes, batch_sizes = self.boxes[: len(kept)], self.batch_sizes[: len(kept)]
+        return replace(self, boxes=boxes, steps=tuple(kept), batch_sizes=batch_sizes)
+
     def stage(self, step: int) -> Stage:
         """The stage that a step belongs to."""
         return next(stage for stage in reversed(self.stages) if stage.start <= step)
@@ -125,9 +140,9 @@ def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
         critic_rate=1e-3,
         scale_rate=1e-3,
         final_rate=0.92**epochs,
+        shrinkage=0.0,
         averaging=0.0,
         augmentation="none",
-        noise_scale="number",
         image_mask="none",
         negativity="relaxed",
         smoothing=2.0,

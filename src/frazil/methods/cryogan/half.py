@@ -30,7 +30,8 @@ _BETAS = (0.5, 0.9)
 _BACKGROUND_COUNT = 256
 _NOISE_PRIOR = 1.0  # per squared logarithm: the measured spectrum stands where the images do not speak against it
 _QUICK = 10.0  # rate of what has a prior or a bound, against that of the signal, which the voxels' own rate depends on
-_TAPER = 0.15  # of the radius; what the circle fades over, and half of what the sphere does
+_TAPER = 0.15  # of its radius; what the circle fades over
+_FADE = 0.1  # of its radius; what the sphere does: room beyond the particle is soon filled with chance
 
 
 class HalfReconstruction:
@@ -54,20 +55,19 @@ class HalfReconstruction:
         self.pixel_size = self.conditions.field / box
         self.voxels = nn.Parameter(torch.zeros(box, box, box, device=self.device))
         self.log_signal = nn.Parameter(torch.zeros((), device=self.device))
-        shells = box // 2 if config.noise_scale == "spectrum" else 1
+        shells = box // 2 if config.conditions == "learnt" else 1
         self.log_noise = nn.Parameter(torch.zeros(shells, device=self.device))
         self.log_shift = nn.Parameter(torch.zeros((), device=self.device))
         self.average = torch.zeros_like(self.voxels)
         self._build_views(box)
         side = len(self.image_mask)
         self.critic = ConvCritic(side, config.critic_width, halvings(side)).to(self.device)
-        self.volume_optimizer = torch.optim.Adam(
-            [{"params": [values]} for values in (self.voxels, self.log_signal, self.log_noise, self.log_shift)],
-            betas=_BETAS,
-        )
+        groups: list[dict[str, Any]] = [{"params": [self.voxels], "weight_decay": config.shrinkage}]
+        groups += [{"params": [scale]} for scale in (self.log_signal, self.log_noise, self.log_shift)]
+        self.volume_optimizer = torch.optim.AdamW(groups, betas=_BETAS, weight_decay=0.0)
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=_BETAS)
         radius = self._support / self.pixel_size
-        self.sphere = soft_sphere(box, radius, min(2 * _TAPER * radius, box / 2 - radius), device=self.device)
+        self.sphere = soft_sphere(box, radius, min(_FADE * radius, box / 2 - radius), device=self.device)
 
     def _build_views(self, box: int) -> None:
         """The square and, inside it, the circle that the critic is shown: beyond them is only noise to pay for."""
@@ -131,7 +131,7 @@ class HalfReconstruction:
 
     def _log_scales(self) -> LogScales:
         # Normalising takes the mean away: nothing could be learnt of shell 0, which goes with its neighbour.
-        first = self.log_noise[:1] if self.config.noise_scale == "spectrum" else self.log_noise[:0]
+        first = self.log_noise[:1] if self.config.conditions == "learnt" else self.log_noise[:0]
         return LogScales(self.log_signal, torch.cat([first, self.log_noise]), self.log_shift)
 
     # --- learning ---------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ class HalfReconstruction:
             scalars = self._update_critic(images, fake, context, generator)
         self.critic.requires_grad_(False)
         loss = wasserstein_generator_loss(self._score(self._simulate(spectrum, context, generator), context))
-        if self.config.noise_scale == "spectrum":
+        if self.config.conditions == "learnt":
             loss = loss + _NOISE_PRIOR * self.log_noise.square().sum()
         self.volume_optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -220,8 +220,7 @@ class HalfReconstruction:
 
     def _set_rates(self, step: int) -> None:
         config, factor = self.config, rate_factor(self.config, step)
-        noise = _QUICK if config.noise_scale == "spectrum" else 1.0
-        shift = _QUICK if config.shift_scale == "number" else 0.0
+        noise, shift = (_QUICK, _QUICK) if config.conditions == "learnt" else (1.0, 0.0)
         rates = config.volume_rate, *(quick * config.scale_rate for quick in (1.0, noise, shift))
         for group, rate in zip(self.volume_optimizer.param_groups, rates, strict=True):
             group["lr"] = factor * rate
