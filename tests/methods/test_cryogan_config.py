@@ -76,6 +76,12 @@ def test_images_smaller_than_every_stage_get_one_at_their_own_box() -> None:
     assert (kept.boxes, kept.steps, kept.batch_sizes) == ((12,), (5,), (2,))
 
 
+def test_a_box_beyond_the_last_stage_gets_one_of_its_own() -> None:
+    config = CryoGANConfig().reaching(128)
+    assert (config.boxes, config.steps) == ((32, 48, 64, 128), (1200, 800, 800, 800))
+    assert CryoGANConfig().reaching(64) == CryoGANConfig()
+
+
 @pytest.mark.parametrize(
     ("images", "boxes", "steps"),
     [

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from frazil.data import open_particles
+from frazil.data.simulation import SimulateParticles, simulate_particles
 from frazil.io import read_particles, write_particles
 from frazil.recipes import cryogan as recipe
 
@@ -38,10 +40,23 @@ def test_round_particles_that_touch_give_the_diameter_and_stand_in_the_simulated
     code, out, _ = cryogan(copied, *AT_ONCE)
     assert code == 0
     assert re.search("the particles touch: diameter 1(09|10) angstrom", out)
-    _, conditions, (radius, _) = made[0]
+    config, conditions, (radius, _) = made[0]
+    assert config.conditions == "learnt"
     assert radius == pytest.approx(55, rel=0.02)
     assert [len(half.neighbours) for half in conditions] == [half.particles for half in conditions]
     assert cryogan(copied, *AT_ONCE, "--neighbours", "none", "--diameter", "100", out=tmp_path / "other")[0] == 0
-    _, conditions, (radius, _) = made[1]
+    config, conditions, (radius, _) = made[1]
+    assert config.conditions == "given"
     assert radius == 50
     assert [half.neighbours for half in conditions] == [None, None]
+
+
+def test_few_particles_get_fewer_steps_and_a_larger_box_a_stage_of_its_own(tmp_path: Path) -> None:
+    simulate_particles(SimulateParticles("pseudo-protein", out=tmp_path, box=80, pixel_size=2.4, count=20))
+    particles = open_particles(tmp_path / "particles.star", "light")
+    options = recipe.CryoGANRun(tmp_path / "particles.star", out=tmp_path / "run")
+    few = recipe._resolve(options, particles, False)
+    assert (few.boxes, few.steps) == ((32,), (200,))
+    told = replace(options, box=80, learning=recipe.CryoGANConfig(steps=(9, 8, 7)))
+    config = recipe._resolve(told, particles, False)
+    assert (config.boxes, config.steps) == ((32, 48, 64, 80), (9, 8, 7, 7))

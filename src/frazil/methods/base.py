@@ -73,7 +73,8 @@ class Method(ABC):
     def figures(self, context: StepContext) -> dict[str, float]:
         """Slower figures for the log, a resolution say, at every log interval; {} where there are none.
 
-        All ranks call it; it changes no state. They come first on the progress line, which has room for four.
+        All ranks call it; it changes nothing that is learnt. They come first on the progress line, which has room
+        for four.
         """
 
     @abstractmethod

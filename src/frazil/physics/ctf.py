@@ -15,7 +15,7 @@ class CTF(Batched):
     """Parameters of the contrast transfer function of each image, all (batch,); positive defocus is underfocus."""
 
     defocus_u: Float[Tensor, " batch"]
-    """Largest defocus, angstrom (either may be the larger: U belongs to the angle)."""
+    """Defocus along `astigmatism_deg`, angstrom; it need not be the larger of the two."""
     defocus_v: Float[Tensor, " batch"]
     """Defocus across it, angstrom."""
     astigmatism_deg: Float[Tensor, " batch"]

@@ -87,7 +87,7 @@ def project(
 ) -> Float[Tensor, "batch box box"]:
     """Projections of a volume along the beam after turning it by each rotation.
 
-    The sum over voxels along z, in the volume's units times one pixel; relative error about 0.005.
+    The sum over voxels along z, in the volume's units times one pixel; relative error about 0.003.
     """
     box = volume.shape[-1]
     fine = inverse_fourier_transform(central_slices(to_fourier_volume(volume, 3), rotation, 2 * box), 2 * box)

@@ -111,11 +111,14 @@ def _resolve(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGA
     """The preset, with what the user set, and no stage finer than the images or the box asked for."""
     box, half = min(options.box, particles.box), len(particles) // 2
     default = CryoGANConfig()
-    # What is measured between neighbours still holds some of them, and their picks are better centred than most.
-    recipe = replace(default, conditions="learnt" if crowded else "given")
-    preset = recipe if options.preset == "default" else published_recipe(box, half)
+    preset = default if options.preset == "default" else published_recipe(box, half)
     differs = {name: value for name, value in vars(options.learning).items() if value != getattr(default, name)}
     config = replace(preset, **differs).up_to(box)
+    if "boxes" not in differs:
+        config = config.reaching(box)
+    if config.conditions == "auto":
+        # What is measured between neighbours still holds some of them, and their picks are better centred than most.
+        config = replace(config, conditions="learnt" if crowded else "given")
     return config if options.preset == "paper" or "steps" in differs else config.for_images(half)
 
 

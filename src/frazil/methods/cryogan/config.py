@@ -54,16 +54,16 @@ class CryoGANConfig:
     scale_rate: float = 1e-3
     """Adam's learning rate of the signal's logarithm at the start of a stage; ten times that for learnt conditions."""
     final_rate: float = 0.05
-    """Both rates at the end of a stage, as a fraction of those at its start; they fall exponentially."""
+    """All rates at the end of a stage, as a fraction of those at its start; they fall exponentially."""
     shrinkage: float = 0.3
     """Weight decay of the volume, times its rate: what the images do not ask for again and again fades."""
     averaging: float = 0.99
     """Decay of the running average of the volume's iterates that is the result; 0 takes the last iterate."""
     augmentation: Literal["dihedral", "none"] = "dihedral"
     """Turns and flips of real and simulated images alike, which uniform poses allow."""
-    conditions: Literal["given", "learnt"] = "given"
+    conditions: Literal["auto", "given", "learnt"] = "auto"
     """learnt: a factor for each Fourier shell of the noise instead of one for all, and by how much the shifts fall
-    short of those asked for; particles with neighbours get that anyway."""
+    short of those asked for. auto: learnt for particles with neighbours, given for others."""
     image_mask: Literal["soft-circle", "none"] = "soft-circle"
     """What both the real and the simulated images are seen through."""
     negativity: Literal["free", "relaxed"] = "free"
@@ -98,6 +98,13 @@ class CryoGANConfig:
         kept = sum(stage.box < box for stage in self.stages) + 1
         boxes = tuple(min(stage.box, box) for stage in self.stages[:kept])
         return replace(self, boxes=boxes, steps=self.steps[:kept], batch_sizes=self.batch_sizes[:kept])
+
+    def reaching(self, box: int) -> "CryoGANConfig":
+        """Same recipe with one stage more, at `box`, where that is finer than its last."""
+        if box <= self.boxes[-1]:
+            return self
+        more = {name: (*getattr(self, name), getattr(self, name)[-1]) for name in ("steps", "batch_sizes")}
+        return replace(self, boxes=(*self.boxes, box), **more)
 
     def for_images(self, count: int) -> "CryoGANConfig":
         """Same recipe for a half of `count` images, in fewer steps where a critic would come to know them by heart."""
@@ -143,6 +150,7 @@ def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
         shrinkage=0.0,
         averaging=0.0,
         augmentation="none",
+        conditions="given",
         image_mask="none",
         negativity="relaxed",
         smoothing=2.0,
