@@ -103,8 +103,8 @@ class CryoGANConfig:
         """Same recipe with one stage more, at `box`, where that is finer than its last."""
         if box <= self.boxes[-1]:
             return self
-        more = {name: (*getattr(self, name), getattr(self, name)[-1]) for name in ("steps", "batch_sizes")}
-        return replace(self, boxes=(*self.boxes, box), **more)
+        steps, batch_sizes = (*self.steps, self.steps[-1]), (*self.batch_sizes, self.batch_sizes[-1])
+        return replace(self, boxes=(*self.boxes, box), steps=steps, batch_sizes=batch_sizes)
 
     def for_images(self, count: int) -> "CryoGANConfig":
         """Same recipe for a half of `count` images, in fewer steps where a critic would come to know them by heart."""
