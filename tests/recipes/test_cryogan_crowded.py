@@ -51,7 +51,9 @@ def test_round_particles_that_touch_give_the_diameter_and_stand_in_the_simulated
     assert [half.neighbours for half in conditions] == [None, None]
 
 
-def test_few_particles_get_fewer_steps_and_a_larger_box_a_stage_of_its_own(tmp_path: Path) -> None:
+def test_few_particles_get_fewer_steps_and_a_larger_box_a_stage_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     simulate_particles(SimulateParticles("pseudo-protein", out=tmp_path, box=80, pixel_size=2.4, count=20))
     particles = open_particles(tmp_path / "particles.star", "light")
     options = recipe.CryoGANRun(tmp_path / "particles.star", out=tmp_path / "run")
@@ -60,3 +62,9 @@ def test_few_particles_get_fewer_steps_and_a_larger_box_a_stage_of_its_own(tmp_p
     told = replace(options, box=80, learning=recipe.CryoGANConfig(steps=(9, 8, 7)))
     config = recipe._resolve(told, particles, False)
     assert (config.boxes, config.steps) == ((32, 48, 64, 80), (9, 8, 7, 7))
+    capsys.readouterr()
+    recipe._say_what_was_chosen(told, config, particles)
+    recipe._say_what_was_chosen(replace(options, box=40), recipe.CryoGANConfig().up_to(40), particles)
+    assert capsys.readouterr().out == ""
+    recipe._say_what_was_chosen(options, few, particles)
+    assert capsys.readouterr().out == "20 particles: 200 at 32 px are steps enough, unless --steps says otherwise\n"

@@ -90,7 +90,8 @@ def run(options: CryoGANRun) -> int:
 def _say_what_was_chosen(options: CryoGANRun, config: CryoGANConfig, particles: Particles) -> None:
     if options.diameter is None and touching_distance(particles.table):
         print(f"the particles touch: diameter {2 * particles.radius:.0f} angstrom, unless --diameter says otherwise")
-    if options.preset == "default" and options.learning.steps == CryoGANConfig().steps > config.steps:
+    usual, default = CryoGANConfig().up_to(min(options.box, particles.box)), options.preset == "default"
+    if default and options.learning.steps == CryoGANConfig().steps and sum(config.steps) < sum(usual.steps):
         stages = ", ".join(f"{stage.steps} at {stage.box} px" for stage in config.stages)
         print(f"{len(particles)} particles: {stages} are steps enough, unless --steps says otherwise")
 
