@@ -11,8 +11,8 @@ from torch import Tensor
 
 from frazil.data import pseudo_protein
 from frazil.geometry import fourier_crop
-from frazil.metrics import combine_half_maps, half_map_fsc
-from frazil.report.half_maps import HalfMaps
+from frazil.metrics import HalfMaps, combine_half_maps, half_map_fsc
+from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import RunStory, reconstruction_report
 
 BOX, PIXEL_SIZE = 24, 8.0
@@ -32,10 +32,14 @@ def half_maps(first: Tensor, second: Tensor) -> HalfMaps:
     return HalfMaps(first, second, combine_half_maps(first, second, fsc.corrected), fsc, PIXEL_SIZE)
 
 
+def specimen() -> Tensor:
+    return fourier_crop(pseudo_protein(48, 4.0), BOX, 3)
+
+
 @pytest.fixture
 def good() -> HalfMaps:
-    volume = fourier_crop(pseudo_protein(48, 4.0), BOX, 3)
-    return half_maps(volume + 0.1 * volume.std() * torch.randn(volume.shape), volume)
+    """Halves that agree on the coarse shells, and on the fine ones no more."""
+    return half_maps(*(specimen() + 2 * specimen().std() * torch.randn(BOX, BOX, BOX) for _ in range(2)))
 
 
 @pytest.fixture
@@ -50,6 +54,7 @@ def page(maps: HalfMaps, folder: Path, rows: list[dict[str, Any]] | None = ROWS,
         log.write_text("".join(json.dumps(row) + "\n" for row in rows))
     values = {
         "title": "CryoGAN: particles.star",
+        "scalars": CRYOGAN_SCALARS,
         "real": torch.randn(6, BOX, BOX),
         "simulated": torch.randn(6, BOX, BOX),
         "stages": {"16 px": 0, "24 px": 30, "32 px": 500},
@@ -81,6 +86,12 @@ def test_half_maps_without_common_structure_are_warned_of(bad: HalfMaps, tmp_pat
     head = page(bad, tmp_path).split("<section")[0]
     assert "Look at this first" in head
     assert "the run found no common structure" in " ".join(head.split())
+
+
+def test_half_maps_that_agree_to_the_last_shell_are_no_measure(tmp_path: Path) -> None:
+    """No data are so good that both halves hold all that the box can show: it is too small, or they err alike."""
+    head = page(half_maps(specimen(), specimen()), tmp_path).split("<section")[0]
+    assert "so 16.0 Å is no measure of the map" in " ".join(head.split())
 
 
 @pytest.mark.parametrize("rows", [None, []])

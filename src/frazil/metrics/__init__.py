@@ -3,6 +3,7 @@
 from frazil.metrics.alignment import (
     Alignment,
     align,
+    align_to_grid,
     apply_alignment,
     refine_alignment,
     rotation_distance,
@@ -15,17 +16,20 @@ from frazil.metrics.fsc import (
     randomise_phases,
     write_fsc,
 )
-from frazil.metrics.half_maps import combine_half_maps
+from frazil.metrics.half_maps import HalfMaps, combine_half_maps, compare_half_maps, write_half_maps
 from frazil.metrics.mask import half_map_mask
-from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, resample_volume
+from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, resample_volume, same_pixel_size
 
 __all__ = [
     "FSC",
     "Alignment",
     "HalfMapFSC",
+    "HalfMaps",
     "align",
+    "align_to_grid",
     "apply_alignment",
     "combine_half_maps",
+    "compare_half_maps",
     "fit_box",
     "fourier_shell_correlation",
     "half_map_fsc",
@@ -36,5 +40,7 @@ __all__ = [
     "refine_alignment",
     "resample_volume",
     "rotation_distance",
+    "same_pixel_size",
     "write_fsc",
+    "write_half_maps",
 ]

@@ -1,5 +1,6 @@
 """Two maps aligned over rotation, shift and hand: exhaustively at low resolution, then refined."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.geometry import fourier_crop, rotation_angle, rotation_grid, soft_sphere, symmetry_rotations
-from frazil.metrics.resampling import mirror_volume, move_volume
+from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, resample_volume, same_pixel_size
 from frazil.metrics.rigid_search import (
     Candidates,
     Coefficients,
@@ -85,6 +86,24 @@ def apply_alignment(
     """Volume on the reference's grid after the alignment's mirror, turn and shift."""
     volume = mirror_volume(volume) if alignment.mirrored else volume
     return move_volume(volume, alignment.rotation, alignment.shift / pixel_size)
+
+
+def align_to_grid(
+    moving: Float[Tensor, "old old old"],
+    pixel_size: float,
+    reference: Float[Tensor, "box box box"],
+    reference_pixel_size: float,
+    symmetry: str = "C1",
+) -> tuple[Float[Tensor, "box box box"], Alignment]:
+    """Map of any box and pixel size on the reference's grid, aligned in a box that holds both."""
+    box = reference.shape[-1]
+    if not same_pixel_size(pixel_size, reference_pixel_size):
+        side = math.ceil(moving.shape[-1] * pixel_size / reference_pixel_size)
+        moving = fit_box(resample_volume(moving, pixel_size, reference_pixel_size), side)
+    room = max(moving.shape[-1], box)
+    moving = fit_box(moving, room)
+    alignment = align(moving, fit_box(reference, room), reference_pixel_size, symmetry)
+    return fit_box(apply_alignment(moving, alignment, reference_pixel_size), box), alignment
 
 
 def rotation_distance(first: Float[Tensor, "3 3"], second: Float[Tensor, "3 3"], symmetry: str = "C1") -> float:

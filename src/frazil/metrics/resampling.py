@@ -1,5 +1,7 @@
 """Maps brought onto another grid: mirrored, turned, moved, or sampled at another pixel size."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -7,6 +9,12 @@ from torch import Tensor
 from frazil.geometry import fourier_crop
 
 _PIXEL_SIZE_ERROR = 2e-4  # relative; a hundredth of a voxel at the edge of a box of 100
+_SAME_PIXEL_SIZE = 1e-3  # relative; headers hold it as a length rounded to float32, or to two digits
+
+
+def same_pixel_size(first: float, second: float) -> bool:
+    """Whether two pixel sizes, in angstrom, are one but for the rounding of file headers."""
+    return math.isclose(first, second, rel_tol=_SAME_PIXEL_SIZE)
 
 
 def mirror_volume(volume: Float[Tensor, "box box box"]) -> Float[Tensor, "box box box"]:

@@ -20,11 +20,9 @@ LARGEST_COUNT = 400
 """Points of a curve; longer logs are averaged over runs of neighbouring rows."""
 
 READING = Reading(
-    look="Training steps run to the right; broken lines mark the start of a stage, where the images become finer and "
-    "jumps are expected.",
-    good="The critic's distance settles at a small value; the resolution falls, which is finer detail, and levels off.",
-    bad="A distance that grows without end: the volume cannot follow. One that stays at zero: the critic learns "
-    "nothing. A curve still falling at the end: the run was too short.",
+    look="Training steps run to the right; broken lines mark the start of a stage, where jumps are expected.",
+    good="The curves level off.",
+    bad="A curve still falling at the end: the run was too short. One that grows without end: it diverges.",
 )
 
 
@@ -33,11 +31,13 @@ def history_figure(
     panels: Mapping[str, Sequence[str]],
     title: str = "Progress of the run",
     stages: Mapping[str, int] | None = None,
+    reading: Reading = READING,
 ) -> Figure:
     """Scalars over steps: one panel for each label, one curve for each log and each of the label's scalars.
 
     `logs` holds the rows of each log.jsonl under the name the reader sees, "half 1" say, or "" for a single one;
-    `stages` names the steps at which a stage begins. A scalar that a row lacks or holds as null is left out.
+    `stages` names the steps at which a stage begins; `reading` says what the curves should look like. A scalar that a
+    row lacks or holds as null is left out.
     """
     tables = {name: list(rows) for name, rows in logs.items()}
     curves = {
@@ -56,7 +56,7 @@ def history_figure(
     notes = "".join(refusal("", sentence).body for sentence in _broken(tables, keys))
     summary = html.escape(" ".join(_summary(name, rows) for name, rows in tables.items() if rows))
     body = f"<p>{summary}</p>{chart(drawn, 'step', 0.6 + 1.7 * len(drawn))}{notes}"
-    return Figure(title, body, READING, ("chart.js",))
+    return Figure(title, body, reading, ("chart.js",))
 
 
 def _values(rows: Sequence[Row], key: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The page of a reconstruction: how good the map is, what it looks like, how the run went."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from frazil.metrics import HalfMaps
+from frazil.report.figure import Reading
 from frazil.report.fsc import fsc_figure
-from frazil.report.half_maps import HalfMaps
 from frazil.report.history import history_figure
 from frazil.report.images import comparison_figure
 from frazil.report.isosurface import isosurface_figure
@@ -18,12 +19,26 @@ from frazil.report.map_views import map_figure
 from frazil.report.page import Report
 from frazil.report.provenance import provenance_figure
 
+_AT_NYQUIST = 1.01  # times the finest resolution there is, which FSC curves that never fall are said to have
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """What a method logs, and how a person reads it."""
+
+    panels: Mapping[str, Sequence[str]]
+    """Scalars that share a panel, under its label."""
+    headlines: Mapping[str, tuple[str, str]]
+    """A scalar whose last value stands at the head, and what it is, under its label."""
+    reading: Reading
+
 
 @dataclass(frozen=True)
 class RunStory:
     """What a page needs to know of a run beside its maps."""
 
     title: str
+    scalars: Scalars
     real: Float[Tensor, "real box box"]
     simulated: Float[Tensor, "simulated box box"]
     stages: Mapping[str, int]
@@ -37,7 +52,8 @@ def reconstruction_report(maps: HalfMaps, story: RunStory) -> Report:
     """Report of two half maps and the run that made them."""
     rows = [json.loads(line) for line in story.log.read_text().splitlines()] if story.log.exists() else []
     report = Report(story.title, f"{maps.pixel_size:.3g} Å per voxel, {len(maps.mean)} voxels a side")
-    _headlines(report, maps, rows)
+    _headlines(report, maps, story.scalars, rows)
+    _warnings(report, maps)
     report.section("Map")
     report.figure(isosurface_figure(maps.mean, maps.pixel_size))
     report.figure(map_figure(maps.mean, maps.pixel_size))
@@ -46,29 +62,33 @@ def reconstruction_report(maps: HalfMaps, story: RunStory) -> Report:
     report.section("Images")
     report.figure(comparison_figure(story.real, story.simulated, maps.pixel_size))
     report.section("Progress")
-    panels = {
-        "Half-map resolution, Å": ["half_map_resolution"],
-        "Critic distance": ["critic_distance"],
-        "Penalty": ["penalty"],
-        "Learnt scales": ["signal", "noise"],
-    }
-    report.figure(history_figure({"": rows}, panels, stages=story.stages))
+    panels = {"Half-map resolution, Å": ["half_map_resolution"], **story.scalars.panels}
+    report.figure(history_figure({"": rows}, panels, stages=story.stages, reading=story.scalars.reading))
     report.section("How to repeat it")
     start = story.record["starts"][-1]
     report.figure(provenance_figure(start["command"], story.record["config"], start["versions"]))
     return report
 
 
-def _headlines(report: Report, maps: HalfMaps, rows: list[dict]) -> None:
-    half = maps.fsc.corrected.resolution(0.143)
-    report.headline("Half-map resolution", f"{half:.1f}", "Å", "FSC 0.143, corrected for the mask")
+def _headlines(report: Report, maps: HalfMaps, scalars: Scalars, rows: list[dict]) -> None:
+    report.headline("Half-map resolution", f"{maps.resolution:.1f}", "Å", "FSC 0.143, corrected for the mask")
     report.headline("Half maps agree to", f"{maps.fsc.corrected.resolution(0.5):.1f}", "Å", "FSC 0.5")
     if rows:
-        report.headline("Critic distance", f"{rows[-1]['critic_distance']:.3g}", "", "between real and simulated")
+        for label, (name, note) in scalars.headlines.items():
+            report.headline(label, f"{rows[-1][name]:.3g}", "", note)
         report.headline("Time", f"{rows[-1]['elapsed'] / 60:.1f}", "min", "both halves")
-    length = len(maps.mean) * maps.pixel_size
+
+
+def _warnings(report: Report, maps: HalfMaps) -> None:
+    half, length = maps.resolution, len(maps.mean) * maps.pixel_size
     if half > length / 4:
         report.warn(
             f"The half maps agree only to {half:.0f} Å, a quarter of the box or worse: the run found no common"
             " structure. Check the contrast's sign, the diameter and the CTF, or let it run longer."
+        )
+    if half < _AT_NYQUIST * 2 * maps.pixel_size:
+        report.warn(
+            f"The half maps agree up to {half:.1f} Å, the finest that this box can show, so {half:.1f} Å is no measure"
+            " of the map: either the images hold more (give a larger --box), or both halves have the same mistake in"
+            " common. Trust detail only where it looks like protein."
         )
