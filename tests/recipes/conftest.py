@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from frazil import cli
-from frazil.data.simulation import SimulateParticles, simulate_particles
+from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
 BOX, COUNT, PIXEL_SIZE = 32, 300, 6.0
 TINY = [

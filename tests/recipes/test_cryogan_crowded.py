@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from frazil.data import open_particles
-from frazil.data.simulation import SimulateParticles, simulate_particles
 from frazil.io import read_particles, write_particles
 from frazil.recipes import cryogan as recipe
+from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
 Run = Callable[..., tuple[int, str, str]]
 AT_ONCE = "--max-minutes", "1e-9"

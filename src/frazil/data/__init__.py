@@ -18,14 +18,12 @@ from frazil.data.phantoms import (
     pseudo_protein_blobs,
     random_blobs,
 )
-from frazil.data.simulation import SimulateParticles, simulate_particles
 from frazil.data.surroundings import surrounding_noise
 
 __all__ = [
     "GaussianBlobs",
     "HalfSets",
     "Particles",
-    "SimulateParticles",
     "background_ring",
     "blob_projections",
     "blob_volume",
@@ -37,7 +35,6 @@ __all__ = [
     "pseudo_protein",
     "pseudo_protein_blobs",
     "random_blobs",
-    "simulate_particles",
     "surrounding_noise",
     "touching_distance",
 ]

@@ -28,15 +28,27 @@ def form_images(
     further copies of the particle under the same lens; they are background, through which no gradient flows.
     """
     spectrum = volume if isinstance(volume, FourierVolume) else to_fourier_volume(volume)
-    field = margin * spectrum.box
-    slices = central_slices(spectrum, pose.rotation, field)
-    image = slices * shift_phase(pose.shift / pixel_size, field)
+    slices = central_slices(spectrum, pose.rotation, margin * spectrum.box)
+    return image_from_slices(slices, pose.shift, ctf, pixel_size, spectrum.box, neighbours)
+
+
+def image_from_slices(
+    slices: Complex[Tensor, "batch field half"],
+    shift: Float[Tensor, "batch xy"],
+    ctf: CTF | None,
+    pixel_size: float,
+    box: int,
+    neighbours: Float[Tensor, "batch most xy"] | None = None,
+) -> Float[Tensor, "batch box box"]:
+    """What `form_images` does after projection, for slices from wherever: a volume's spectrum, or a decoder."""
+    field = slices.shape[-2]
+    image = slices * shift_phase(shift / pixel_size, field)
     if neighbours is not None:
         image = image + _neighbours(slices.detach(), neighbours / pixel_size)
     if ctf is not None:
-        frequency = frequency_grid(field, pixel_size, device=image.device, dtype=pose.shift.dtype)
+        frequency = frequency_grid(field, pixel_size, device=image.device, dtype=shift.dtype)
         image = image * evaluate_ctf(ctf, frequency)
-    return crop_centre(inverse_fourier_transform(image, field), spectrum.box)
+    return crop_centre(inverse_fourier_transform(image, field), box)
 
 
 def _neighbours(

@@ -1,7 +1,6 @@
 """Two maps compared on the command line: `frazil fsc` and `frazil align`."""
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from frazil.io import Map, read_map, write_map
 from frazil.metrics import FSC, Alignment
 
 THRESHOLDS = (0.5, 0.143)
-_SAME_PIXEL_SIZE = 1e-3  # relative; headers hold it as a length rounded to float32, or to two digits
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,12 @@ def _read(path: Path) -> Map:
     return found
 
 
+def _same_grid(first: Map, second: Map) -> bool:
+    return len(first.volume) == len(second.volume) and metrics.same_pixel_size(first.pixel_size, second.pixel_size)
+
+
 def _require_same_grid(first_path: Path, first: Map, second_path: Path, second: Map) -> None:
-    same_pixels = math.isclose(first.pixel_size, second.pixel_size, rel_tol=_SAME_PIXEL_SIZE)
-    if len(first.volume) != len(second.volume) or not same_pixels:
+    if not _same_grid(first, second):
         raise ValueError(
             f"{first_path} has {_size(first)}, but {second_path} has {_size(second)}: with --align"
             " the first is brought onto the grid of the second"
@@ -135,20 +136,11 @@ def _require_same_grid(first_path: Path, first: Map, second_path: Path, second: 
 
 
 def _align(first: Map, second: Map, symmetry: str) -> _Aligned:
-    """First map on the grid of the second, aligned in a box that holds both."""
-    volume, note = first.volume, ""
-    if not math.isclose(first.pixel_size, second.pixel_size, rel_tol=_SAME_PIXEL_SIZE):
-        ratio = first.pixel_size / second.pixel_size
-        volume = metrics.resample_volume(volume, first.pixel_size, second.pixel_size)
-        volume = metrics.fit_box(volume, math.ceil(len(first.volume) * ratio))
-    own, box = len(volume), len(second.volume)
-    if len(first.volume) != box or own != box:
-        note = f"the first map was brought from {_size(first)} to {_size(second)}"
-    room = max(own, box)
-    volume, reference = metrics.fit_box(volume, room), metrics.fit_box(second.volume, room)
-    alignment = metrics.align(volume, reference, second.pixel_size, symmetry)
-    moved = metrics.apply_alignment(volume, alignment, second.pixel_size)
-    return _Aligned(metrics.fit_box(moved, box), alignment, note)
+    volume, alignment = metrics.align_to_grid(
+        first.volume, first.pixel_size, second.volume, second.pixel_size, symmetry
+    )
+    note = "" if _same_grid(first, second) else f"the first map was brought from {_size(first)} to {_size(second)}"
+    return _Aligned(volume, alignment, note)
 
 
 def _mask(options: CompareMaps, volume: Tensor, second: Map) -> Tensor | None:

@@ -4,11 +4,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from frazil.data.simulation import SimulateParticles, simulate_particles
 from frazil.io import read_map
 from frazil.metrics import align, apply_alignment, fourier_shell_correlation
 from frazil.recipes import cryogan
 from frazil.recipes.cryogan import CryoGANRun
+from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import tyro
 from frazil.data import ctf_of_table
 from frazil.data.exposures import noise_power
 from frazil.data.simulated_files import read_ctf_rows
-from frazil.data.simulation import SimulateParticles, simulate_particles
 from frazil.data.specimens import read_specimen
 from frazil.geometry import centred_coordinates, rotate_volume, shell_index, symmetry_rotations
 from frazil.io import ImageStack, StackWriter, read_map, read_particles, write_map
 from frazil.physics import CTFRanges, colour_noise, form_images, radial_power, signal_to_noise_db, white_noise
+from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
 PDB = """\
 ATOM      1  CA  ALA A   1      10.000   2.000   3.000  1.00 20.00           C
@@ -281,7 +281,7 @@ def test_real_ctf_tables_are_drawn_from(shared_data: Path, name: str) -> None:
 @pytest.mark.slow
 def test_large_images_stream_in_less_than_two_gigabytes(tmp_path: Path) -> None:
     script = (
-        "import sys, resource; from pathlib import Path; from frazil.data.simulation import *;"
+        "import sys, resource; from pathlib import Path; from frazil.recipes.simulate_particles import *;"
         f"simulate_particles(SimulateParticles('pseudo-protein', Path({str(tmp_path / 'run')!r}), box=192,"
         " pixel_size=1.274, count=40, workers=2));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
