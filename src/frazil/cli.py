@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import frazil
 
@@ -22,7 +22,7 @@ class Command:
 
 COMMANDS = {
     "simulate particles": Command(
-        "frazil.data.simulation",
+        "frazil.recipes.simulate_particles",
         "SimulateParticles",
         "simulate_particles",
         "particle images with known poses, from an atomic model, a map or the built-in specimen",
@@ -84,8 +84,16 @@ def _run(name: str, arguments: list[str]) -> int:
         args=arguments,
         config=(tyro.conf.OmitArgPrefixes,),
     )
+    if hasattr(options, "given"):
+        options = replace(options, given=_given(arguments))
     code = getattr(module, command.function)(options)
     return code if isinstance(code, int) else 0
+
+
+def _given(arguments: list[str]) -> tuple[str, ...]:
+    """Names of the options among a command's words."""
+    flags = [word.split("=")[0] for word in arguments if word.startswith("--")]
+    return tuple(flag[2:].replace("-", "_") for flag in flags)
 
 
 def _has_sentence(error: Exception) -> bool:

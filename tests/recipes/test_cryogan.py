@@ -230,6 +230,14 @@ def test_the_paper_preset_is_the_published_recipe_at_the_box_asked_for(
     assert read_map(tmp_path / "run" / "half1.mrc").pixel_size == pytest.approx(12.0)
 
 
+def test_an_option_on_the_command_line_overrides_the_preset_also_where_it_equals_the_default(
+    data: Path, cryogan: Run, tmp_path: Path
+) -> None:
+    assert cryogan(data, "--preset", "paper", "--penalty_weight", "4", "--penalty=vector", *AT_ONCE)[0] == 0
+    used = config(tmp_path / "run")["learning"]
+    assert [used[name] for name in ("penalty_weight", "penalty", "augmentation")] == [4.0, "vector", "none"]
+
+
 @pytest.mark.slow
 def test_stages_go_from_coarse_to_fine_and_end_at_the_finest(data: Path, cryogan: Run, tmp_path: Path) -> None:
     options = [

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -10,10 +10,11 @@ import tyro
 from frazil.data import HalfSets, Particles, neighbour_offsets, open_particles, surrounding_noise, touching_distance
 from frazil.geometry import symmetry_rotations
 from frazil.io import write_particles
-from frazil.methods.base import StepContext
+from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, published_recipe
+from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import TriangularShifts, UniformRotations
-from frazil.report.half_maps import HalfMaps, compare_half_maps, write_half_maps
+from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import RunStory, reconstruction_report
 from frazil.training import FitSettings, RunFolder, fit
 
@@ -56,14 +57,18 @@ class CryoGANRun:
     """Steps between two lines of the log."""
     learning: CryoGANConfig = field(default_factory=CryoGANConfig)
     """How it learns; what differs from the default overrides the preset."""
+    given: tyro.conf.Suppress[tuple[str, ...]] = ()
+    """Options that stood on the command line: they override the preset even where they equal the default."""
 
 
 def run(options: CryoGANRun) -> int:
     """Reconstruct both halves and write what a run leaves; the exit code."""
     symmetry_rotations(options.learning.symmetry)  # an unknown one is refused before anything is read
-    half_sets, particles = _open(options)
+    half_sets, touching = _open(options)
+    particles = half_sets.particles
     near = _neighbours(particles) if options.neighbours == "picks" else None
-    config = _resolve(options, particles, near is not None)
+    usual = _resolve(options, particles, near is not None)
+    config = usual if options.preset == "paper" or "steps" in _set(options) else usual.for_images(len(particles) // 2)
     support = _support(options, particles)
     settings = FitSettings(
         steps=sum(config.steps),
@@ -76,9 +81,9 @@ def run(options: CryoGANRun) -> int:
     if not options.out.exists():
         half_sets.check(config.boxes[0])
     method = CryoGAN(config, _conditions(half_sets, near, options, config), support)
-    folder = RunFolder.open(options.out, asdict(replace(options, learning=config)))
+    folder = RunFolder.open(options.out, asdict(replace(options, learning=config, given=())))
     if folder.is_main:
-        _say_what_was_chosen(options, config, particles)
+        _say_what_was_chosen(particles, touching, config, shortened=config != usual)
     finished = fit(method, _batches(half_sets, config), settings, folder)
     if folder.is_main:
         _export(method, half_sets, folder, options)
@@ -87,40 +92,46 @@ def run(options: CryoGANRun) -> int:
     return 0
 
 
-def _say_what_was_chosen(options: CryoGANRun, config: CryoGANConfig, particles: Particles) -> None:
-    if options.diameter is None and touching_distance(particles.table):
+def _say_what_was_chosen(particles: Particles, touching: bool, config: CryoGANConfig, shortened: bool) -> None:
+    if touching:
         print(f"the particles touch: diameter {2 * particles.radius:.0f} angstrom, unless --diameter says otherwise")
-    usual, default = CryoGANConfig().up_to(min(options.box, particles.box)), options.preset == "default"
-    if default and options.learning.steps == CryoGANConfig().steps and sum(config.steps) < sum(usual.steps):
+    if shortened:
         stages = ", ".join(f"{stage.steps} at {stage.box} px" for stage in config.stages)
         print(f"{len(particles)} particles: {stages} are steps enough, unless --steps says otherwise")
 
 
-def _open(options: CryoGANRun) -> tuple[HalfSets, Particles]:
+def _open(options: CryoGANRun) -> tuple[HalfSets, bool]:
+    """The particles in two halves, and whether it was their touching that gave the diameter."""
     radius = None if options.diameter is None else options.diameter / 2
     particles = open_particles(options.particles, options.contrast, radius)
-    if radius is None and (touching := touching_distance(particles.table)):
-        particles = replace(particles, radius=min(particles.radius, touching / 2))
+    distance = touching_distance(particles.table) if radius is None else None
+    if distance:
+        particles = replace(particles, radius=min(particles.radius, distance / 2))
     half_sets = HalfSets(particles, options.seed)
     for number, half in enumerate(half_sets.halves, 1):
         if not len(half):
             raise ValueError(f"{options.particles}: half set {number} is empty; two halves are needed")
-    return half_sets, particles
+    return half_sets, distance is not None
+
+
+def _set(options: CryoGANRun) -> dict[str, Any]:
+    """What the user wants of learning, whatever the preset."""
+    default = vars(CryoGANConfig())
+    values = vars(options.learning).items()
+    return {name: value for name, value in values if name in options.given or value != default[name]}
 
 
 def _resolve(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANConfig:
     """The preset, with what the user set, and no stage finer than the images or the box asked for."""
-    box, half = min(options.box, particles.box), len(particles) // 2
-    default = CryoGANConfig()
-    preset = default if options.preset == "default" else published_recipe(box, half)
-    differs = {name: value for name, value in vars(options.learning).items() if value != getattr(default, name)}
-    config = replace(preset, **differs).up_to(box)
-    if "boxes" not in differs:
+    box = min(options.box, particles.box)
+    preset = CryoGANConfig() if options.preset == "default" else published_recipe(box, len(particles) // 2)
+    config = replace(preset, **_set(options)).up_to(box)
+    if "boxes" not in _set(options):
         config = config.reaching(box)
     if config.conditions == "auto":
         # What is measured between neighbours still holds some of them, and their picks are better centred than most.
         config = replace(config, conditions="learnt" if crowded else "given")
-    return config if options.preset == "paper" or "steps" in differs else config.for_images(half)
+    return config
 
 
 def _support(options: CryoGANRun, particles: Particles) -> tuple[float, float]:
@@ -196,6 +207,7 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
     rows = torch.arange(min(_SHOWN, len(half_sets.halves[0])))
     story = RunStory(
         title=f"CryoGAN: {options.particles.name}",
+        scalars=CRYOGAN_SCALARS,
         real=half_sets.halves[0].images(rows, len(first)),
         simulated=method.examples(_SHOWN, options.seed),
         stages={f"{stage.box} px": stage.start for stage in method.config.stages},
