@@ -4,7 +4,7 @@ import io
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from frazil.methods.base import Method, StepContext
 from frazil.methods.cryogan import published_recipe
+from tests.methods.cryogan import tiny
+from tests.methods.steps import at
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Case:
     learnt: Callable[[Method], dict[str, Tensor]]
 
 
-def cryogan(tiny: Any, **changes: Any) -> Case:
+def cryogan(**changes: Any) -> Case:
     """Two stages, both halves; every parameter of volume, scales and critic is learnt, but shifts may be at a bound."""
     config = tiny.config(**changes)
     still = {"average", "log_shift"}
@@ -43,27 +45,23 @@ def cryogan(tiny: Any, **changes: Any) -> Case:
     return Case(lambda: tiny.cryogan(config), lambda context: tiny.images(config, context), sum(config.steps), learnt)
 
 
-def as_published(tiny: Any) -> dict[str, Any]:
+def as_published() -> dict[str, Any]:
     """What the published recipe sets, beside the sizes."""
     sizes = {"boxes", "steps", "batch_sizes", "critic_steps", "critic_width"}
     return {name: value for name, value in vars(published_recipe(32, 100)).items() if name not in sizes}
 
 
-METHODS: dict[str, Callable[[Any], Case]] = {
+METHODS: dict[str, Callable[[], Case]] = {
     "cryogan": cryogan,
-    "cryogan as published": lambda tiny: cryogan(tiny, **as_published(tiny)),
-    "cryogan, noise and shifts learnt": lambda tiny: cryogan(tiny, conditions="learnt"),
-    "cryogan, symmetric, zero-centred penalty": lambda tiny: cryogan(tiny, symmetry="D2", penalty="zero-centred"),
+    "cryogan as published": lambda: cryogan(**as_published()),
+    "cryogan, noise and shifts learnt": lambda: cryogan(conditions="learnt"),
+    "cryogan, symmetric, zero-centred penalty": lambda: cryogan(symmetry="D2", penalty="zero-centred"),
 }
 
 
 @pytest.fixture(params=METHODS)
-def case(request: pytest.FixtureRequest, tiny: Any) -> Case:
-    return METHODS[request.param](tiny)
-
-
-def at(step: int, **changes: Any) -> StepContext:
-    return replace(StepContext(step, seed=5, device=torch.device("cpu")), **changes)
+def case(request: pytest.FixtureRequest) -> Case:
+    return METHODS[request.param]()
 
 
 def run(case: Case, method: Method, steps: Iterable[int]) -> list[dict[str, Tensor | float]]:
