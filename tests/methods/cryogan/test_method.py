@@ -12,12 +12,8 @@ from frazil.geometry import centred_coordinates, rotate_volume, symmetry_rotatio
 from frazil.methods.cryogan import CryoGAN, published_recipe
 from frazil.physics import to_fourier_volume
 from tests.methods.cryogan import tiny
+from tests.methods.states import assert_same
 from tests.methods.steps import at
-
-
-def assert_same(one: Any, other: Any) -> None:
-    torch.testing.assert_close(one, other, rtol=0, atol=0)
-
 
 # --- two halves -------------------------------------------------------------------------------------------------------
 
