@@ -1,90 +1,27 @@
 """What the training loop relies on in every method, from one registry."""
 
-import io
-import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from frazil.methods.base import Method, StepContext
-from frazil.methods.cryogan import published_recipe
-
-
-@dataclass(frozen=True)
-class Case:
-    """A tiny method: how it is built, what it is fed, how long it runs, and which of its tensors are learnt."""
-
-    make: Callable[[], Method]
-    batch: Callable[[StepContext], Any]
-    steps: int
-    """Enough to pass through all that changes with the step."""
-    learnt: Callable[[Method], dict[str, Tensor]]
-
-
-def cryogan(tiny: Any, **changes: Any) -> Case:
-    """Two stages, both halves; every parameter of volume, scales and critic is learnt, but shifts may be at a bound."""
-    config = tiny.config(**changes)
-    still = {"average", "log_shift"}
-
-    def learnt(method: Method) -> dict[str, Tensor]:
-        named = {}
-        for number, half in enumerate(method.state_dict()["halves"]):
-            # The last bias adds the same to the scores of real and simulated images, so no loss sees it.
-            *critic, _ = half["critic"].items()
-            own = {name: value for name, value in half.items() if isinstance(value, Tensor) and name not in still}
-            named |= {f"{number}.{name}": value.clone() for name, value in [*own.items(), *critic]}
-        return named
-
-    return Case(lambda: tiny.cryogan(config), lambda context: tiny.images(config, context), sum(config.steps), learnt)
-
-
-def as_published(tiny: Any) -> dict[str, Any]:
-    """What the published recipe sets, beside the sizes."""
-    sizes = {"boxes", "steps", "batch_sizes", "critic_steps", "critic_width"}
-    return {name: value for name, value in vars(published_recipe(32, 100)).items() if name not in sizes}
-
-
-METHODS: dict[str, Callable[[Any], Case]] = {
-    "cryogan": cryogan,
-    "cryogan as published": lambda tiny: cryogan(tiny, **as_published(tiny)),
-    "cryogan, noise and shifts learnt": lambda tiny: cryogan(tiny, conditions="learnt"),
-    "cryogan, symmetric, zero-centred penalty": lambda tiny: cryogan(tiny, symmetry="D2", penalty="zero-centred"),
-}
+from frazil.methods.base import Method
+from tests.methods.cases.case import Case
+from tests.methods.cases.registry import METHODS
+from tests.methods.ranks import Ranks
+from tests.methods.states import assert_same, read, stored, strange_things
+from tests.methods.steps import at
 
 
 @pytest.fixture(params=METHODS)
-def case(request: pytest.FixtureRequest, tiny: Any) -> Case:
-    return METHODS[request.param](tiny)
-
-
-def at(step: int, **changes: Any) -> StepContext:
-    return replace(StepContext(step, seed=5, device=torch.device("cpu")), **changes)
+def case(request: pytest.FixtureRequest) -> Case:
+    return METHODS[request.param]()
 
 
 def run(case: Case, method: Method, steps: Iterable[int]) -> list[dict[str, Tensor | float]]:
     """The scalars of some steps."""
     return [method.update(case.batch(at(step)), at(step)) for step in steps]
-
-
-def stored(method: Method) -> bytes:
-    """The method's state as a checkpoint holds it."""
-    file = io.BytesIO()
-    torch.save(method.state_dict(), file)
-    return file.getvalue()
-
-
-def read(data: bytes) -> dict[str, Any]:
-    return torch.load(io.BytesIO(data), weights_only=True)
-
-
-def assert_same(one: Any, other: Any) -> None:
-    """Two states are equal to the bit."""
-    torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 def test_an_update_moves_every_parameter(case: Case) -> None:
@@ -165,20 +102,6 @@ def test_figures_change_nothing_that_is_learnt_and_are_the_same_after_resuming(c
     assert asked.figures(at(case.steps - 1)) == resumed.figures(at(case.steps - 1))
 
 
-def strange_things(state: Any, name: str = "state") -> list[str]:
-    """What a state holds beside tensors, numbers, strings, lists and dicts, and values that are not finite.
-
-    None and tuples are there because PyTorch's own optimizers use them.
-    """
-    if isinstance(state, dict):
-        return [found for key, value in state.items() for found in strange_things(value, f"{name}.{key}")]
-    if isinstance(state, list | tuple):
-        return [found for key, value in enumerate(state) for found in strange_things(value, f"{name}.{key}")]
-    if isinstance(state, Tensor):
-        return [] if bool(torch.isfinite(state).all()) else [f"{name} is not finite"]
-    return [] if state is None or isinstance(state, int | float | str | bool) else [f"{name} is {type(state)}"]
-
-
 def test_the_state_holds_plain_things_alone(case: Case) -> None:
     method = case.make()
     assert strange_things(method.state_dict()) == []
@@ -203,44 +126,6 @@ def test_moving_to_the_device_it_is_on_changes_nothing(case: Case) -> None:
     run(case, method, range(1, case.steps))
     run(case, calm, range(1, case.steps))
     assert_same(read(stored(method)), read(stored(calm)))
-
-
-class Ranks:
-    """Copies of a method that run in turns, one thread each: a rank gives way where its gradients are averaged."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._turn, self._together = threading.Lock(), threading.Barrier(count, timeout=60)
-        self._sent: dict[int, list[Tensor]] = {}
-
-    def run(self, work: Callable[[int, Callable[[Iterable[nn.Parameter]], None]], Any]) -> list[Any]:
-        """What `work(rank, average_gradients)` returns on each rank."""
-
-        def one(rank: int) -> Any:
-            with self._turn:
-                try:
-                    return work(rank, lambda parameters: self._average(rank, parameters))
-                except BaseException:
-                    self._together.abort()
-                    raise
-
-        with ThreadPoolExecutor(self.count) as pool:
-            return list(pool.map(one, range(self.count)))
-
-    def _average(self, rank: int, parameters: Iterable[nn.Parameter]) -> None:
-        mine = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        self._sent[rank] = [gradient.clone() for gradient in mine]
-        self._wait()
-        for gradient, *others in zip(mine, *self._sent.values(), strict=True):
-            gradient.copy_(torch.stack(others).mean(0))
-        self._wait()
-
-    def _wait(self) -> None:
-        self._turn.release()
-        try:
-            self._together.wait()
-        finally:
-            self._turn.acquire()
 
 
 @pytest.fixture

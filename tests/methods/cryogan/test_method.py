@@ -9,66 +9,49 @@ import torch
 from torch import Tensor
 
 from frazil.geometry import centred_coordinates, rotate_volume, symmetry_rotations
-from frazil.methods.base import StepContext
 from frazil.methods.cryogan import CryoGAN, published_recipe
 from frazil.physics import to_fourier_volume
-
-FIELD = 96.0
-
-
-def at(step: int, seed: int = 5) -> StepContext:
-    return StepContext(step, seed, torch.device("cpu"))
-
-
-def trained(tiny: Any, method: CryoGAN, steps: int, images: Any = None) -> list[dict[str, Any]]:
-    """The halves' states after some steps; `images` may change what they see."""
-    for step in range(steps):
-        batch = tiny.images(method.config, at(step))
-        method.update(images(batch) if images else batch, at(step))
-    return [half.state_dict() for half in method.halves]
-
-
-def assert_same(one: Any, other: Any) -> None:
-    torch.testing.assert_close(one, other, rtol=0, atol=0)
-
+from tests.methods.cryogan import tiny
+from tests.methods.states import assert_same
+from tests.methods.steps import at
 
 # --- two halves -------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_half_knows_nothing_of_the_second(tiny: Any) -> None:
+def test_the_first_half_knows_nothing_of_the_second() -> None:
     """Other images, other noise, other lenses and fewer particles in half 2: half 1 is the same to the bit."""
     config = tiny.config()
-    calm = trained(tiny, tiny.cryogan(config), sum(config.steps))
+    calm = tiny.trained(tiny.cryogan(config), sum(config.steps))
     other = replace(tiny.conditions(slope=7.0), ctf=None, particles=3)
     disturbed = tiny.cryogan(config, [tiny.conditions(slope=1.0), other])
-    states = trained(tiny, disturbed, sum(config.steps), lambda batch: [batch[0], 3 * batch[1].flip(-1)])
+    states = tiny.trained(disturbed, sum(config.steps), lambda batch: [batch[0], 3 * batch[1].flip(-1)])
     assert_same(states[0], calm[0])
     assert not torch.equal(states[1]["voxels"], calm[1]["voxels"])
 
 
-def test_the_second_half_knows_nothing_of_the_first(tiny: Any) -> None:
+def test_the_second_half_knows_nothing_of_the_first() -> None:
     config = tiny.config()
-    calm = trained(tiny, tiny.cryogan(config), sum(config.steps))
+    calm = tiny.trained(tiny.cryogan(config), sum(config.steps))
     disturbed = tiny.cryogan(config, [tiny.conditions(slope=9.0), tiny.conditions(slope=2.0)])
-    states = trained(tiny, disturbed, sum(config.steps), lambda batch: [batch[0].flip(-1), batch[1]])
+    states = tiny.trained(disturbed, sum(config.steps), lambda batch: [batch[0].flip(-1), batch[1]])
     assert_same(states[1], calm[1])
     assert not torch.equal(states[0]["voxels"], calm[0]["voxels"])
 
 
-def test_two_halves_of_the_same_images_differ(tiny: Any) -> None:
+def test_two_halves_of_the_same_images_differ() -> None:
     """Own critic, own poses, own noise: half maps that agreed by construction would have no meaning."""
     config = tiny.config()
     method = tiny.cryogan(config, [tiny.conditions(), tiny.conditions()])
-    one, other = trained(tiny, method, 1, lambda batch: [batch[0], batch[0]])
+    one, other = tiny.trained(method, 1, lambda batch: [batch[0], batch[0]])
     for name in ("voxels", "average"):
         assert not torch.equal(one[name], other[name])
     same = [name for name in one["critic"] if torch.equal(one["critic"][name], other["critic"][name])]
     assert all(name.endswith("bias") for name in same)
 
 
-def test_halves_share_no_memory(tiny: Any) -> None:
+def test_halves_share_no_memory() -> None:
     method = tiny.cryogan()
-    trained(tiny, method, 3)
+    tiny.trained(method, 3)
 
     def storages(state: Any) -> Iterator[int]:
         if isinstance(state, Tensor):
@@ -88,12 +71,12 @@ def several_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("several_threads")
-def test_halves_side_by_side_on_two_threads_equal_halves_one_after_the_other(tiny: Any) -> None:
+def test_halves_side_by_side_on_two_threads_equal_halves_one_after_the_other() -> None:
     states = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
         method = tiny.cryogan()
-        states.append(trained(tiny, method, 4))
+        states.append(tiny.trained(method, 4))
     assert_same(states[0], states[1])
 
 
@@ -102,40 +85,40 @@ def test_halves_side_by_side_on_two_threads_equal_halves_one_after_the_other(tin
 
 @pytest.mark.parametrize("symmetry", ["C4", "D2", "O"])
 @pytest.mark.parametrize("negativity", ["free", "relaxed"])
-def test_the_volume_has_the_symmetry_asked_for(tiny: Any, symmetry: str, negativity: str) -> None:
+def test_the_volume_has_the_symmetry_asked_for(symmetry: str, negativity: str) -> None:
     """On an odd box the quarter and half turns of these groups move voxels onto voxels."""
     config = tiny.config(boxes=(15,), steps=(1,), batch_sizes=(4,), symmetry=symmetry, negativity=negativity)
     method = tiny.cryogan(config)
-    trained(tiny, method, 1)
+    tiny.trained(method, 1)
     volume = method.halves[0].volume()
     assert volume.std() > 0
     for rotation in symmetry_rotations(symmetry):
         torch.testing.assert_close(rotate_volume(volume, rotation), volume, rtol=0, atol=1e-4 * float(volume.std()))
 
 
-def test_a_volume_of_lower_symmetry_is_left_so(tiny: Any) -> None:
+def test_a_volume_of_lower_symmetry_is_left_so() -> None:
     config = tiny.config(boxes=(15,), steps=(1,), batch_sizes=(4,), symmetry="C2")
     method = tiny.cryogan(config)
-    trained(tiny, method, 1)
+    tiny.trained(method, 1)
     volume = method.halves[0].volume()
     quarter = symmetry_rotations("C4")[1]
     assert (rotate_volume(volume, quarter) - volume).norm() > 0.1 * volume.norm()
 
 
-def test_the_volume_ends_at_its_support(tiny: Any) -> None:
+def test_the_volume_ends_at_its_support() -> None:
     method = CryoGAN(tiny.config(), [tiny.conditions()] * 2, support=(24.0, 30.0))
-    trained(tiny, method, 1)
-    distance = centred_coordinates(16, 3).norm(dim=-1) * FIELD / 16
+    tiny.trained(method, 1)
+    distance = centred_coordinates(16, 3).norm(dim=-1) * tiny.FIELD / 16
     volume = method.halves[0].volume()
     assert (volume[distance > 1.1 * 24] == 0).all()
     assert (volume[distance < 12] != 0).any()
 
 
-def test_density_that_nothing_asks_for_shrinks(tiny: Any) -> None:
+def test_density_that_nothing_asks_for_shrinks() -> None:
     """Without a gradient a voxel loses the same share at every step: its rate times the shrinkage."""
     config = tiny.config(shrinkage=0.5, volume_rate=0.1, boxes=(16,), steps=(5,), batch_sizes=(4,), symmetry="C1")
     method = tiny.cryogan(config)
-    trained(tiny, method, 1)
+    tiny.trained(method, 1)
     (half, _) = method.halves
     corner, rate = (0, 0, 0), half.volume_optimizer.param_groups[0]["lr"]
     with torch.no_grad():
@@ -145,9 +128,9 @@ def test_density_that_nothing_asks_for_shrinks(tiny: Any) -> None:
     assert [group["weight_decay"] for group in half.volume_optimizer.param_groups] == [0.5, 0, 0, 0]
 
 
-def test_relaxed_negativity_allows_one_percent_of_the_maximum_at_the_end(tiny: Any) -> None:
+def test_relaxed_negativity_allows_one_percent_of_the_maximum_at_the_end() -> None:
     method = tiny.cryogan(tiny.config(negativity="relaxed", averaging=0.0))
-    trained(tiny, method, 1)
+    tiny.trained(method, 1)
     with torch.no_grad():
         method.halves[0].voxels.copy_(torch.randn(16, 16, 16))
     volume = method.halves[0].volume()
@@ -155,10 +138,10 @@ def test_relaxed_negativity_allows_one_percent_of_the_maximum_at_the_end(tiny: A
     assert tiny.cryogan(tiny.config(negativity="free")).halves[0].volume().min() == 0
 
 
-def test_the_average_is_the_result_or_else_the_last_iterate(tiny: Any) -> None:
+def test_the_average_is_the_result_or_else_the_last_iterate() -> None:
     for averaging, name in ((0.9, "average"), (0.0, "voxels")):
         method = tiny.cryogan(tiny.config(averaging=averaging, symmetry="C1", negativity="free"))
-        state = trained(tiny, method, 2)[0]
+        state = tiny.trained(method, 2)[0]
         shown = state[name] * method.halves[0].sphere
         volume = method.halves[0].volume()
         torch.testing.assert_close(volume / volume.std(), shown / shown.std())
@@ -167,47 +150,47 @@ def test_the_average_is_the_result_or_else_the_last_iterate(tiny: Any) -> None:
 # --- what it tells ---
 
 
-def test_simulated_images_are_normalised_as_particles_are(tiny: Any) -> None:
+def test_simulated_images_are_normalised_as_particles_are() -> None:
     (half, _) = tiny.cryogan().halves
     images = half.simulate(to_fourier_volume(tiny.blob(16)), 8, slice(None), torch.Generator().manual_seed(1))
-    background = images[:, centred_coordinates(16, 2).norm(dim=-1) * FIELD / 16 > 36]
+    background = images[:, centred_coordinates(16, 2).norm(dim=-1) * tiny.FIELD / 16 > 36]
     torch.testing.assert_close(background.mean(1), torch.zeros(8), atol=1e-5, rtol=0)
     torch.testing.assert_close(background.std(1), torch.ones(8))
 
 
 @pytest.mark.parametrize("conditions", ["learnt", "given"])
-def test_learnt_shifts_are_never_larger_than_those_asked_for(tiny: Any, conditions: str) -> None:
+def test_learnt_shifts_are_never_larger_than_those_asked_for(conditions: str) -> None:
     method = tiny.cryogan(tiny.config(conditions=conditions, scale_rate=0.5))
-    seen = [trained(tiny, method, step)[0]["log_shift"] for step in (1, 2)]
+    seen = [tiny.trained(method, step)[0]["log_shift"] for step in (1, 2)]
     assert all(float(value) <= 0 for value in seen)
     assert (conditions == "given") == all(float(value) == 0 for value in seen)
 
 
-def test_ranks_whose_share_the_penalty_cannot_take_evenly_are_refused(tiny: Any) -> None:
+def test_ranks_whose_share_the_penalty_cannot_take_evenly_are_refused() -> None:
     method = tiny.cryogan(tiny.config(batch_sizes=(6, 8), penalty_stride=2))
     alone = replace(at(0), world_size=2, average_gradients=lambda parameters: None)
     with pytest.raises(ValueError, match=r"2 ranks have 3 images each, of which the penalty takes one in 2: .* of 4"):
         method.update(tiny.images(method.config, alone), alone)
 
 
-def test_a_method_that_has_learnt_nothing_has_no_resolution(tiny: Any) -> None:
+def test_a_method_that_has_learnt_nothing_has_no_resolution() -> None:
     assert tiny.cryogan().figures(at(0)) == {}
 
 
-def test_equal_half_maps_agree_to_nyquist(tiny: Any) -> None:
+def test_equal_half_maps_agree_to_nyquist() -> None:
     config = tiny.config(boxes=(16,), steps=(1,), batch_sizes=(4,))
     method = tiny.cryogan(config)
-    trained(tiny, method, 1)
+    tiny.trained(method, 1)
     with torch.no_grad():
         for half in method.halves:
             half.voxels.copy_(tiny.blob(16) + 0.5 * tiny.blob(16).roll((2, 3), (0, 2)))
             half.average.copy_(half.voxels)
-    assert method.figures(at(0))["half_map_resolution"] <= 1.15 * 2 * FIELD / 16
+    assert method.figures(at(0))["half_map_resolution"] <= 1.15 * 2 * tiny.FIELD / 16
 
 
-def test_examples_are_images_of_the_first_half_the_same_each_time(tiny: Any) -> None:
+def test_examples_are_images_of_the_first_half_the_same_each_time() -> None:
     method = tiny.cryogan()
-    trained(tiny, method, 1)
+    tiny.trained(method, 1)
     examples = method.examples(5, seed=1)
     assert examples.shape == (5, 16, 16)
     assert bool(torch.isfinite(examples).all())
@@ -216,13 +199,13 @@ def test_examples_are_images_of_the_first_half_the_same_each_time(tiny: Any) -> 
     assert not torch.equal(examples, method.examples(5, seed=2))
 
 
-def test_the_published_recipe_takes_a_step(tiny: Any) -> None:
+def test_the_published_recipe_takes_a_step() -> None:
     recipe = replace(published_recipe(16, images=8, epochs=1), critic_width=4)
     method = tiny.cryogan(recipe, [tiny.conditions((16,)) for _ in range(2)])
     scalars = method.update(tiny.images(recipe, at(0)), at(0))
     assert all(bool(torch.isfinite(torch.as_tensor(value))) for value in scalars.values())
 
 
-def test_an_unknown_symmetry_is_refused_when_the_method_is_made(tiny: Any) -> None:
+def test_an_unknown_symmetry_is_refused_when_the_method_is_made() -> None:
     with pytest.raises(ValueError, match="unknown symmetry 'Q7': use C1, C4"):
         tiny.cryogan(tiny.config(symmetry="Q7"))

@@ -6,24 +6,12 @@ import torch
 from torch import Tensor
 
 from frazil.geometry import Pose, fourier_crop, random_rotations
-from frazil.methods.base import StepContext
 from frazil.methods.cryogan import CryoGAN, HalfConditions
 from frazil.physics import ColouredNoise, TriangularShifts, UniformRotations, form_images
+from tests.methods.cryogan import tiny
+from tests.methods.steps import at
 
-
-def at(step: int, seed: int = 5) -> StepContext:
-    return StepContext(step, seed, torch.device("cpu"))
-
-
-def trained(tiny: Any, method: CryoGAN, steps: int, images: Any = None) -> list[dict[str, Any]]:
-    """The halves' states after some steps; `images` may change what they see."""
-    for step in range(steps):
-        batch = tiny.images(method.config, at(step))
-        method.update(images(batch) if images else batch, at(step))
-    return [half.state_dict() for half in method.halves]
-
-
-FIELD, OLD, NEW = 96.0, 16, 24
+FIELD, OLD, NEW = tiny.FIELD, 16, 24
 
 
 def white(boxes: tuple[int, ...]) -> HalfConditions:
@@ -52,7 +40,7 @@ class Entered(NamedTuple):
     after: Tensor
 
 
-def entered(tiny: Any, batch_size: int = 32) -> Entered:
+def entered(batch_size: int = 32) -> Entered:
     """A half that stood at a blob when its second stage began, and the volumes before and after."""
     config = tiny.config(
         boxes=(OLD, NEW),
@@ -80,8 +68,8 @@ def entered(tiny: Any, batch_size: int = 32) -> Entered:
     return Entered(half, before, half.volume())
 
 
-def test_a_new_stage_keeps_the_density(tiny: Any) -> None:
-    half, before, after = entered(tiny)
+def test_a_new_stage_keeps_the_density() -> None:
+    half, before, after = entered()
     assert half.box == NEW
     assert half.pixel_size == FIELD / NEW
     expected = fourier_crop(before, NEW, 3)
@@ -89,9 +77,9 @@ def test_a_new_stage_keeps_the_density(tiny: Any) -> None:
     assert correlation > 0.999
 
 
-def test_a_new_stage_keeps_the_contrast_against_the_noise(tiny: Any) -> None:
+def test_a_new_stage_keeps_the_contrast_against_the_noise() -> None:
     """Images of a stage, cropped to the old box and normalised again, show the particle as strong as before."""
-    _, before, after = entered(tiny)
+    _, before, after = entered()
     pose = Pose(random_rotations(8, torch.Generator().manual_seed(0)), torch.zeros(8, 2))
     old = form_images(before, pose, None, FIELD / OLD)
     new = fourier_crop(form_images(after, pose, None, FIELD / NEW), OLD)
@@ -100,19 +88,19 @@ def test_a_new_stage_keeps_the_contrast_against_the_noise(tiny: Any) -> None:
     assert (new / noise - old).norm() < 0.03 * old.norm()
 
 
-def test_a_new_stage_keeps_the_learnt_scales(tiny: Any) -> None:
+def test_a_new_stage_keeps_the_learnt_scales() -> None:
     """A shell keeps its scale, and the finer shells that are new take the finest one's."""
-    half, _, _ = entered(tiny)
+    half, _, _ = entered()
     for place, log_scale in enumerate(log_scales(half).values()):
         kept = (OLD // 2 + 1) if log_scale.numel() > 1 else 1
         expected = 0.1 * torch.arange(1, log_scale.numel() + 1).clamp(max=kept).view(log_scale.shape) - 0.3 * place
         torch.testing.assert_close(log_scale, expected)
 
 
-def test_a_new_stage_keeps_what_the_critic_can_keep(tiny: Any) -> None:
+def test_a_new_stage_keeps_what_the_critic_can_keep() -> None:
     config = tiny.config(critic_rate=0.0)
     method = tiny.cryogan(config)
-    before = trained(tiny, method, config.steps[0])[0]["critic"]
+    before = tiny.trained(method, config.steps[0])[0]["critic"]
     step = config.steps[0]
     method.update(tiny.images(config, at(step)), at(step))
     after = method.halves[0].state_dict()["critic"]
@@ -120,14 +108,14 @@ def test_a_new_stage_keeps_what_the_critic_can_keep(tiny: Any) -> None:
     assert torch.equal(before["features.0.bias"], after["features.0.bias"])
 
 
-def test_the_stage_is_told_by_its_box(tiny: Any) -> None:
+def test_the_stage_is_told_by_its_box() -> None:
     method = tiny.cryogan()
     assert [method.stage(step) for step in range(4)] == ["16 px", "16 px", "24 px", "24 px"]
 
 
-def test_a_state_of_any_stage_can_be_taken_up(tiny: Any) -> None:
+def test_a_state_of_any_stage_can_be_taken_up() -> None:
     method = tiny.cryogan()
-    trained(tiny, method, 3)
+    tiny.trained(method, 3)
     fresh = tiny.cryogan()
     fresh.load_state_dict(method.state_dict())
     assert fresh.halves[0].box == NEW

@@ -1,22 +1,23 @@
-"""A CryoGAN of a few hundred voxels, with everything a real one has."""
+"""A CryoGAN of a few thousand voxels, with everything a real one has, and images for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import pytest
 import torch
 
 from frazil.geometry import centred_coordinates
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions
 from frazil.physics import CTF, ColouredNoise, TriangularShifts, UniformRotations
+from tests.methods.steps import at
 
 FIELD = 96.0
+"""Side of the box in angstrom."""
 PARTICLES = 6
+"""Of one half."""
 
 
-def tiny_config(**changes: Any) -> CryoGANConfig:
+def config(**changes: Any) -> CryoGANConfig:
     """Two stages of two steps each; every choice that is not the test's own is left at its default."""
     values = {
         "boxes": (16, 24),
@@ -43,7 +44,7 @@ def lenses(count: int) -> CTF:
     )
 
 
-def tiny_conditions(boxes: tuple[int, ...] = (16, 24), slope: float = 1.0) -> HalfConditions:
+def conditions(boxes: tuple[int, ...] = (16, 24), slope: float = 1.0) -> HalfConditions:
     """Conditions of one half: six particles on two micrographs with noise of different colours."""
     power = {box: torch.stack([torch.linspace(1 + slope, 1, box // 2 + 1), torch.ones(box // 2 + 1)]) for box in boxes}
     return HalfConditions(
@@ -56,46 +57,38 @@ def tiny_conditions(boxes: tuple[int, ...] = (16, 24), slope: float = 1.0) -> Ha
     )
 
 
-def tiny_cryogan(config: CryoGANConfig | None = None, conditions: list[HalfConditions] | None = None) -> CryoGAN:
+def cryogan(recipe: CryoGANConfig | None = None, halves: list[HalfConditions] | None = None) -> CryoGAN:
     """A CryoGAN of two halves with different noise."""
-    config = config or tiny_config()
-    conditions = conditions or [tiny_conditions(config.boxes, slope) for slope in (1.0, 2.0)]
-    return CryoGAN(config, conditions, support=(36.0, 42.0))
+    recipe = recipe or config()
+    halves = halves or [conditions(recipe.boxes, slope) for slope in (1.0, 2.0)]
+    return CryoGAN(recipe, halves, support=(36.0, 42.0))
 
 
-def made_up_images(config: CryoGANConfig, context: StepContext) -> list[torch.Tensor]:
-    """Blurred noise as this rank's share of the real images of a step, for each half; the blob is the particle."""
-    stage = config.stage(context.step)
+def images(recipe: CryoGANConfig, context: StepContext) -> list[torch.Tensor]:
+    """White noise on a blob, the particle: this rank's share of the real images of a step, for each half."""
+    stage = recipe.stage(context.step)
     axis = torch.arange(stage.box) - stage.box // 2
-    blob = 2 * torch.exp(-(axis[:, None].square() + axis.square()) / (2 * (stage.box / 8) ** 2))
+    particle = 2 * torch.exp(-(axis[:, None].square() + axis.square()) / (2 * (stage.box / 8) ** 2))
     batches = []
     for half in range(2):
         generator = context.generator("images", half)
-        shape = (config.critic_steps, stage.batch_size, stage.box, stage.box)
-        images = blob + torch.randn(shape, generator=generator, device=context.device)
-        batches.append(images[:, context.share(stage.batch_size)])
+        shape = (recipe.critic_steps, stage.batch_size, stage.box, stage.box)
+        joined = particle + torch.randn(shape, generator=generator, device=context.device)
+        batches.append(joined[:, context.share(stage.batch_size)])
     return batches
 
 
-def smooth_blob(box: int) -> torch.Tensor:
-    """Off the centre of a field of 96 angstrom, and smooth at any box."""
-    place = centred_coordinates(box, 3) * (96.0 / box) - torch.tensor([9.0, -6.0, 3.0])
+def blob(box: int) -> torch.Tensor:
+    """Off the centre of the field, and smooth at any box."""
+    place = centred_coordinates(box, 3) * (FIELD / box) - torch.tensor([9.0, -6.0, 3.0])
     return torch.exp(-place.square().sum(-1) / (2 * 10.0**2))
 
 
-@dataclass(frozen=True)
-class Tiny:
-    """What the tests of CryoGAN build their methods from."""
-
-    config: Callable[..., CryoGANConfig]
-    conditions: Callable[..., HalfConditions]
-    cryogan: Callable[..., CryoGAN]
-    images: Callable[..., list[torch.Tensor]]
-    lenses: Callable[..., CTF]
-    blob: Callable[[int], torch.Tensor]
-
-
-@pytest.fixture
-def tiny() -> Tiny:
-    """Builders of a tiny CryoGAN and its data."""
-    return Tiny(tiny_config, tiny_conditions, tiny_cryogan, made_up_images, lenses, smooth_blob)
+def trained(
+    method: CryoGAN, steps: int, change: Callable[[list[torch.Tensor]], list[torch.Tensor]] | None = None
+) -> list[dict[str, Any]]:
+    """The halves' states after some steps; `change` may alter the images that they see."""
+    for step in range(steps):
+        batch = images(method.config, at(step))
+        method.update(change(batch) if change else batch, at(step))
+    return [half.state_dict() for half in method.halves]

@@ -11,6 +11,7 @@ from torch import Tensor
 from frazil.geometry import centred_coordinates
 from frazil.methods.cryogan.simulator import Draw, LogScales, draw_conditions, simulate_images
 from frazil.physics import NoiseModel, form_images, radial_power, signal_to_noise_db, to_fourier_volume
+from tests.methods.cryogan import tiny
 
 BOX, PIXEL_SIZE = 16, 6.0
 UNIT = LogScales(torch.zeros(()), torch.zeros(1), torch.zeros(()))
@@ -40,7 +41,7 @@ def blob() -> Tensor:
     return torch.exp(-distance.square() / 4)
 
 
-def test_the_noise_and_the_lens_of_an_image_come_from_the_same_particle(tiny: Any) -> None:
+def test_the_noise_and_the_lens_of_an_image_come_from_the_same_particle() -> None:
     conditions = replace(tiny.conditions(), noise=Tagged())
     draw = drawn(conditions)
     particle = draw.noise[:, 0, 0].long()
@@ -50,7 +51,7 @@ def test_the_noise_and_the_lens_of_an_image_come_from_the_same_particle(tiny: An
     assert set(particle.tolist()) == set(range(conditions.particles))
 
 
-def test_the_shares_of_the_ranks_are_rows_of_one_joined_draw(tiny: Any) -> None:
+def test_the_shares_of_the_ranks_are_rows_of_one_joined_draw() -> None:
     conditions = tiny.conditions()
     whole = drawn(conditions, 8)
     for rows in (slice(0, 3), slice(3, 8)):
@@ -62,7 +63,7 @@ def test_the_shares_of_the_ranks_are_rows_of_one_joined_draw(tiny: Any) -> None:
         assert torch.equal(share.ctf.defocus_v, whole.ctf.defocus_v[rows])
 
 
-def test_the_generator_alone_decides_the_draw(tiny: Any) -> None:
+def test_the_generator_alone_decides_the_draw() -> None:
     conditions = tiny.conditions()
     one, same, other = drawn(conditions), drawn(conditions), drawn(conditions, seed=4)
     assert torch.equal(one.noise, same.noise)
@@ -71,14 +72,14 @@ def test_the_generator_alone_decides_the_draw(tiny: Any) -> None:
     assert not torch.equal(one.pose.rotation, other.pose.rotation)
 
 
-def test_two_draws_from_one_generator_differ(tiny: Any) -> None:
+def test_two_draws_from_one_generator_differ() -> None:
     conditions, generator = tiny.conditions(), seeded()
     one, other = (draw_conditions(conditions, 8, BOX, slice(None), generator) for _ in range(2))
     assert not torch.equal(one.noise, other.noise)
     assert not torch.equal(one.pose.shift, other.pose.shift)
 
 
-def test_images_without_a_lens_are_drawn_without_one(tiny: Any) -> None:
+def test_images_without_a_lens_are_drawn_without_one() -> None:
     draw = drawn(replace(tiny.conditions(), ctf=None), 4)
     assert draw.ctf is None
     silent = replace(draw, noise=torch.zeros(4, BOX, BOX))
@@ -87,7 +88,7 @@ def test_images_without_a_lens_are_drawn_without_one(tiny: Any) -> None:
     assert (images - expected).norm() < 0.03 * expected.norm()
 
 
-def test_images_are_the_microscopes_up_to_what_wraps_around(tiny: Any) -> None:
+def test_images_are_the_microscopes_up_to_what_wraps_around() -> None:
     """The simulator forms images in their own box: what the lens spreads beyond the edge comes in on the other side."""
     draw = drawn(tiny.conditions(), 8)
     assert draw.ctf is not None
@@ -98,7 +99,7 @@ def test_images_are_the_microscopes_up_to_what_wraps_around(tiny: Any) -> None:
 
 
 @pytest.mark.parametrize(("signal", "noise"), [(0.0, 0.0), (1.2, 0.0), (0.0, -0.7), (-0.4, 0.9)])
-def test_the_scales_are_exponents_of_signal_and_noise(tiny: Any, signal: float, noise: float) -> None:
+def test_the_scales_are_exponents_of_signal_and_noise(signal: float, noise: float) -> None:
     spectrum, draw = to_fourier_volume(blob()), drawn(tiny.conditions())
     silent = replace(draw, noise=torch.zeros_like(draw.noise))
     clean = simulate_images(spectrum, silent, PIXEL_SIZE, UNIT)
@@ -111,7 +112,7 @@ def test_the_scales_are_exponents_of_signal_and_noise(tiny: Any, signal: float, 
     assert decibels == pytest.approx(signal_to_noise_db(clean, draw.noise) + gain, abs=1e-3)
 
 
-def test_a_scale_for_each_shell_colours_the_noise_and_leaves_the_signal(tiny: Any) -> None:
+def test_a_scale_for_each_shell_colours_the_noise_and_leaves_the_signal() -> None:
     shells = torch.linspace(-1, 1, BOX // 2 + 1)
     count = 400
     draw = replace(drawn(tiny.conditions(), count), noise=torch.randn(count, BOX, BOX))
@@ -123,7 +124,7 @@ def test_a_scale_for_each_shell_colours_the_noise_and_leaves_the_signal(tiny: An
     torch.testing.assert_close(radial_power(added)[1:], (2 * shells[1:]).exp(), rtol=0.15, atol=0)
 
 
-def test_a_scale_of_the_shifts_says_how_much_of_them_is_there(tiny: Any) -> None:
+def test_a_scale_of_the_shifts_says_how_much_of_them_is_there() -> None:
     draw = drawn(tiny.conditions(), 8)
     half = replace(draw, pose=replace(draw.pose, shift=draw.pose.shift / 2))
     scales = replace(UNIT, shift=torch.tensor(0.5).log())
@@ -133,7 +134,7 @@ def test_a_scale_of_the_shifts_says_how_much_of_them_is_there(tiny: Any) -> None
     )
 
 
-def test_an_image_has_the_neighbours_of_the_particle_whose_noise_it_takes(tiny: Any) -> None:
+def test_an_image_has_the_neighbours_of_the_particle_whose_noise_it_takes() -> None:
     plain = tiny.conditions()
     places = torch.arange(plain.particles).float()[:, None, None].expand(-1, 3, 2)
     draw = drawn(replace(plain, noise=Tagged(), neighbours=places), 8, slice(4, 8))
@@ -142,7 +143,7 @@ def test_an_image_has_the_neighbours_of_the_particle_whose_noise_it_takes(tiny: 
     assert drawn(plain).neighbours is None
 
 
-def test_neighbours_reach_into_the_image_from_beyond_it(tiny: Any) -> None:
+def test_neighbours_reach_into_the_image_from_beyond_it() -> None:
     draw = replace(drawn(tiny.conditions(), 4), noise=torch.zeros(4, BOX, BOX), ctf=None)
     places = torch.tensor([0.55 * BOX * PIXEL_SIZE, 0.0]).expand(4, 1, 2)
     alone, crowded = (
@@ -154,7 +155,7 @@ def test_neighbours_reach_into_the_image_from_beyond_it(tiny: Any) -> None:
     assert edge[: BOX // 4].max() < 0.1 * edge[-1]  # and do not come in again on the other side
 
 
-def test_the_volume_and_the_scales_get_gradients(tiny: Any) -> None:
+def test_the_volume_and_the_scales_get_gradients() -> None:
     volume = blob().requires_grad_()
     scales = LogScales(*(torch.zeros(shape, requires_grad=True) for shape in ((), (BOX // 2 + 1,), ())))
     images = simulate_images(to_fourier_volume(volume), drawn(tiny.conditions(), 4), PIXEL_SIZE, scales)

@@ -1,0 +1,10 @@
+"""Every method that the training loop may be given: one module of cases beside this one, and one line here."""
+
+from collections.abc import Callable
+
+from tests.methods.cases import cryogan
+from tests.methods.cases.case import Case
+
+METHODS: dict[str, Callable[[], Case]] = {
+    **cryogan.CASES,
+}
