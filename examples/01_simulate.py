@@ -12,9 +12,10 @@ import torch
 import tyro
 from matplotlib.image import imsave
 
-from frazil.data import SimulateParticles, pseudo_protein, simulate_particles
+from frazil.data import pseudo_protein
 from frazil.metrics import fourier_shell_correlation
 from frazil.physics import CTFRanges, ImagingPrior, TriangularShifts, UniformRotations, form_images, noise_std_for_snr
+from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
 BOX, PIXEL_SIZE = 32, 6.0  # lengths are in angstrom
 
