@@ -64,7 +64,7 @@ def test_a_strange_config_file_is_refused(tmp_path):
 
 
 def test_a_kill_while_the_folder_was_made_does_not_spoil_it(tmp_path):
-    (tmp_path / "config.json.tmp").write_text('{"conf')
+    (tmp_path / "config.json.partial").write_text('{"conf')
     RunFolder.open(tmp_path, {"seed": 1})
 
 

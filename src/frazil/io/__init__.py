@@ -1,6 +1,6 @@
 """Files to tensors and back: maps, stacks, particle tables, atomic models. No science."""
 
-from frazil.io.atomic import atomic_path
+from frazil.io.atomic import PARTIAL, atomic_path
 from frazil.io.models import Atoms, read_atoms
 from frazil.io.mrc import Map, read_map, write_map
 from frazil.io.particle_table import ParticleTable, find_stack, group_optics
@@ -9,6 +9,7 @@ from frazil.io.star import read_particles, read_tables, write_particles
 from frazil.io.table_images import TableImages, open_images
 
 __all__ = [
+    "PARTIAL",
     "Atoms",
     "ImageStack",
     "Map",

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from frazil.training.run_folder import RunFolder, replace_file
+from frazil.io import atomic_path
+from frazil.training.run_folder import RunFolder
 
 
 class RunLog:
@@ -26,7 +27,8 @@ class RunLog:
         path = run.path / "log.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        replace_file(path, lambda file: file.write("".join(kept).encode()))
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(kept))
         self._file = stack.enter_context(path.open("a"))
         self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=step + 1)
         stack.callback(self._board.close)

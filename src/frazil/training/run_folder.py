@@ -1,36 +1,22 @@
 """The folder of a run: what was asked for, by which command, with which versions."""
 
 import json
-import os
 import platform
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from lightning.fabric.utilities import rank_zero_only
 
+from frazil.io import PARTIAL, atomic_path
+
 FREE_FIELDS = frozenset({"out", "device", "workers", "max_minutes", "log_every", "checkpoint_seconds"})
 """Fields of a configuration that do not change the result, so they may differ when a run is resumed."""
-
-
-def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name and rename it: a kill leaves the old file or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".tmp")
-    try:
-        with aside.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @dataclass(frozen=True)
@@ -64,7 +50,9 @@ class RunFolder:
             _refuse_changes(run, wanted)
         if run.is_main:
             text = json.dumps({"config": wanted, "starts": [*starts, _this_start()]}, indent=2)
-            replace_file(file, lambda stream: stream.write(text.encode()))
+            run.path.mkdir(parents=True, exist_ok=True)
+            with atomic_path(file) as temporary:
+                temporary.write_text(text)
         return run
 
     def part(self, name: str) -> "RunFolder":
@@ -108,5 +96,5 @@ def _refuse_changes(run: RunFolder, wanted: dict[str, Any]) -> None:
 def _refuse_strangers(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out}: is a file; give a folder for the run")
-    if strangers := sorted(path.name for path in out.glob("*") if path.suffix != ".tmp"):
+    if strangers := sorted(path.name for path in out.glob("*") if path.suffix != PARTIAL):
         raise ValueError(f"{out}: holds {strangers[0]} but no run of frazil; choose another folder")
