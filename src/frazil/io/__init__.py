@@ -1,6 +1,7 @@
 """Files to tensors and back: maps, stacks, particle tables, atomic models. No science."""
 
 from frazil.io.atomic import PARTIAL, atomic_path
+from frazil.io.configuration import configuration_changes, read_record, stored_configuration, write_record
 from frazil.io.models import Atoms, read_atoms
 from frazil.io.mrc import Map, read_map, write_map
 from frazil.io.particle_table import ParticleTable, find_stack, group_optics
@@ -17,13 +18,17 @@ __all__ = [
     "StackWriter",
     "TableImages",
     "atomic_path",
+    "configuration_changes",
     "find_stack",
     "group_optics",
     "open_images",
     "read_atoms",
     "read_map",
     "read_particles",
+    "read_record",
     "read_tables",
+    "stored_configuration",
     "write_map",
     "write_particles",
+    "write_record",
 ]

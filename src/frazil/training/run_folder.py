@@ -1,11 +1,10 @@
 """The folder of a run: what was asked for, by which command, with which versions."""
 
-import json
 import platform
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from lightning.fabric.utilities import rank_zero_only
 
-from frazil.io import PARTIAL, atomic_path
+from frazil.io import PARTIAL, configuration_changes, read_record, stored_configuration, write_record
 
 FREE_FIELDS = frozenset({"out", "device", "workers", "max_minutes", "log_every", "checkpoint_seconds"})
 """Fields of a configuration that do not change the result, so they may differ when a run is resumed."""
@@ -39,8 +38,7 @@ class RunFolder:
         fields that differ, or something that is no run of frazil.
         """
         run, file = cls(Path(out)), Path(out) / "config.json"
-        # The same file named from another folder is the same configuration.
-        wanted = json.loads(json.dumps(dict(config), default=lambda path: str(Path(path).resolve())))
+        wanted = stored_configuration(config)
         while not (run.is_main or file.is_file() or time.monotonic() > run.opened + 60):
             time.sleep(0.05)
         if not file.is_file():
@@ -49,10 +47,7 @@ class RunFolder:
         if starts:
             _refuse_changes(run, wanted)
         if run.is_main:
-            text = json.dumps({"config": wanted, "starts": [*starts, _this_start()]}, indent=2)
-            run.path.mkdir(parents=True, exist_ok=True)
-            with atomic_path(file) as temporary:
-                temporary.write_text(text)
+            write_record(file, {"config": wanted, "starts": [*starts, _this_start()]})
         return run
 
     def part(self, name: str) -> "RunFolder":
@@ -61,12 +56,7 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """What `config.json` holds: `config`, and `starts`, each with `command`, `time` and `versions`."""
-        file = self.path / "config.json"
-        try:
-            stored = json.loads(file.read_text())
-            return {"config": dict(stored["config"]), "starts": list(stored["starts"])}
-        except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{file}: is no configuration of frazil; choose another folder") from None
+        return read_record(self.path / "config.json", "config", "starts")
 
 
 def _this_start() -> dict[str, Any]:
@@ -77,18 +67,8 @@ def _this_start() -> dict[str, Any]:
     return {"command": command, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "versions": versions}
 
 
-def _fields_that_matter(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in config.items():
-        if isinstance(value, dict):
-            yield from _fields_that_matter(value, f"{prefix}{name}.")
-        elif name not in FREE_FIELDS:
-            yield prefix + name, repr(value)
-
-
 def _refuse_changes(run: RunFolder, wanted: dict[str, Any]) -> None:
-    old, new = dict(_fields_that_matter(run.record()["config"])), dict(_fields_that_matter(wanted))
-    pairs = [(name, old.get(name, "unset"), new.get(name, "unset")) for name in {**old, **new}]
-    if changes := "; ".join(f"{name} was {was} and is now {now}" for name, was, now in pairs if was != now):
+    if changes := configuration_changes(run.record()["config"], wanted, FREE_FIELDS):
         what = f"{run.path}: holds a run of another configuration ({changes})"
         raise ValueError(f"{what}; give its own options to resume it, or choose another folder")
 
