@@ -245,13 +245,6 @@ def test_missing_ctf_columns_are_named_and_no_ctf_is_offered(data: Data) -> None
         _ = particles.ctf
 
 
-@pytest.mark.parametrize("column", ["rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"])
-def test_images_whose_ctf_was_applied_are_refused(data: Data, column: str) -> None:
-    head = HEAD.replace("_rlnImagePixelSize #5", f"_rlnImagePixelSize #5\n_{column} #6").replace("2.0", "2.0 1")
-    with pytest.raises(ValueError, match=rf"x\.star: {column} is 1"):
-        _ = open_particles(data(head=head), "dark").ctf
-
-
 def test_images_that_are_not_square_are_refused(data: Data, tmp_path: Path) -> None:
     with mrcfile.new(tmp_path / "a.mrcs", np.zeros((12, 16, 18), np.float32), overwrite=True):
         pass

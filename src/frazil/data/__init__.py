@@ -1,12 +1,12 @@
 """Where images come from: particle stacks, phantoms, simulated data sets."""
 
 from frazil.data.contrast import contrast_sign
+from frazil.data.ctf_columns import ctf_of_table
 from frazil.data.half_sets import HalfSets
 from frazil.data.neighbours import neighbour_offsets, touching_distance
 from frazil.data.particles import (
     Particles,
     background_ring,
-    ctf_of_table,
     normalise_by_background,
     open_particles,
 )

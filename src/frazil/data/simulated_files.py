@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from frazil.data.particles import ctf_of_table
+from frazil.data.ctf_columns import CTF_COLUMNS, columns_of_ctf, ctf_of_table
 from frazil.geometry import Pose
 from frazil.io import (
     ParticleTable,
@@ -74,30 +74,13 @@ def write_conditions(
     columns: dict[str, Any] = {"rlnImageName": [f"{place:06d}@{stack}" for place in range(1, count + 1)]}
     lenses = [part.ctf for part in conditions if part.ctf is not None]
     if lenses:
-        columns |= _ctf_columns(lenses)
+        joined = {name: torch.cat([getattr(lens, name) for lens in lenses]) for name in CTF_COLUMNS}
+        columns |= columns_of_ctf(CTF(**joined))
     data = pd.DataFrame(columns | {"rlnImagePixelSize": pixel_size, "rlnImageSize": box})
     data, optics = group_optics(data)
     table = ParticleTable(path, data, optics.assign(rlnImageDimensionality=2))
     rotation, shift = (torch.cat([getattr(part.pose, name) for part in conditions]) for name in ("rotation", "shift"))
     write_particles(path, table.with_pose(Pose(rotation, shift)).with_half_sets(np.arange(count) % 2 + 1))
-
-
-def _ctf_columns(lenses: Sequence[CTF]) -> dict[str, np.ndarray]:
-    names = {
-        "rlnDefocusU": "defocus_u",
-        "rlnDefocusV": "defocus_v",
-        "rlnDefocusAngle": "astigmatism_deg",
-        "rlnPhaseShift": "phase_shift_deg",
-        "rlnCtfBfactor": "b_factor",
-        "rlnVoltage": "voltage_kv",
-        "rlnSphericalAberration": "cs_mm",
-        "rlnAmplitudeContrast": "amplitude_contrast",
-    }
-    # Through text, 2.7 in single precision stays 2.7.
-    return {
-        column: torch.cat([getattr(lens, field) for lens in lenses]).numpy().astype(str).astype(np.float64)
-        for column, field in names.items()
-    }
 
 
 def read_ctf_rows(path: Path, microscope: CTFRanges) -> CTF:
@@ -110,12 +93,8 @@ def read_ctf_rows(path: Path, microscope: CTFRanges) -> CTF:
     if path.suffix.lower() == ".npy":
         return _ctf_array(path, microscope)
     table = _table_with_defocus(path)
-    defaults = {
-        "rlnVoltage": microscope.voltage_kv,
-        "rlnSphericalAberration": microscope.cs_mm,
-        "rlnAmplitudeContrast": microscope.amplitude_contrast,
-        "rlnCtfBfactor": microscope.b_factor,
-    }
+    shared = ("voltage_kv", "cs_mm", "amplitude_contrast", "b_factor")
+    defaults = {CTF_COLUMNS[name]: getattr(microscope, name) for name in shared}
     missing = {name: value for name, value in defaults.items() if name not in table.data}
     return ctf_of_table(replace(table, data=table.data.assign(**missing)))
 
