@@ -104,9 +104,9 @@ def test_one_image_that_is_constant_or_nan_is_named_before_the_first_step(
 def test_a_bad_image_is_found_too_where_the_images_do_not_fit_into_memory(
     copied: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from frazil.data import half_sets, surroundings
+    from frazil.data import kept_images, surroundings
 
-    monkeypatch.setattr(half_sets, "_MEMORY", 0)
+    monkeypatch.setattr(kept_images, "_MEMORY", 0)
     monkeypatch.setattr(surroundings, "_SAMPLE", 10)
     spoil_image(copied, 201, 0.0)
     assert "image 000202@particles.mrcs is constant" in refused(copied)

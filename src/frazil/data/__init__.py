@@ -3,6 +3,7 @@
 from frazil.data.contrast import contrast_sign
 from frazil.data.ctf_columns import ctf_of_table
 from frazil.data.half_sets import HalfSets
+from frazil.data.kept_images import KeptImages, draw_rows
 from frazil.data.neighbours import neighbour_offsets, touching_distance
 from frazil.data.particles import (
     Particles,
@@ -24,6 +25,7 @@ from frazil.data.surroundings import surrounding_noise
 __all__ = [
     "GaussianBlobs",
     "HalfSets",
+    "KeptImages",
     "Particles",
     "SimulateParticles",
     "background_ring",
@@ -31,6 +33,7 @@ __all__ = [
     "blob_volume",
     "contrast_sign",
     "ctf_of_table",
+    "draw_rows",
     "neighbour_offsets",
     "normalise_by_background",
     "open_particles",
