@@ -197,10 +197,8 @@ def test_an_option_that_makes_no_sense_is_a_misuse(
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:99"])
-def test_a_device_that_is_not_there(data: Path, cryogan: Run, name: str) -> None:
-    code, _, err = cryogan(data, "--device", name)
-    assert code == 1
-    assert f"frazil: error: device '{name}'" in err
+def test_a_device_that_is_not_there(data: Path, refused: Refused, name: str) -> None:
+    assert refused(data, "--device", name).startswith(f"frazil: error: device '{name}'")
 
 
 def test_a_word_that_is_no_option(data: Path, cryogan: Run, tmp_path: Path) -> None:
