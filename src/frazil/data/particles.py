@@ -13,7 +13,7 @@ from torch import Tensor
 from frazil.data.contrast import contrast_sign
 from frazil.data.ctf_columns import ctf_of_table, missing_ctf_columns
 from frazil.geometry import Pose, centred_coordinates, fourier_crop
-from frazil.io import ParticleTable, TableImages, open_images, read_particles
+from frazil.io import ParticleTable, TableImages, fingerprint, fingerprint_of_ends, open_images, read_particles
 from frazil.physics import CTF
 
 Contrast = Literal["dark", "light", "auto"]
@@ -95,6 +95,11 @@ class Particles:
         """The particles of the given rows, in that order."""
         rows = np.asarray(rows, np.int64)
         return replace(self, table=self.table.select(rows), source=self.source.select(rows))
+
+    def fingerprints(self) -> dict[Path, str]:
+        """What each file holds that the images come from: its table whole, its stacks by their ends."""
+        tables = {path: fingerprint(path) for path in (self.table.path, *self.table.beside)}
+        return tables | {stack.path: fingerprint_of_ends(stack.path) for stack in self.source.stacks}
 
     def half_sets(self, seed: int) -> np.ndarray:
         """Half set of each particle, 1 or 2: the table's own, or drawn evenly by `seed`."""

@@ -2,6 +2,7 @@
 
 from frazil.io.atomic import PARTIAL, atomic_path
 from frazil.io.configuration import configuration_changes, read_record, stored_configuration, write_record
+from frazil.io.fingerprint import fingerprint, fingerprint_of_ends
 from frazil.io.models import Atoms, read_atoms
 from frazil.io.mrc import Map, read_map, write_map
 from frazil.io.particle_table import ParticleTable, find_stack, group_optics
@@ -20,6 +21,8 @@ __all__ = [
     "atomic_path",
     "configuration_changes",
     "find_stack",
+    "fingerprint",
+    "fingerprint_of_ends",
     "group_optics",
     "open_images",
     "read_atoms",

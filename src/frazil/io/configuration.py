@@ -24,12 +24,14 @@ def write_record(file: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_record(file: Path, *headings: str) -> dict[str, Any]:
-    """What stands under each heading; ValueError where one is missing, as in another program's config.json."""
+    """What stands under every heading; ValueError where one of `headings` is missing: another program's file."""
     try:
         stored = json.loads(file.read_text())
-        return {heading: stored[heading] for heading in headings}
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{file}: is no configuration of frazil; choose another folder") from None
+    except ValueError:
+        stored = None
+    if not isinstance(stored, dict) or not set(headings) <= set(stored):
+        raise ValueError(f"{file}: is no configuration of frazil; choose another folder")
+    return stored
 
 
 def configuration_changes(old: Mapping[str, Any], new: Mapping[str, Any], free: Collection[str] = ()) -> str:

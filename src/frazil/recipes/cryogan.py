@@ -76,7 +76,7 @@ def run(options: CryoGANRun) -> int:
     if not options.out.exists():
         half_sets.check(config.boxes[0])
     method = CryoGAN(config, _conditions(half_sets, near, options, config), support)
-    folder = RunFolder.open(options.out, asdict(replace(options, learning=config)))
+    folder = RunFolder.open(options.out, asdict(replace(options, learning=config)), particles.fingerprints())
     if folder.is_main:
         _say_what_was_chosen(options, config, particles)
     finished = fit(method, _batches(half_sets, config), settings, folder)

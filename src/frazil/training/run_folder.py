@@ -31,23 +31,26 @@ class RunFolder:
     """Whether this process is rank 0, the one that writes."""
 
     @classmethod
-    def open(cls, out: Path | str, config: Mapping[str, Any]) -> "RunFolder":
+    def open(cls, out: Path | str, config: Mapping[str, Any], inputs: Mapping[Path, str] | None = None) -> "RunFolder":
         """Begin the run of this configuration in `out`, or take it up where it stopped.
 
-        `config` holds what JSON can hold, and paths. Raises ValueError where `out` holds another run, naming the
-        fields that differ, or something that is no run of frazil.
+        `config` holds what JSON can hold, and paths; `inputs` the fingerprint of every file that is read. Raises
+        ValueError where `out` holds another run, naming the fields that differ, or something that is no run of
+        frazil, and where an input is not what it was.
         """
         run, file = cls(Path(out)), Path(out) / "config.json"
         wanted = stored_configuration(config)
+        found = {str(path.resolve()): held for path, held in (inputs or {}).items()}
         while not (run.is_main or file.is_file() or time.monotonic() > run.opened + 60):
             time.sleep(0.05)
         if not file.is_file():
             _refuse_strangers(run.path)
-        starts = run.record()["starts"] if file.is_file() else []
-        if starts:
-            _refuse_changes(run, wanted)
+        before = run.record() if file.is_file() else {"starts": []}
+        if before["starts"]:
+            _refuse_changes(run.path, before["config"], wanted)
+            _refuse_changed_inputs(run.path, before.get("inputs", {}), found)
         if run.is_main:
-            write_record(file, {"config": wanted, "starts": [*starts, _this_start()]})
+            write_record(file, {"config": wanted, "inputs": found, "starts": [*before["starts"], _this_start()]})
         return run
 
     def part(self, name: str) -> "RunFolder":
@@ -55,7 +58,7 @@ class RunFolder:
         return RunFolder(self.path / name, name, self.opened)
 
     def record(self) -> dict[str, Any]:
-        """What `config.json` holds: `config`, and `starts`, each with `command`, `time` and `versions`."""
+        """What `config.json` holds: `config`, `inputs`, and `starts`, each with `command`, `time` and `versions`."""
         return read_record(self.path / "config.json", "config", "starts")
 
 
@@ -67,10 +70,20 @@ def _this_start() -> dict[str, Any]:
     return {"command": command, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "versions": versions}
 
 
-def _refuse_changes(run: RunFolder, wanted: dict[str, Any]) -> None:
-    if changes := configuration_changes(run.record()["config"], wanted, FREE_FIELDS):
-        what = f"{run.path}: holds a run of another configuration ({changes})"
+def _refuse_changes(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    if changes := configuration_changes(old, new, FREE_FIELDS):
+        what = f"{out}: holds a run of another configuration ({changes})"
         raise ValueError(f"{what}; give its own options to resume it, or choose another folder")
+
+
+def _refuse_changed_inputs(out: Path, old: dict[str, str], new: dict[str, str]) -> None:
+    known, found = set(old.values()), set(new.values())
+    # A file that was moved is the same file.
+    changed = [path for path, held in new.items() if held != old.get(path) and (path in old or held not in known)]
+    gone = [path for path, held in old.items() if held not in found]
+    if old and (names := changed + gone):
+        what = f"{names[0]}: is not what it was when the run in {out} began"
+        raise ValueError(f"{what}; put it back as it was to resume the run, or choose another folder")
 
 
 def _refuse_strangers(out: Path) -> None:
