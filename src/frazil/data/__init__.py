@@ -4,7 +4,7 @@ from frazil.data.contrast import contrast_sign
 from frazil.data.ctf_columns import ctf_of_table
 from frazil.data.half_sets import HalfSets
 from frazil.data.kept_images import KeptImages, draw_rows
-from frazil.data.neighbours import neighbour_offsets, touching_distance
+from frazil.data.neighbours import assumed_pixel_size, neighbour_offsets, touching_distance
 from frazil.data.particles import (
     Particles,
     background_ring,
@@ -28,6 +28,7 @@ __all__ = [
     "KeptImages",
     "Particles",
     "SimulateParticles",
+    "assumed_pixel_size",
     "background_ring",
     "blob_projections",
     "blob_volume",

@@ -8,7 +8,7 @@ from frazil.io.mrc import Map, read_map, write_map
 from frazil.io.particle_table import ParticleTable, find_stack, group_optics
 from frazil.io.stacks import ImageStack, StackWriter
 from frazil.io.star import read_particles, read_tables, write_particles
-from frazil.io.table_images import TableImages, open_images
+from frazil.io.table_images import TableImages, micrograph_pixel_size, open_images
 
 __all__ = [
     "PARTIAL",
@@ -24,6 +24,7 @@ __all__ = [
     "fingerprint",
     "fingerprint_of_ends",
     "group_optics",
+    "micrograph_pixel_size",
     "open_images",
     "read_atoms",
     "read_map",
