@@ -107,9 +107,3 @@ def test_the_exact_command_and_the_versions_are_kept(tmp_path, monkeypatch):
     start = RunFolder.open(tmp_path, {}).record()["starts"][-1]
     assert start["command"] == "frazil cryogan 'my particles.star' --out run"
     assert {"frazil", "torch", "python"} <= start["versions"].keys()
-
-
-def test_a_part_of_a_run_has_its_own_place_and_the_same_clock(tmp_path):
-    run = RunFolder.open(tmp_path, {})
-    half = run.part("half1")
-    assert (half.path, half.part_name, half.opened) == (tmp_path / "half1", "half1", run.opened)

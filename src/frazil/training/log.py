@@ -34,7 +34,7 @@ class RunLog:
         stack.callback(self._board.close)
         self._console = Console(stderr=True)
         self._live = stack.enter_context(Live(console=self._console)) if self._console.is_terminal else None
-        self._name, self._first, self._steps, self._values = run.part_name, step, steps, ""
+        self._first, self._steps, self._values = step, steps, ""
         self._began = self._shown = time.monotonic()
 
     def write(self, step: int, seconds: float, values: Mapping[str, float]) -> None:
@@ -54,6 +54,6 @@ class RunLog:
             return
         self._shown = now
         left = timedelta(seconds=round((self._steps - step) * (now - self._began) / (step - self._first)))
-        parts = [self._name, stage, f"step {step}/{self._steps}", f"ETA {left}", self._values]
+        parts = [stage, f"step {step}/{self._steps}", f"ETA {left}", self._values]
         line = Text("  ".join(filter(None, parts)))
         self._live.update(line) if self._live else self._console.print(line, soft_wrap=True)

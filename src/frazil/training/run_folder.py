@@ -23,8 +23,6 @@ class RunFolder:
     """The unit of reproduction: `config.json`, `log.jsonl`, `checkpoints/` and what the run exports."""
 
     path: Path
-    part_name: str = ""
-    """The part of the run that this folder holds ("half1"), "" for the whole."""
     opened: float = field(default_factory=time.monotonic)
     """When this process began its work, for `max_minutes`."""
     is_main: bool = field(default_factory=lambda: getattr(rank_zero_only, "rank", 0) == 0)
@@ -52,10 +50,6 @@ class RunFolder:
         if run.is_main:
             write_record(file, {"config": wanted, "inputs": found, "starts": [*before["starts"], _this_start()]})
         return run
-
-    def part(self, name: str) -> "RunFolder":
-        """A folder inside for a part of the run, a half of the data say, with its own log and checkpoints."""
-        return RunFolder(self.path / name, name, self.opened)
 
     def record(self) -> dict[str, Any]:
         """What `config.json` holds: `config`, `inputs`, and `starts`, each with `command`, `time` and `versions`."""
