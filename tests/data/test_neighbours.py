@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from frazil.data import neighbour_offsets, touching_distance
-from frazil.io import ParticleTable
+from frazil.data import assumed_pixel_size, neighbour_offsets, touching_distance
+from frazil.io import ParticleTable, write_map
 
 PIXEL_SIZE = 1.5
 
@@ -33,6 +33,78 @@ def test_a_neighbour_is_found_where_it_lies_from_either_side(column: str) -> Non
     found = neighbour_offsets(table([[100, 100], [160, 20]], ["a", "a"], column), least=30.0, reach=150.0)
     assert found is not None
     torch.testing.assert_close(found, torch.tensor([[[60.0, -80.0]], [[-60.0, 80.0]]]))
+
+
+MOVIE = "rlnMicrographOriginalPixelSize"
+
+
+def pair(folder: Path, headers: dict[str, float], **columns: float) -> ParticleTable:
+    """Two particles 100 px apart in a movie's pixels of 1.5 angstrom, on a micrograph for each header."""
+    names = [name for name in headers for _ in range(2)]
+    data = pd.DataFrame({"rlnMicrographName": names, "rlnCoordinateX": [0.0, 100.0] * len(headers)})
+    for name, pixel_size in headers.items():
+        write_map(folder / name, torch.ones(1, 8, 8), pixel_size)
+    columns = {"rlnCoordinateY": 0.0, MOVIE: 1.5, **columns}
+    return ParticleTable(folder / "particles.star", data.assign(**columns), pd.DataFrame())
+
+
+def distances(found: ParticleTable) -> list[float]:
+    offsets = neighbour_offsets(found, 1.0, 1000.0)
+    assert offsets is not None
+    return offsets.norm(dim=-1)[:, 0].tolist()
+
+
+def test_coordinates_count_in_the_pixels_of_the_micrographs_header_where_it_was_binned(tmp_path: Path) -> None:
+    found = pair(tmp_path, {"a.mrc": 3.0})
+    assert distances(found) == [300, 300]
+    assert assumed_pixel_size(found) == "coordinates count in pixels of 3 angstrom, by the micrographs' headers"
+
+
+def test_a_header_that_says_what_the_table_says_is_not_worth_a_word(tmp_path: Path) -> None:
+    found = pair(tmp_path, {"a.mrc": 1.5001})
+    assert distances(found) == [150, 150]
+    assert assumed_pixel_size(found) is None
+
+
+def test_the_table_is_believed_before_any_header(tmp_path: Path) -> None:
+    found = pair(tmp_path, {"a.mrc": 3.0}, rlnMicrographPixelSize=2.0)
+    assert distances(found) == [200, 200]
+    assert assumed_pixel_size(found) is None
+
+
+@pytest.mark.parametrize("header", [0.0, 1.0])
+def test_what_had_to_be_assumed_is_said_in_a_sentence(tmp_path: Path, header: float) -> None:
+    """Many programs write 0 or 1 into headers without meaning it."""
+    found = pair(tmp_path, {"a.mrc": header})
+    assert distances(found) == [150, 150]
+    said = assumed_pixel_size(found)
+    assert said is not None
+    assert said.startswith(f"coordinates are taken to count in {MOVIE}, 1.5 angstrom: if micrographs were binned since")
+    assert f"add rlnMicrographPixelSize to {tmp_path}/particles.star, or give --neighbours none" in said
+
+
+@pytest.mark.parametrize("name", ["gone.mrc", "picture.png", "broken.mrc"])
+def test_a_micrograph_that_cannot_be_read_does_not_stop_the_run(tmp_path: Path, name: str) -> None:
+    found = pair(tmp_path, {name: 3.0})
+    if name == "gone.mrc":
+        (tmp_path / name).unlink()
+    if name == "broken.mrc":
+        (tmp_path / name).write_text("none")
+    assert distances(found) == [150, 150]
+    assert "are taken to count" in (assumed_pixel_size(found) or "")
+
+
+def test_movies_of_two_pixel_sizes_were_binned_each_in_its_own_way(tmp_path: Path) -> None:
+    found = pair(tmp_path, {"a.mrc": 3.0, "b.mrc": 2.0})
+    found.data.loc[2:, MOVIE] = 2.0
+    assert distances(found) == [300, 300, 200, 200]
+
+
+def test_a_table_that_says_no_pixel_size_assumes_none(tmp_path: Path) -> None:
+    found = pair(tmp_path, {"a.mrc": 3.0})
+    del found.data[MOVIE]
+    assert neighbour_offsets(found, 1.0, 1000.0) is None
+    assert assumed_pixel_size(found) is None
 
 
 def test_particles_of_other_micrographs_are_no_neighbours() -> None:

@@ -88,10 +88,11 @@ def test_a_shift_in_pixels_becomes_relions_origin_in_angstrom(tmp_path: Path, pa
 def test_what_is_left_to_the_passthrough_file_is_matched_by_particle(tmp_path: Path, particles: np.ndarray) -> None:
     fields = list(particles.dtype.names or ())
     kept = ["uid", *[name for name in fields if name.startswith("alignments3D")]]
-    save(tmp_path / "cryosparc_P1_J2_passthrough_particles.cs", particles[::-1][["uid", *fields[1:10]]])
+    beside = save(tmp_path / "cryosparc_P1_J2_passthrough_particles.cs", particles[::-1][["uid", *fields[1:10]]])
     table = read_particles(save(tmp_path / "cryosparc_P1_J2_004_particles.cs", particles[kept]))
     whole = read_particles(save(tmp_path / "whole.cs", particles))
     assert table.data.equals(whole.data[list(table.data)])
+    assert (table.beside, whole.beside) == ((beside,), ())
 
 
 def test_a_particle_missing_from_the_passthrough_file_is_refused(tmp_path: Path, particles: np.ndarray) -> None:

@@ -1,6 +1,5 @@
 """Maps and headers."""
 
-import errno
 from pathlib import Path
 
 import mrcfile
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from frazil.io import atomic_path, read_map, write_map
+from frazil.io import read_map, write_map
 
 
 @pytest.fixture
@@ -114,39 +113,6 @@ def test_a_complex_map_is_refused_with_its_mode(tmp_path: Path) -> None:
         pass
     with pytest.raises(ValueError, match=r"MRC mode 4 is not supported, only 0, 1, 2, 6, 12"):
         read_map(tmp_path / "map.mrc")
-
-
-def test_an_interrupt_while_writing_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "map.mrc"
-    path.write_text("older")
-
-    def write_half() -> None:
-        with atomic_path(path) as temporary:
-            temporary.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_half()
-    assert path.read_text() == "older"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
-    with (
-        pytest.raises(OSError, match=r"map\.mrc could not be written: No space left on device"),
-        atomic_path(tmp_path / "map.mrc"),
-    ):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_missing_folder_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"gone/map\.mrc could not be written: No such file or directory"):
-        write_map(tmp_path / "gone" / "map.mrc", torch.ones(4, 4, 4), 1.0)
-
-
-def test_an_error_about_another_file_is_passed_on_as_it_is(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"other\.txt"), atomic_path(tmp_path / "map.mrc"):
-        (tmp_path / "other.txt").read_text()
 
 
 @pytest.mark.data

@@ -13,11 +13,11 @@ from torch import Tensor
 from frazil.geometry import (
     Pose,
     fourier_crop,
-    fourier_shift,
     fourier_transform,
     inverse_fourier_transform,
     random_rotations,
     rotate_volume,
+    shift_phase,
     symmetrise,
     symmetry_rotations,
 )
@@ -117,7 +117,12 @@ OPERATORS = [
     on_images("crop images to an odd box", lambda images, part: fourier_crop(images, 11)),
     on_images("enlarge images", lambda images, part: fourier_crop(images, 22)),
     on_images("cut the centre out", lambda images, part: crop_centre(images, 9)),
-    on_images("shift images", lambda images, part: fourier_shift(images, shift_pixels(images, part))),
+    on_images(
+        "shift images",
+        lambda images, part: torch.view_as_real(
+            fourier_transform(images) * shift_phase(shift_pixels(images, part), images.shape[-1])
+        ),
+    ),
     on_images("transform images", lambda images, part: torch.view_as_real(fourier_transform(images))),
     on_images(
         "transform and back",

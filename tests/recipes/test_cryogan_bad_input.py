@@ -104,9 +104,9 @@ def test_one_image_that_is_constant_or_nan_is_named_before_the_first_step(
 def test_a_bad_image_is_found_too_where_the_images_do_not_fit_into_memory(
     copied: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from frazil.data import half_sets, surroundings
+    from frazil.data import kept_images, surroundings
 
-    monkeypatch.setattr(half_sets, "_MEMORY", 0)
+    monkeypatch.setattr(kept_images, "_MEMORY", 0)
     monkeypatch.setattr(surroundings, "_SAMPLE", 10)
     spoil_image(copied, 201, 0.0)
     assert "image 000202@particles.mrcs is constant" in refused(copied)
@@ -197,10 +197,8 @@ def test_an_option_that_makes_no_sense_is_a_misuse(
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:99"])
-def test_a_device_that_is_not_there(data: Path, cryogan: Run, name: str) -> None:
-    code, _, err = cryogan(data, "--device", name)
-    assert code == 1
-    assert f"frazil: error: device '{name}'" in err
+def test_a_device_that_is_not_there(data: Path, refused: Refused, name: str) -> None:
+    assert refused(data, "--device", name).startswith(f"frazil: error: device '{name}'")
 
 
 def test_a_word_that_is_no_option(data: Path, cryogan: Run, tmp_path: Path) -> None:
@@ -252,7 +250,7 @@ def test_a_disk_too_full_for_a_checkpoint_is_one_sentence_and_the_same_command_g
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (code, out) == (1, "")
-    assert re.search(r"error: .*step_00000001.pt: the checkpoint cannot be written \(File too large\)", err)
+    assert re.search(r"error: .*step_00000001.pt could not be written: File too large", err)
     assert list((tmp_path / "run" / "checkpoints").iterdir()) == []
     assert cryogan(data, "--max-minutes", "1e-9")[0] == 0
 

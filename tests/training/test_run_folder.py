@@ -44,6 +44,40 @@ def test_the_same_file_from_another_folder_is_the_same_configuration(tmp_path, m
     RunFolder.open(tmp_path / "run", {"particles": Path("a.star")})
 
 
+A, B = Path("/data/a.star"), Path("/data/b.mrcs")
+
+
+def test_a_run_goes_on_with_the_inputs_it_began_with(tmp_path):
+    for _ in range(2):
+        run = RunFolder.open(tmp_path, {}, {A: "1", B: "2"})
+    assert run.record()["inputs"] == {"/data/a.star": "1", "/data/b.mrcs": "2"}
+
+
+@pytest.mark.parametrize("now", [{A: "1", B: "3"}, {A: "1"}, {B: "1", A: "1"}])
+def test_an_input_that_is_not_what_it_was_is_refused_by_its_name(tmp_path, now):
+    RunFolder.open(tmp_path, {}, {A: "1", B: "2"})
+    before = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(ValueError, match=r"^/data/b\.mrcs: is not what it was when the run in .* began; put it back"):
+        RunFolder.open(tmp_path, {}, now)
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_an_input_that_was_not_read_before_is_refused(tmp_path):
+    RunFolder.open(tmp_path, {}, {A: "1"})
+    with pytest.raises(ValueError, match=r"^/data/b\.mrcs: is not what it was"):
+        RunFolder.open(tmp_path, {}, {A: "1", B: "2"})
+
+
+def test_an_input_found_in_another_place_is_the_same(tmp_path):
+    RunFolder.open(tmp_path, {}, {A: "1", B: "2"})
+    RunFolder.open(tmp_path, {}, {A: "1", Path("/backup/b.mrcs"): "2"})
+
+
+def test_a_run_that_noted_no_inputs_is_resumed_and_notes_them(tmp_path):
+    RunFolder.open(tmp_path, {})
+    assert RunFolder.open(tmp_path, {}, {A: "1"}).record()["inputs"] == {"/data/a.star": "1"}
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(ValueError, match=r"holds thesis.tex but no run of frazil; choose another folder"):
@@ -64,7 +98,7 @@ def test_a_strange_config_file_is_refused(tmp_path):
 
 
 def test_a_kill_while_the_folder_was_made_does_not_spoil_it(tmp_path):
-    (tmp_path / "config.json.tmp").write_text('{"conf')
+    (tmp_path / "config.json.partial").write_text('{"conf')
     RunFolder.open(tmp_path, {"seed": 1})
 
 
@@ -73,9 +107,3 @@ def test_the_exact_command_and_the_versions_are_kept(tmp_path, monkeypatch):
     start = RunFolder.open(tmp_path, {}).record()["starts"][-1]
     assert start["command"] == "frazil cryogan 'my particles.star' --out run"
     assert {"frazil", "torch", "python"} <= start["versions"].keys()
-
-
-def test_a_part_of_a_run_has_its_own_place_and_the_same_clock(tmp_path):
-    run = RunFolder.open(tmp_path, {})
-    half = run.part("half1")
-    assert (half.path, half.part_name, half.opened) == (tmp_path / "half1", "half1", run.opened)

@@ -1,12 +1,13 @@
 """Where images come from: particle stacks, phantoms, simulated data sets."""
 
 from frazil.data.contrast import contrast_sign
+from frazil.data.ctf_columns import ctf_of_table
 from frazil.data.half_sets import HalfSets
-from frazil.data.neighbours import neighbour_offsets, touching_distance
+from frazil.data.kept_images import KeptImages, draw_rows
+from frazil.data.neighbours import assumed_pixel_size, neighbour_offsets, touching_distance
 from frazil.data.particles import (
     Particles,
     background_ring,
-    ctf_of_table,
     normalise_by_background,
     open_particles,
 )
@@ -23,12 +24,15 @@ from frazil.data.surroundings import surrounding_noise
 __all__ = [
     "GaussianBlobs",
     "HalfSets",
+    "KeptImages",
     "Particles",
+    "assumed_pixel_size",
     "background_ring",
     "blob_projections",
     "blob_volume",
     "contrast_sign",
     "ctf_of_table",
+    "draw_rows",
     "neighbour_offsets",
     "normalise_by_background",
     "open_particles",

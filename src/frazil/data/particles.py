@@ -11,23 +11,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from frazil.data.contrast import contrast_sign
+from frazil.data.ctf_columns import ctf_of_table, missing_ctf_columns
 from frazil.geometry import Pose, centred_coordinates, fourier_crop
-from frazil.io import ParticleTable, TableImages, open_images, read_particles
+from frazil.io import ParticleTable, TableImages, fingerprint, fingerprint_of_ends, open_images, read_particles
 from frazil.physics import CTF
 
 Contrast = Literal["dark", "light", "auto"]
 Rows = Sequence[int] | np.ndarray | Int[Tensor, " batch"]
-
-_CTF_COLUMNS = {
-    "defocus_u": "rlnDefocusU",
-    "defocus_v": "rlnDefocusV",
-    "astigmatism_deg": "rlnDefocusAngle",
-    "voltage_kv": "rlnVoltage",
-    "cs_mm": "rlnSphericalAberration",
-    "amplitude_contrast": "rlnAmplitudeContrast",
-}
-_OPTIONAL_CTF_COLUMNS = {"phase_shift_deg": "rlnPhaseShift", "b_factor": "rlnCtfBfactor"}
-_CTF_APPLIED = ["rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"]
 
 _DEFAULT_RADIUS = 0.375  # of the box: RELION's default background circle, 75 % of the box across
 _CONTRAST_SAMPLE, _CONTRAST_BOX = 1000, 32
@@ -106,6 +96,11 @@ class Particles:
         rows = np.asarray(rows, np.int64)
         return replace(self, table=self.table.select(rows), source=self.source.select(rows))
 
+    def fingerprints(self) -> dict[Path, str]:
+        """What each file holds that the images come from: its table whole, its stacks by their ends."""
+        tables = {path: fingerprint(path) for path in (self.table.path, *self.table.beside)}
+        return tables | {stack.path: fingerprint_of_ends(stack.path) for stack in self.source.stacks}
+
     def half_sets(self, seed: int) -> np.ndarray:
         """Half set of each particle, 1 or 2: the table's own, or drawn evenly by `seed`."""
         if "rlnRandomSubset" in self.table.data:
@@ -140,7 +135,7 @@ def _measured_sign(light: Particles) -> float:
     rows = np.unique(np.linspace(0, len(light) - 1, count).round().astype(np.int64))
     sample = light.select(rows)
     box = min(_CONTRAST_BOX, light.box)
-    ctf = sample.ctf if set(_CTF_COLUMNS.values()) <= set(light.table.data) else None
+    ctf = None if missing_ctf_columns(light.table) else sample.ctf
     support = min(light.radius, _DEFAULT_RADIUS * light.box * light.pixel_size())
     # The scatter of a handful of images is no measure of their error.
     sign = contrast_sign(sample.load(box), ctf, light.pixel_size(box), support) if count >= 20 else None
@@ -163,23 +158,3 @@ def normalise_by_background(
     """Images whose pixels in the ring have mean 0 and standard deviation 1."""
     background = images[:, ring]
     return (images - background.mean(dim=1)[:, None, None]) / background.std(dim=1)[:, None, None]
-
-
-def ctf_of_table(table: ParticleTable) -> CTF:
-    """Contrast transfer function of each row; phase shift and B-factor are 0 where there is no column for them."""
-    missing = [column for column in _CTF_COLUMNS.values() if column not in table.data]
-    if missing:
-        raise ValueError(
-            f"{table.path} has no CTF: column {', '.join(missing)} is missing; add it, or use --no-ctf for images"
-            " without one"
-        )
-    for column in _CTF_APPLIED:
-        if column in table.data and table.numbers(column).any():
-            raise ValueError(
-                f"{table.path}: {column} is 1, the CTF was applied to its images already, which is not supported;"
-                " extract them without"
-            )
-    values = {name: table.numbers(column) for name, column in _CTF_COLUMNS.items()}
-    for name, column in _OPTIONAL_CTF_COLUMNS.items():
-        values[name] = table.numbers(column) if column in table.data else np.zeros(len(table))
-    return CTF(**{name: torch.from_numpy(value).float() for name, value in values.items()})

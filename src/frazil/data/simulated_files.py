@@ -1,6 +1,5 @@
 """The folder of a simulated data set: whose it is, its table of true conditions, and the lenses it may draw from."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,9 +11,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from frazil.data.particles import ctf_of_table
+from frazil.data.ctf_columns import CTF_COLUMNS, columns_of_ctf, ctf_of_table
 from frazil.geometry import Pose
-from frazil.io import ParticleTable, atomic_path, read_particles, read_tables, write_particles
+from frazil.io import (
+    ParticleTable,
+    configuration_changes,
+    read_particles,
+    read_record,
+    read_tables,
+    stored_configuration,
+    write_particles,
+    write_record,
+)
 from frazil.io.particle_table import group_optics
 from frazil.physics import CTF, Conditions, CTFRanges, ctf_from_table
 
@@ -28,10 +36,11 @@ def claim_folder(out: Path, config: Mapping[str, Any], size: int) -> bool:
     `config` holds what JSON can hold, and paths. Raises ValueError where another run's files are, naming the options
     that differ, and OSError where `size` bytes do not fit on the disk.
     """
-    wanted = json.loads(json.dumps(dict(config), default=str))
+    wanted = stored_configuration(config)
     file = out / "config.json"
     if file.is_file():
-        _refuse_another(file, wanted)
+        if changes := configuration_changes(read_record(file, "config")["config"], wanted):
+            raise ValueError(f"{out}: holds a run with other options ({changes}); choose another folder")
         if (out / _TABLE).is_file():
             return True
     elif strangers := [name for name in _OUTPUTS if (out / name).exists()]:
@@ -40,20 +49,8 @@ def claim_folder(out: Path, config: Mapping[str, Any], size: int) -> bool:
     free = shutil.disk_usage(out).free
     if free < size:
         raise OSError(f"{out}: the images need {size / 1e9:.2f} GB, but the disk has {free / 1e9:.2f} GB free")
-    with atomic_path(file) as temporary:
-        temporary.write_text(json.dumps({"config": wanted}, indent=2))
+    write_record(file, {"config": wanted})
     return False
-
-
-def _refuse_another(file: Path, wanted: dict[str, Any]) -> None:
-    try:
-        old = json.loads(file.read_text())["config"]
-        changes = [name for name in {**old, **wanted} if old.get(name, "unset") != wanted.get(name, "unset")]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{file}: is no configuration of frazil; choose another folder") from None
-    if changes:
-        values = "; ".join(f"{name} was {old.get(name, 'unset')!r}" for name in changes)
-        raise ValueError(f"{file.parent}: holds a run with other options ({values}); choose another folder")
 
 
 @contextmanager
@@ -77,30 +74,13 @@ def write_conditions(
     columns: dict[str, Any] = {"rlnImageName": [f"{place:06d}@{stack}" for place in range(1, count + 1)]}
     lenses = [part.ctf for part in conditions if part.ctf is not None]
     if lenses:
-        columns |= _ctf_columns(lenses)
+        joined = {name: torch.cat([getattr(lens, name) for lens in lenses]) for name in CTF_COLUMNS}
+        columns |= columns_of_ctf(CTF(**joined))
     data = pd.DataFrame(columns | {"rlnImagePixelSize": pixel_size, "rlnImageSize": box})
     data, optics = group_optics(data)
     table = ParticleTable(path, data, optics.assign(rlnImageDimensionality=2))
     rotation, shift = (torch.cat([getattr(part.pose, name) for part in conditions]) for name in ("rotation", "shift"))
     write_particles(path, table.with_pose(Pose(rotation, shift)).with_half_sets(np.arange(count) % 2 + 1))
-
-
-def _ctf_columns(lenses: Sequence[CTF]) -> dict[str, np.ndarray]:
-    names = {
-        "rlnDefocusU": "defocus_u",
-        "rlnDefocusV": "defocus_v",
-        "rlnDefocusAngle": "astigmatism_deg",
-        "rlnPhaseShift": "phase_shift_deg",
-        "rlnCtfBfactor": "b_factor",
-        "rlnVoltage": "voltage_kv",
-        "rlnSphericalAberration": "cs_mm",
-        "rlnAmplitudeContrast": "amplitude_contrast",
-    }
-    # Through text, 2.7 in single precision stays 2.7.
-    return {
-        column: torch.cat([getattr(lens, field) for lens in lenses]).numpy().astype(str).astype(np.float64)
-        for column, field in names.items()
-    }
 
 
 def read_ctf_rows(path: Path, microscope: CTFRanges) -> CTF:
@@ -113,12 +93,8 @@ def read_ctf_rows(path: Path, microscope: CTFRanges) -> CTF:
     if path.suffix.lower() == ".npy":
         return _ctf_array(path, microscope)
     table = _table_with_defocus(path)
-    defaults = {
-        "rlnVoltage": microscope.voltage_kv,
-        "rlnSphericalAberration": microscope.cs_mm,
-        "rlnAmplitudeContrast": microscope.amplitude_contrast,
-        "rlnCtfBfactor": microscope.b_factor,
-    }
+    shared = ("voltage_kv", "cs_mm", "amplitude_contrast", "b_factor")
+    defaults = {CTF_COLUMNS[name]: getattr(microscope, name) for name in shared}
     missing = {name: value for name, value in defaults.items() if name not in table.data}
     return ctf_of_table(replace(table, data=table.data.assign(**missing)))
 

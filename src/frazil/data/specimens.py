@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.data.phantoms import blob_volume, pseudo_protein_blobs
+from frazil.data.phantoms import pseudo_protein, pseudo_protein_blobs
 from frazil.geometry import centred_coordinates
 from frazil.io import Map, read_atoms, read_map
 from frazil.physics import centre_of_mass, low_pass, potential_from_atoms
@@ -49,7 +49,7 @@ def read_specimen(
     if kind == "phantom":
         blobs = pseudo_protein_blobs()
         _check_fit(blobs.radius, box, pixel_size, shift)
-        return Specimen(blob_volume(blobs.blurred(resolution), box, pixel_size), pixel_size, blobs.radius)
+        return Specimen(pseudo_protein(box, pixel_size, resolution=resolution), pixel_size, blobs.radius)
     if kind == "map":
         density = read_map(model)
         radius = _map_radius(density)

@@ -2,7 +2,6 @@
 
 from frazil.geometry.fourier import (
     fourier_crop,
-    fourier_shift,
     fourier_transform,
     frequency_grid,
     hermitian_weight,
@@ -30,7 +29,6 @@ __all__ = [
     "centred_coordinates",
     "euler_to_rotation",
     "fourier_crop",
-    "fourier_shift",
     "fourier_transform",
     "frequency_grid",
     "hermitian_weight",

@@ -108,12 +108,3 @@ def shift_phase(shift_pixels: Float[Tensor, "*batch ndim"], box: int, ndim: int 
     turns = (frequency * flat).sum(-1)  # not a matrix product: autocast and TF32 would round the phase
     phase = torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
     return phase.reshape(*shift_pixels.shape[:-1], *phase.shape[1:])
-
-
-def fourier_shift(
-    image: Float[Tensor, "..."], shift_pixels: Float[Tensor, "*batch ndim"], ndim: int = 2
-) -> Float[Tensor, "..."]:
-    """Image moved by x, y (, z) pixels, a fraction of a pixel included, with periodic edges."""
-    box = image.shape[-1]
-    spectrum = fourier_transform(image, ndim) * shift_phase(shift_pixels, box, ndim)
-    return inverse_fourier_transform(spectrum, box, ndim)

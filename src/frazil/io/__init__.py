@@ -1,14 +1,17 @@
 """Files to tensors and back: maps, stacks, particle tables, atomic models. No science."""
 
-from frazil.io.atomic import atomic_path
+from frazil.io.atomic import PARTIAL, atomic_path
+from frazil.io.configuration import configuration_changes, read_record, stored_configuration, write_record
+from frazil.io.fingerprint import fingerprint, fingerprint_of_ends
 from frazil.io.models import Atoms, read_atoms
 from frazil.io.mrc import Map, read_map, write_map
 from frazil.io.particle_table import ParticleTable, find_stack, group_optics
 from frazil.io.stacks import ImageStack, StackWriter
 from frazil.io.star import read_particles, read_tables, write_particles
-from frazil.io.table_images import TableImages, open_images
+from frazil.io.table_images import TableImages, micrograph_pixel_size, open_images
 
 __all__ = [
+    "PARTIAL",
     "Atoms",
     "ImageStack",
     "Map",
@@ -16,13 +19,20 @@ __all__ = [
     "StackWriter",
     "TableImages",
     "atomic_path",
+    "configuration_changes",
     "find_stack",
+    "fingerprint",
+    "fingerprint_of_ends",
     "group_optics",
+    "micrograph_pixel_size",
     "open_images",
     "read_atoms",
     "read_map",
     "read_particles",
+    "read_record",
     "read_tables",
+    "stored_configuration",
     "write_map",
     "write_particles",
+    "write_record",
 ]

@@ -28,8 +28,10 @@ def read_cs(path: Path) -> ParticleTable:
     """Particles of a .cs file under RELION's names; what it leaves to its passthrough file is taken from there."""
     array = _load(path)
     fields = {name: array[name] for name in array.dtype.names or ()}
+    beside: tuple[Path, ...] = ()
     if "blob/path" not in fields or "ctf/df1_A" not in fields:
-        fields = _passed_through(path, array) | fields
+        beside = _passthrough_files(path, array)
+        fields = _passed_through(path, array, beside) | fields
     if not {"blob/path", "blob/idx"} <= set(fields):
         raise ValueError(
             f"{path} lists no particle images: it has no field blob/path, and no passthrough file lies beside it"
@@ -44,7 +46,7 @@ def read_cs(path: Path) -> ParticleTable:
     if "blob/shape" in fields:
         data["rlnImageSize"] = fields["blob/shape"][:, 0]
     data = _with_alignment(data, fields)
-    return ParticleTable(path, *group_optics(data))
+    return ParticleTable(path, *group_optics(data), beside)
 
 
 def _load(path: Path) -> np.ndarray:
@@ -59,10 +61,15 @@ def _load(path: Path) -> np.ndarray:
     return array
 
 
-def _passed_through(path: Path, array: np.ndarray) -> dict[str, np.ndarray]:
-    """Fields of the passthrough file in the same folder, in the order of `array`, matched by particle."""
-    beside = sorted(other for other in path.parent.glob("*passthrough_particles*.cs") if other != path)
-    if len(beside) != 1 or "uid" not in (array.dtype.names or ()):
+def _passthrough_files(path: Path, array: np.ndarray) -> tuple[Path, ...]:
+    """The passthrough file in the same folder, where there is one alone and particles can be matched with its."""
+    beside = tuple(other for other in path.parent.glob("*passthrough_particles*.cs") if other != path)
+    return beside if len(beside) == 1 and "uid" in (array.dtype.names or ()) else ()
+
+
+def _passed_through(path: Path, array: np.ndarray, beside: tuple[Path, ...]) -> dict[str, np.ndarray]:
+    """Fields of the passthrough file, in the order of `array`, matched by particle."""
+    if not beside:
         return {}
     other = _load(beside[0])
     rows = pd.Index(other["uid"]).get_indexer(pd.Index(array["uid"]))

@@ -32,6 +32,8 @@ class ParticleTable:
     """RELION's columns, those of the optics group joined in; index 0 ... n - 1."""
     optics: pd.DataFrame
     """One row per optics group."""
+    beside: tuple[Path, ...] = ()
+    """Other files it came from: cryoSPARC's passthrough file."""
 
     def __len__(self) -> int:
         return len(self.data)

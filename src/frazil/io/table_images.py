@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from frazil.io.mrc import read_header
 from frazil.io.particle_table import ParticleTable, find_stack
 from frazil.io.stacks import ImageStack
+
+_MEANINGLESS = (0.0, 1.0)  # pixel sizes that many programs write into headers without meaning them
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,18 @@ def open_images(table: ParticleTable) -> TableImages:
     return TableImages(stacks, stack_of_row, places, _pixel_size(table, stacks))
 
 
+def micrograph_pixel_size(name: str, folder: Path) -> float | None:
+    """Pixel size in angstrom by the header of a micrograph that a table in `folder` names; None where none says it."""
+    path = find_stack(name, folder)
+    if path is None or ".mrc" not in path.suffixes:
+        return None
+    try:
+        size = read_header(path).pixel_size
+    except (ValueError, OSError):  # nothing else is wanted of it
+        return None
+    return size if size not in _MEANINGLESS else None
+
+
 def _open_stacks(table: ParticleTable, names: list[str], first_row: np.ndarray) -> list[ImageStack]:
     found: list[Path | None] = [find_stack(name, table.path.parent) for name in names]
     missing = [index for index, path in enumerate(found) if path is None]
@@ -95,8 +110,7 @@ def _check_boxes(table: ParticleTable, stacks: list[ImageStack]) -> None:
 
 
 def _pixel_size(table: ParticleTable, stacks: list[ImageStack]) -> float:
-    # Many programs write 0 or 1 into headers without meaning it.
-    headers = {stack.path: stack.pixel_size for stack in stacks if stack.pixel_size not in (0.0, 1.0)}
+    headers = {stack.path: stack.pixel_size for stack in stacks if stack.pixel_size not in _MEANINGLESS}
     size = table.pixel_size or next(iter(headers.values()), None)
     if size is None:
         raise ValueError(f"{table.path} has no pixel size: no rlnImagePixelSize, and none in its stacks' headers")

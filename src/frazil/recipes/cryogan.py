@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 
-from frazil.data import HalfSets, Particles, neighbour_offsets, open_particles, surrounding_noise, touching_distance
+from frazil.data import (
+    HalfSets,
+    Particles,
+    assumed_pixel_size,
+    neighbour_offsets,
+    open_particles,
+    surrounding_noise,
+    touching_distance,
+)
 from frazil.geometry import symmetry_rotations
 from frazil.io import write_particles
 from frazil.methods import StepContext
@@ -40,7 +48,8 @@ class CryoGANRun:
     the distance at which round particles touch, where the table's coordinates show that they do."""
     neighbours: Literal["picks", "none"] = "picks"
     """Other particles in the simulated images, where the table's coordinates say. They count in rlnMicrographPixelSize,
-    or else in rlnMicrographOriginalPixelSize: if micrographs were binned since, give none, and a diameter."""
+    or else in what the micrographs' headers say, or else in rlnMicrographOriginalPixelSize: if micrographs were binned
+    since, give none, and a diameter."""
     shift_percent: float = 3.0
     """Largest distance of a particle from the centre of its box, in percent of the box."""
     box: int = 64
@@ -81,9 +90,12 @@ def run(options: CryoGANRun) -> int:
     if not options.out.exists():
         half_sets.check(config.boxes[0])
     method = CryoGAN(config, _conditions(half_sets, near, options, config), support)
-    folder = RunFolder.open(options.out, asdict(replace(options, learning=config, given=())))
+    inputs = particles.fingerprints()
+    folder = RunFolder.open(options.out, asdict(replace(options, learning=config, given=())), inputs)
     if folder.is_main:
         _say_what_was_chosen(particles, touching, config, shortened=config != usual)
+        if near is not None and (assumed := assumed_pixel_size(particles.table)):
+            print(assumed)
     finished = fit(method, _batches(half_sets, config), settings, folder)
     if folder.is_main:
         _export(method, half_sets, folder, options)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frazil.training.run_folder import replace_file
+from frazil.io import atomic_path
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,14 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     older = [other for other in checkpoints(folder) if other.name < path.name]
     data = io.BytesIO()  # torch, writing to the disk itself, hides why it could not
     torch.save(asdict(checkpoint), data)
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        replace_file(path, lambda file: file.write(data.getbuffer()))
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data.getbuffer())
     except OSError as error:
-        intact = f"; {older[0].name} is intact" if older else ""
-        raise OSError(f"{path}: the checkpoint cannot be written ({error.strerror}){intact}") from error
+        if older:
+            raise OSError(f"{error}; {older[0].name} is intact") from error
+        raise
     for stale in set(folder.glob("step_*")) - {path, *older[:1]}:
         stale.unlink()
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.training.checkpoint import Checkpoint, checkpoints, newest, not_finite, save
-from frazil.training.launch import average_gradients, launch, over_ranks
+from frazil.training.launch import average_gradients, choose_device, launch, over_ranks
 from frazil.training.log import RunLog
 from frazil.training.run_folder import RunFolder
 
@@ -29,7 +29,7 @@ GO_ON, STORE, TIME_IS_UP, SIGNAL = 0, 1, 2, 128
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How long, how often and where."""
+    """How long, how often and where; what this machine cannot do is refused here, before a run leaves anything."""
 
     steps: int
     seed: int = 0
@@ -47,6 +47,7 @@ class FitSettings:
         for name in ("steps", "log_every", "max_minutes"):
             if (value := getattr(self, name)) is not None and value <= 0:
                 raise ValueError(f"{name} is {value}: give a positive number")
+        choose_device(self.device)
 
 
 class Interrupted(KeyboardInterrupt):

@@ -15,13 +15,8 @@ from torch import Tensor, nn
 def launch(device: str, precision: str) -> Fabric:
     """Join the ranks that torchrun or srun started, if any, on the device: auto, cpu, cuda or cuda:N."""
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        ranks, here = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
-    else:
-        # Only srun sets the STEP variables; sbatch sets SLURM_NTASKS also for a script that runs once.
-        ranks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
-        here = ranks // int(os.environ.get("SLURM_STEP_NUM_NODES", 1))
-    chosen = _choose_device(device, here)
+    ranks, here = _ranks()
+    chosen = choose_device(device)
     fabric = Fabric(
         accelerator=chosen.type,
         devices=here if chosen.index is None else [chosen.index],
@@ -37,7 +32,18 @@ def launch(device: str, precision: str) -> Fabric:
     return fabric
 
 
-def _choose_device(name: str, ranks_here: int) -> torch.device:
+def _ranks() -> tuple[int, int]:
+    """How many ranks there are, and how many of them on this machine."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    # Only srun sets the STEP variables; sbatch sets SLURM_NTASKS also for a script that runs once.
+    ranks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
+    return ranks, ranks // int(os.environ.get("SLURM_STEP_NUM_NODES", 1))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that auto, cpu, cuda or cuda:N means here; ValueError where this machine has no such one."""
+    ranks_here = _ranks()[1]
     kind, _, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
         raise ValueError(f"device {name!r}: choose auto, cpu, cuda or cuda:N")

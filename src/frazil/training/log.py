@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from frazil.training.run_folder import RunFolder, replace_file
+from frazil.io import atomic_path
+from frazil.training.run_folder import RunFolder
 
 
 class RunLog:
@@ -26,13 +27,14 @@ class RunLog:
         path = run.path / "log.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        replace_file(path, lambda file: file.write("".join(kept).encode()))
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(kept))
         self._file = stack.enter_context(path.open("a"))
         self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=step + 1)
         stack.callback(self._board.close)
         self._console = Console(stderr=True)
         self._live = stack.enter_context(Live(console=self._console)) if self._console.is_terminal else None
-        self._name, self._first, self._steps, self._values = run.part_name, step, steps, ""
+        self._first, self._steps, self._values = step, steps, ""
         self._began = self._shown = time.monotonic()
 
     def write(self, step: int, seconds: float, values: Mapping[str, float]) -> None:
@@ -52,6 +54,6 @@ class RunLog:
             return
         self._shown = now
         left = timedelta(seconds=round((self._steps - step) * (now - self._began) / (step - self._first)))
-        parts = [self._name, stage, f"step {step}/{self._steps}", f"ETA {left}", self._values]
+        parts = [stage, f"step {step}/{self._steps}", f"ETA {left}", self._values]
         line = Text("  ".join(filter(None, parts)))
         self._live.update(line) if self._live else self._console.print(line, soft_wrap=True)

@@ -1,36 +1,21 @@
 """The folder of a run: what was asked for, by which command, with which versions."""
 
-import json
-import os
 import platform
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from lightning.fabric.utilities import rank_zero_only
 
+from frazil.io import PARTIAL, configuration_changes, read_record, stored_configuration, write_record
+
 FREE_FIELDS = frozenset({"out", "device", "workers", "max_minutes", "log_every", "checkpoint_seconds"})
 """Fields of a configuration that do not change the result, so they may differ when a run is resumed."""
-
-
-def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name and rename it: a kill leaves the old file or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".tmp")
-    try:
-        with aside.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @dataclass(frozen=True)
@@ -38,47 +23,37 @@ class RunFolder:
     """The unit of reproduction: `config.json`, `log.jsonl`, `checkpoints/` and what the run exports."""
 
     path: Path
-    part_name: str = ""
-    """The part of the run that this folder holds ("half1"), "" for the whole."""
     opened: float = field(default_factory=time.monotonic)
     """When this process began its work, for `max_minutes`."""
     is_main: bool = field(default_factory=lambda: getattr(rank_zero_only, "rank", 0) == 0)
     """Whether this process is rank 0, the one that writes."""
 
     @classmethod
-    def open(cls, out: Path | str, config: Mapping[str, Any]) -> "RunFolder":
+    def open(cls, out: Path | str, config: Mapping[str, Any], inputs: Mapping[Path, str] | None = None) -> "RunFolder":
         """Begin the run of this configuration in `out`, or take it up where it stopped.
 
-        `config` holds what JSON can hold, and paths. Raises ValueError where `out` holds another run, naming the
-        fields that differ, or something that is no run of frazil.
+        `config` holds what JSON can hold, and paths; `inputs` the fingerprint of every file that is read. Raises
+        ValueError where `out` holds another run, naming the fields that differ, or something that is no run of
+        frazil, and where an input is not what it was.
         """
         run, file = cls(Path(out)), Path(out) / "config.json"
-        # The same file named from another folder is the same configuration.
-        wanted = json.loads(json.dumps(dict(config), default=lambda path: str(Path(path).resolve())))
+        wanted = stored_configuration(config)
+        found = {str(path.resolve()): held for path, held in (inputs or {}).items()}
         while not (run.is_main or file.is_file() or time.monotonic() > run.opened + 60):
             time.sleep(0.05)
         if not file.is_file():
             _refuse_strangers(run.path)
-        starts = run.record()["starts"] if file.is_file() else []
-        if starts:
-            _refuse_changes(run, wanted)
+        before = run.record() if file.is_file() else {"starts": []}
+        if before["starts"]:
+            _refuse_changes(run.path, before["config"], wanted)
+            _refuse_changed_inputs(run.path, before.get("inputs", {}), found)
         if run.is_main:
-            text = json.dumps({"config": wanted, "starts": [*starts, _this_start()]}, indent=2)
-            replace_file(file, lambda stream: stream.write(text.encode()))
+            write_record(file, {"config": wanted, "inputs": found, "starts": [*before["starts"], _this_start()]})
         return run
 
-    def part(self, name: str) -> "RunFolder":
-        """A folder inside for a part of the run, a half of the data say, with its own log and checkpoints."""
-        return RunFolder(self.path / name, name, self.opened)
-
     def record(self) -> dict[str, Any]:
-        """What `config.json` holds: `config`, and `starts`, each with `command`, `time` and `versions`."""
-        file = self.path / "config.json"
-        try:
-            stored = json.loads(file.read_text())
-            return {"config": dict(stored["config"]), "starts": list(stored["starts"])}
-        except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{file}: is no configuration of frazil; choose another folder") from None
+        """What `config.json` holds: `config`, `inputs`, and `starts`, each with `command`, `time` and `versions`."""
+        return read_record(self.path / "config.json", "config", "starts")
 
 
 def _this_start() -> dict[str, Any]:
@@ -89,24 +64,24 @@ def _this_start() -> dict[str, Any]:
     return {"command": command, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "versions": versions}
 
 
-def _fields_that_matter(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in config.items():
-        if isinstance(value, dict):
-            yield from _fields_that_matter(value, f"{prefix}{name}.")
-        elif name not in FREE_FIELDS:
-            yield prefix + name, repr(value)
-
-
-def _refuse_changes(run: RunFolder, wanted: dict[str, Any]) -> None:
-    old, new = dict(_fields_that_matter(run.record()["config"])), dict(_fields_that_matter(wanted))
-    pairs = [(name, old.get(name, "unset"), new.get(name, "unset")) for name in {**old, **new}]
-    if changes := "; ".join(f"{name} was {was} and is now {now}" for name, was, now in pairs if was != now):
-        what = f"{run.path}: holds a run of another configuration ({changes})"
+def _refuse_changes(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    if changes := configuration_changes(old, new, FREE_FIELDS):
+        what = f"{out}: holds a run of another configuration ({changes})"
         raise ValueError(f"{what}; give its own options to resume it, or choose another folder")
+
+
+def _refuse_changed_inputs(out: Path, old: dict[str, str], new: dict[str, str]) -> None:
+    known, found = set(old.values()), set(new.values())
+    # A file that was moved is the same file.
+    changed = [path for path, held in new.items() if held != old.get(path) and (path in old or held not in known)]
+    gone = [path for path, held in old.items() if held not in found]
+    if old and (names := changed + gone):
+        what = f"{names[0]}: is not what it was when the run in {out} began"
+        raise ValueError(f"{what}; put it back as it was to resume the run, or choose another folder")
 
 
 def _refuse_strangers(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out}: is a file; give a folder for the run")
-    if strangers := sorted(path.name for path in out.glob("*") if path.suffix != ".tmp"):
+    if strangers := sorted(path.name for path in out.glob("*") if path.suffix != PARTIAL):
         raise ValueError(f"{out}: holds {strangers[0]} but no run of frazil; choose another folder")

@@ -1,0 +1,54 @@
+"""The lens of each image in a table: RELION's columns to a CTF and back."""
+
+import numpy as np
+import torch
+
+from frazil.io import ParticleTable
+from frazil.physics import CTF
+
+CTF_COLUMNS = {
+    "defocus_u": "rlnDefocusU",
+    "defocus_v": "rlnDefocusV",
+    "astigmatism_deg": "rlnDefocusAngle",
+    "voltage_kv": "rlnVoltage",
+    "cs_mm": "rlnSphericalAberration",
+    "amplitude_contrast": "rlnAmplitudeContrast",
+    "phase_shift_deg": "rlnPhaseShift",
+    "b_factor": "rlnCtfBfactor",
+}
+"""Where a table says each parameter of a CTF; both use the same units."""
+
+_ZERO_WHERE_MISSING = ("phase_shift_deg", "b_factor")
+_CTF_APPLIED = ["rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"]
+
+
+def missing_ctf_columns(table: ParticleTable) -> list[str]:
+    """The columns without which a table does not tell its CTF."""
+    needed = [column for name, column in CTF_COLUMNS.items() if name not in _ZERO_WHERE_MISSING]
+    return [column for column in needed if column not in table.data]
+
+
+def ctf_of_table(table: ParticleTable) -> CTF:
+    """Contrast transfer function of each row; phase shift and B-factor are 0 where there is no column for them."""
+    if missing := missing_ctf_columns(table):
+        raise ValueError(
+            f"{table.path} has no CTF: column {', '.join(missing)} is missing; add it, or use --no-ctf for images"
+            " without one"
+        )
+    for column in _CTF_APPLIED:
+        if column in table.data and table.numbers(column).any():
+            raise ValueError(
+                f"{table.path}: {column} is 1, the CTF was applied to its images already, which is not supported;"
+                " extract them without"
+            )
+    values = {
+        name: table.numbers(column) if column in table.data else np.zeros(len(table))
+        for name, column in CTF_COLUMNS.items()
+    }
+    return CTF(**{name: torch.from_numpy(value).float() for name, value in values.items()})
+
+
+def columns_of_ctf(ctf: CTF) -> dict[str, np.ndarray]:
+    """The columns of a table whose rows have the given CTF."""
+    # Through text, 2.7 in single precision stays 2.7.
+    return {column: getattr(ctf, name).numpy().astype(str).astype(np.float64) for name, column in CTF_COLUMNS.items()}

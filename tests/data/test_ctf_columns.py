@@ -1,0 +1,60 @@
+"""A CTF goes into a table's columns and comes back; a table that does not tell it is refused in a sentence."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from frazil.data import ctf_of_table
+from frazil.data.ctf_columns import CTF_COLUMNS, columns_of_ctf
+from frazil.io import ParticleTable
+from frazil.physics import CTF
+
+
+def lenses() -> CTF:
+    values = torch.arange(1.0, 9.0)[:, None] * torch.tensor([1.1, 0.3, 27.7])
+    return CTF(*values)
+
+
+def table(**columns: object) -> ParticleTable:
+    return ParticleTable(Path("x.star"), pd.DataFrame(columns_of_ctf(lenses()) | columns), pd.DataFrame())
+
+
+def test_every_parameter_of_a_lens_has_a_column() -> None:
+    assert set(CTF_COLUMNS) == {field.name for field in fields(CTF)}
+
+
+def test_a_ctf_comes_back_from_its_columns_to_the_bit() -> None:
+    found = ctf_of_table(table())
+    for field in fields(CTF):
+        assert torch.equal(getattr(found, field.name), getattr(lenses(), field.name))
+
+
+def test_a_column_holds_the_decimals_that_were_meant() -> None:
+    columns = columns_of_ctf(lenses())
+    assert columns["rlnDefocusU"].tolist() == [1.1, 0.3, 27.7]
+
+
+@pytest.mark.parametrize("column", ["rlnPhaseShift", "rlnCtfBfactor"])
+def test_no_phase_plate_and_no_envelope_where_the_table_names_none(column: str) -> None:
+    whole = table()
+    part = ParticleTable(whole.path, whole.data.drop(columns=column), whole.optics)
+    name = next(name for name, other in CTF_COLUMNS.items() if other == column)
+    assert getattr(ctf_of_table(part), name).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("column", ["rlnDefocusU", "rlnVoltage", "rlnAmplitudeContrast"])
+def test_a_table_without_a_column_it_needs_is_refused_with_its_name(column: str) -> None:
+    whole = table()
+    part = ParticleTable(whole.path, whole.data.drop(columns=column), whole.optics)
+    with pytest.raises(ValueError, match=rf"x\.star has no CTF: column {column} is missing; add it, or use --no-ctf"):
+        ctf_of_table(part)
+
+
+@pytest.mark.parametrize("column", ["rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"])
+def test_images_whose_ctf_was_applied_are_refused(column: str) -> None:
+    assert len(ctf_of_table(table(**{column: 0}))) == 3
+    with pytest.raises(ValueError, match=rf"x\.star: {column} is 1"):
+        ctf_of_table(table(**{column: [0, 0, 1]}))
