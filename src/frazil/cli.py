@@ -30,6 +30,9 @@ COMMANDS = {
     "cryogan": Command(
         "frazil.recipes.cryogan", "CryoGANRun", "run", "a 3-D map from particles with unknown poses, by CryoGAN"
     ),
+    "refine": Command(
+        "frazil.recipes.refine", "RefineRun", "run", "poses and two half maps, from a map that is roughly right"
+    ),
     "fsc": Command("frazil.recipes.compare_maps", "CompareMaps", "fsc", "the Fourier shell correlation of two maps"),
     "align": Command(
         "frazil.recipes.compare_maps", "AlignMaps", "align", "turn and shift a map, or its mirror image, onto another"

@@ -8,10 +8,12 @@ import torch
 from frazil.geometry import (
     Pose,
     euler_to_rotation,
+    grid_spacing_deg,
     random_rotations,
     rotation_angle,
     rotation_grid,
     rotation_to_euler,
+    subdivide_rotations,
 )
 
 
@@ -151,3 +153,16 @@ def test_poses_are_indexed_and_moved_as_one() -> None:
     assert part.shift.tolist() == [[8, 9], [0, 1]]
     assert len(pose[1:3]) == 2
     assert pose.to(torch.float64).rotation.dtype == torch.float64
+
+
+def test_subdividing_a_grid_halves_the_distance_to_any_rotation() -> None:
+    grid, anywhere = rotation_grid(1), random_rotations(300, torch.Generator().manual_seed(1))
+
+    def farthest(rotations: torch.Tensor) -> float:
+        return float(rotation_angle(*torch.broadcast_tensors(anywhere[:, None], rotations)).amin(1).max())
+
+    children = subdivide_rotations(grid, grid_spacing_deg(1))
+    assert len(children) == 8 * len(grid)
+    assert farthest(children) < 0.62 * farthest(grid)
+    own = rotation_angle(*torch.broadcast_tensors(children.view(-1, 8, 3, 3), grid[:, None]))
+    torch.testing.assert_close(own, torch.full_like(own, 7.5 * 3**0.5), rtol=1e-3, atol=1e-3)

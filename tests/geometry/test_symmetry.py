@@ -10,7 +10,16 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from frazil.geometry import fourier_crop, rotate_volume, soft_sphere, symmetrise, symmetry_rotations
+from frazil.geometry import (
+    asymmetric_unit,
+    fourier_crop,
+    rotate_volume,
+    rotation_angle,
+    rotation_grid,
+    soft_sphere,
+    symmetrise,
+    symmetry_rotations,
+)
 
 ORDERS = {"C1": 1, "C2": 2, "C5": 5, "C17": 17, "C99": 99, "D1": 2, "D2": 4, "D7": 14, "D99": 198, "T": 12, "O": 24}
 ORDERS |= dict.fromkeys(("I", "I1", "I2", "I3", "I4"), 60)
@@ -137,3 +146,13 @@ def test_the_map_of_beta_galactosidase_is_its_own_mean_over_d2(shared_data: Path
 
     assert correlation("D2") > 0.999
     assert correlation("D7") < 0.9
+
+
+@pytest.mark.parametrize("name", ["C1", "C3", "D2", "O"])
+def test_the_asymmetric_unit_holds_one_of_the_equivalents_of_every_rotation(name: str) -> None:
+    group, grid = symmetry_rotations(name), rotation_grid(2)
+    unit = asymmetric_unit(grid, group, margin_deg=1e-3)
+    assert len(unit) == pytest.approx(len(grid) / len(group), rel=0.15)
+    equivalents = (group[:, None] @ grid[::40]).flatten(0, 1)
+    angles = rotation_angle(*torch.broadcast_tensors(equivalents[:, None], unit)).amin(1)
+    assert float(angles.view(len(group), -1).amin(0).max()) < 15

@@ -66,6 +66,8 @@ def test_the_same_seed_gives_the_same_result_whatever_was_drawn_before(case: Cas
 
 
 def test_another_seed_gives_another_result(case: Case) -> None:
+    if not case.by_chance:
+        pytest.skip("nothing is drawn")
     one, other = case.make(), case.make()
     for step in range(2):
         one.update(case.batch(at(step)), at(step))
@@ -150,16 +152,20 @@ def test_two_ranks_give_the_parameters_of_one_with_the_joined_batch(case: Case) 
 
     ranks = Ranks(2).run(work)
     for method, _ in ranks:
-        torch.testing.assert_close(case.learnt(method), case.learnt(one), rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(case.learnt(method), case.learnt(one), rtol=1e-6, atol=case.rounding)
     assert_same(case.learnt(ranks[0][0]), case.learnt(ranks[1][0]))
     for step, scalars in enumerate(alone):
         for name, value in scalars.items():
             shares = [torch.as_tensor(scalars_of_rank[step][name]) for _, scalars_of_rank in ranks]
             # A distance is the difference of two scores, and may be smaller than what either is rounded by.
-            torch.testing.assert_close(torch.stack(shares).mean(), torch.as_tensor(value), rtol=1e-6, atol=1e-7)
+            torch.testing.assert_close(
+                torch.stack(shares).mean(), torch.as_tensor(value), rtol=1e-6, atol=10 * case.rounding
+            )
 
 
 def test_a_batch_that_the_ranks_cannot_share_is_refused(case: Case) -> None:
+    if not case.shared_evenly:
+        pytest.skip("ranks may have more or fewer")
     with pytest.raises(ValueError, match=r"a batch of \d+ images cannot be shared evenly by 7 ranks"):
         case.make().update(case.batch(at(0)), at(0, world_size=7))
 

@@ -16,21 +16,25 @@ from frazil.geometry.rotations import (
     Batched,
     Pose,
     euler_to_rotation,
+    grid_spacing_deg,
     random_rotations,
     rotation_angle,
     rotation_grid,
     rotation_to_euler,
+    subdivide_rotations,
 )
-from frazil.geometry.symmetry import symmetrise, symmetry_rotations
+from frazil.geometry.symmetry import asymmetric_unit, symmetrise, symmetry_rotations
 
 __all__ = [
     "Batched",
     "Pose",
+    "asymmetric_unit",
     "centred_coordinates",
     "euler_to_rotation",
     "fourier_crop",
     "fourier_transform",
     "frequency_grid",
+    "grid_spacing_deg",
     "hermitian_weight",
     "inverse_fourier_transform",
     "random_rotations",
@@ -43,6 +47,7 @@ __all__ = [
     "shell_sum",
     "shift_phase",
     "soft_sphere",
+    "subdivide_rotations",
     "symmetrise",
     "symmetry_rotations",
     "turned_back",

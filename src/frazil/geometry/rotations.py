@@ -76,6 +76,11 @@ def rotation_angle(first: Float[Tensor, "*batch 3 3"], second: Float[Tensor, "*b
     return torch.rad2deg(roma.rotmat_geodesic_distance(first, second))
 
 
+def grid_spacing_deg(order: int) -> float:
+    """Distance between neighbours in `rotation_grid`, in degrees."""
+    return 60 / 2**order
+
+
 def rotation_grid(order: int) -> Float[Tensor, "count 3 3"]:
     """Nested Hopf grid of SO(3): HEALPix directions of view times in-plane angles.
 
@@ -88,6 +93,19 @@ def rotation_grid(order: int) -> Float[Tensor, "count 3 3"]:
     in_plane = euler_to_rotation(torch.nn.functional.pad(psi[:, None], (2, 0)))
     pixel, arc = _nested_order(12, 6, order)
     return (in_plane[arc] @ _frames(order)[pixel]).float()
+
+
+def subdivide_rotations(
+    rotation: Float[Tensor, "*batch count 3 3"], spacing_deg: float
+) -> Float[Tensor, "*batch children 3 3"]:
+    """Eight rotations in place of each of a grid `spacing_deg` apart: a quarter of that to both sides on every axis.
+
+    The children of rotation i are 8 i ... 8 i + 7. Unlike those of the next `rotation_grid` they are made without
+    knowing where in a grid the rotation stands.
+    """
+    sides = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3) * torch.deg2rad(torch.tensor(spacing_deg / 4))
+    turns = roma.rotvec_to_rotmat(sides).to(rotation)
+    return (turns @ rotation[..., None, :, :]).flatten(-4, -3)
 
 
 def _healpix_angles(order: int) -> Tensor:

@@ -60,6 +60,18 @@ def _closure(generators: list[Tensor]) -> Tensor:
         group = products[first]
 
 
+def asymmetric_unit(
+    rotations: Float[Tensor, "count 3 3"], group: Float[Tensor, "order 3 3"], margin_deg: float = 10.0
+) -> Float[Tensor, "part 3 3"]:
+    """Rotations that are the smallest of their equivalents g R, or within `margin_deg` of it.
+
+    For equivalents R g, as of a symmetric particle's poses, give the rotations transposed.
+    """
+    trace = torch.einsum("gij,nji->ng", group, rotations).clamp(-1, 3)
+    angle = torch.rad2deg(torch.acos((trace - 1) / 2))
+    return rotations[angle[:, 0] <= angle.amin(dim=1) + margin_deg]
+
+
 def symmetrise(
     volume: Float[Tensor, "box box box"], rotations: Float[Tensor, "order 3 3"]
 ) -> Float[Tensor, "box box box"]:

@@ -18,7 +18,7 @@ from frazil.metrics.fsc import (
 )
 from frazil.metrics.half_maps import HalfMaps, combine_half_maps, compare_half_maps, write_half_maps
 from frazil.metrics.mask import half_map_mask
-from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, resample_volume, same_pixel_size
+from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, on_grid, resample_volume, same_pixel_size
 
 __all__ = [
     "FSC",
@@ -36,6 +36,7 @@ __all__ = [
     "half_map_mask",
     "mirror_volume",
     "move_volume",
+    "on_grid",
     "randomise_phases",
     "refine_alignment",
     "resample_volume",

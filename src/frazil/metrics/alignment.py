@@ -7,8 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.geometry import fourier_crop, rotation_angle, rotation_grid, soft_sphere, symmetry_rotations
-from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, resample_volume, same_pixel_size
+from frazil.geometry import (
+    asymmetric_unit,
+    fourier_crop,
+    rotation_angle,
+    rotation_grid,
+    soft_sphere,
+    symmetry_rotations,
+)
+from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, on_grid, same_pixel_size
 from frazil.metrics.rigid_search import (
     Candidates,
     Coefficients,
@@ -53,7 +60,7 @@ def align(
     """
     spectra, coefficients = _prepare(moving, reference)
     group = symmetry_rotations(symmetry)
-    rotations = _asymmetric_unit(rotation_grid(_GRID_ORDER), group).to(moving.device)
+    rotations = asymmetric_unit(rotation_grid(_GRID_ORDER), group).to(moving.device)
     low = coefficients.up_to(_FIRST_SHELL)
     winners = []
     for matrices in (rotations, rotations @ _mirror(rotations)):
@@ -96,12 +103,9 @@ def align_to_grid(
     symmetry: str = "C1",
 ) -> tuple[Float[Tensor, "box box box"], Alignment]:
     """Map of any box and pixel size on the reference's grid, aligned in a box that holds both."""
-    box = reference.shape[-1]
-    if not same_pixel_size(pixel_size, reference_pixel_size):
-        side = math.ceil(moving.shape[-1] * pixel_size / reference_pixel_size)
-        moving = fit_box(resample_volume(moving, pixel_size, reference_pixel_size), side)
-    room = max(moving.shape[-1], box)
-    moving = fit_box(moving, room)
+    box, room = reference.shape[-1], math.ceil(moving.shape[-1] * pixel_size / reference_pixel_size)
+    room = max(moving.shape[-1] if same_pixel_size(pixel_size, reference_pixel_size) else room, box)
+    moving = on_grid(moving, pixel_size, room, reference_pixel_size)
     alignment = align(moving, fit_box(reference, room), reference_pixel_size, symmetry)
     return fit_box(apply_alignment(moving, alignment, reference_pixel_size), box), alignment
 
@@ -134,13 +138,6 @@ def _masked(volume: Tensor, box: int) -> Tensor:
 
 def _mirror(like: Tensor) -> Tensor:
     return torch.diag(like.new_tensor([1.0, 1.0, -1.0]))
-
-
-def _asymmetric_unit(rotations: Tensor, group: Tensor) -> Tensor:
-    """Rotations that are the smallest of their equivalents g R, or within half the grid's spacing of it."""
-    trace = torch.einsum("gij,nji->ng", group, rotations).clamp(-1, 3)
-    angle = torch.rad2deg(torch.acos((trace - 1) / 2))
-    return rotations[angle[:, 0] <= angle.amin(dim=1) + 10]
 
 
 def _climb_in_stages(spectra: Tensor, coefficients: Coefficients, candidates: Candidates) -> Candidates:

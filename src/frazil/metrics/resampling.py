@@ -65,3 +65,12 @@ def resample_volume(
     sides = range(box, 2 * box + 1)
     side = next((side for side in sides if misfit(side) < _PIXEL_SIZE_ERROR), min(sides, key=misfit))
     return fourier_crop(fit_box(volume, side), round(side * ratio), 3)
+
+
+def on_grid(
+    volume: Float[Tensor, "old old old"], pixel_size: float, box: int, new_pixel_size: float
+) -> Float[Tensor, "box box box"]:
+    """Same volume, its centre kept, in another box at another pixel size."""
+    if not same_pixel_size(pixel_size, new_pixel_size):
+        volume = resample_volume(volume, pixel_size, new_pixel_size)
+    return fit_box(volume, box)

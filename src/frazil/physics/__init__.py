@@ -1,5 +1,6 @@
 """The beam's path: projection, lens, noise, and how their conditions are distributed."""
 
+from frazil.physics.backprojection import BackProjection
 from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf, make_ctf
 from frazil.physics.envelope import b_factor_envelope, b_factor_of_nyquist_value
 from frazil.physics.image_formation import form_images, noise_std_for_snr, signal_to_noise_db
@@ -39,11 +40,13 @@ from frazil.physics.projection import (
     crop_centre,
     project,
     project_in_real_space,
+    sample_slices,
     to_fourier_volume,
 )
 
 __all__ = [
     "CTF",
+    "BackProjection",
     "CTFPrior",
     "CTFRanges",
     "CTFTable",
@@ -79,6 +82,7 @@ __all__ = [
     "project_in_real_space",
     "radial_power",
     "resolution_b_factor",
+    "sample_slices",
     "signal_to_noise_db",
     "to_fourier_volume",
     "white_noise",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
@@ -29,7 +29,7 @@ class FourierVolume:
         return FourierVolume(self.values.detach(), self.box)
 
 
-def _interpolation_window(box: int, padded: int, like: Tensor) -> Tensor:
+def interpolation_window(box: int, padded: int, like: Tensor) -> Tensor:
     """What linear interpolation between Fourier samples multiplies the volume by: sinc^2 on each axis."""
     position = torch.arange(box, device=like.device, dtype=like.dtype) - box // 2
     window = torch.sinc(position / padded) ** 2
@@ -44,7 +44,7 @@ def to_fourier_volume(volume: Float[Tensor, "box box box"], padding: int = 2) ->
     box = volume.shape[-1]
     padded = padding * box
     before = padded // 2 - box // 2
-    flat = volume / _interpolation_window(box, padded, volume)
+    flat = volume / interpolation_window(box, padded, volume)
     spectrum = torch.fft.rfftn(torch.fft.ifftshift(pad(flat, (before, padded - box - before) * 3)))
     centred = torch.fft.fftshift(spectrum, dim=(0, 1))
     return FourierVolume(torch.view_as_real(centred).permute(3, 0, 1, 2), box)
@@ -59,27 +59,46 @@ def central_slices(
     beyond Nyquist are zero: on a square they have no partner in every orientation.
     """
     box = box or spectrum.box
-    values = spectrum.values
-    frequency = frequency_grid(box, device=values.device, dtype=values.dtype)
+    frequency = frequency_grid(box, device=spectrum.values.device, dtype=spectrum.values.dtype)
     inside = frequency.norm(dim=-1) < _BELOW_NYQUIST
-    points = turned_back(frequency[inside], rotation[:, None])
-    mirrored = points[..., :1] < 0  # only x >= 0 is stored; the rest is its complex conjugate
-    points = torch.where(mirrored, -points, points)
-    sampled = _interpolate(values, points)
-    imaginary = torch.where(mirrored[..., 0], -sampled[1], sampled[1])
-    slices = torch.complex(sampled[0], imaginary)
-    return slices.new_zeros(len(rotation), *inside.shape).masked_scatter(inside, slices)
+    sampled = sample_slices(spectrum, rotation, frequency[inside])
+    return sampled.new_zeros(len(rotation), *inside.shape).masked_scatter(inside, sampled)
 
 
-def _interpolate(values: Tensor, points: Tensor) -> Tensor:
-    """Trilinear samples (2, batch, points) of a padded spectrum at frequencies in cycles per pixel."""
+def sample_slices(
+    spectrum: FourierVolume, rotation: Float[Tensor, "*batch 3 3"], frequency: Float[Tensor, "points xy"]
+) -> Complex[Tensor, "*batch points"]:
+    """Central slices at some frequencies of the image, in cycles per pixel of the volume, alone."""
+    points, mirrored = slice_points(rotation, frequency)
+    sampled = sample_spectrum(spectrum.values, points)
+    return torch.complex(sampled[0], torch.where(mirrored, -sampled[1], sampled[1]))
+
+
+def slice_points(
+    rotation: Float[Tensor, "*batch 3 3"], frequency: Float[Tensor, "points xy"]
+) -> tuple[Float[Tensor, "*batch points xyz"], Bool[Tensor, "*batch points"]]:
+    """Where an image's frequencies lie in the volume's spectrum, and which are those of the opposite point.
+
+    Only x >= 0 is stored; the rest is its complex conjugate.
+    """
+    points = turned_back(frequency, rotation[..., None, :, :])
+    mirrored = points[..., 0] < 0
+    return torch.where(mirrored[..., None], -points, points), mirrored
+
+
+def sample_spectrum(
+    values: Float[Tensor, "fields padded padded half"], points: Float[Tensor, "*batch points xyz"]
+) -> Float[Tensor, "fields *batch points"]:
+    """Trilinear samples of a padded spectrum at frequencies in cycles per pixel."""
     padded, half = values.shape[-2], values.shape[-1]
     origin = points.new_tensor([0.0, padded // 2, padded // 2])
     # grid_sample's -1 and 1 are the centres of the first and last sample (align_corners).
     scale = 2 / (points.new_tensor([half, padded, padded]) - 1)
     grid = (points * padded + origin) * scale - 1
     # "border": within one sample of Nyquist the nearest sample stands for its periodic partner, not zero.
-    return grid_sample(values[None], grid[None, None], padding_mode="border", align_corners=True)[0, :, 0]
+    flat = grid.reshape(1, 1, 1, -1, 3)
+    sampled = grid_sample(values[None], flat, padding_mode="border", align_corners=True)
+    return sampled.reshape(-1, *points.shape[:-1])
 
 
 def project(

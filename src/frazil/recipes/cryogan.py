@@ -1,27 +1,22 @@
 """`frazil cryogan`: particles with unknown poses in, two half maps and a report out."""
 
-from dataclasses import asdict, dataclass, field, replace
+import time
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 import tyro
 
-from frazil.data import (
-    HalfSets,
-    Particles,
-    assumed_pixel_size,
-    neighbour_offsets,
-    open_particles,
-    surrounding_noise,
-    touching_distance,
-)
+from frazil.data import HalfSets, Particles, assumed_pixel_size, neighbour_offsets, surrounding_noise
 from frazil.geometry import symmetry_rotations
 from frazil.io import write_particles
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, published_recipe
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import TriangularShifts, UniformRotations
+from frazil.recipes import refine
+from frazil.recipes.particle_run import ParticleRun, open_run
 from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import RunStory, reconstruction_report
 from frazil.training import FitSettings, RunFolder, fit
@@ -30,36 +25,17 @@ _SHOWN = 24  # images of each kind in the report
 
 
 @dataclass(frozen=True)
-class CryoGANRun:
+class CryoGANRun(ParticleRun):
     """A 3-D map from particle images with unknown poses (CryoGAN, Gupta et al. 2021), with half maps and a report."""
 
-    particles: Annotated[Path, tyro.conf.Positional]
-    """STAR file of RELION 3.0, 3.1 or 5, or .cs of cryoSPARC."""
-    out: Path
-    """Folder of the run; the same command goes on where it stopped."""
     preset: Literal["default", "paper"] = "default"
     """paper: the published recipe, penalty per pixel and all."""
-    contrast: Literal["dark", "light", "auto"] = "auto"
-    """Protein in the images as they are on file."""
-    no_ctf: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Images that no lens has blurred: ignore the CTF."""
-    diameter: float | None = None
-    """Particle diameter in angstrom, for the volume's support and the images' mask; default 75 % of the box, or
-    the distance at which round particles touch, where the table's coordinates show that they do."""
+    refine: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Go on from the map with `frazil refine`, in the folder refine/ of the run."""
     neighbours: Literal["picks", "none"] = "picks"
     """Other particles in the simulated images, where the table's coordinates say. They count in rlnMicrographPixelSize,
     or else in what the micrographs' headers say, or else in rlnMicrographOriginalPixelSize: if micrographs were binned
     since, give none, and a diameter."""
-    shift_percent: float = 3.0
-    """Largest distance of a particle from the centre of its box, in percent of the box."""
-    box: int = 64
-    """Largest box in pixels; images are Fourier-cropped, so this sets the finest resolution and the cost."""
-    seed: int = 0
-    """Seed of everything random; each half derives its own."""
-    max_minutes: float | None = None
-    """Stop after this long with maps and a report; the same command goes on."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """bf16-mixed: the critic's convolutions in bfloat16."""
     log_every: int = 100
@@ -73,12 +49,11 @@ class CryoGANRun:
 def run(options: CryoGANRun) -> int:
     """Reconstruct both halves and write what a run leaves; the exit code."""
     symmetry_rotations(options.learning.symmetry)  # an unknown one is refused before anything is read
-    half_sets, touching = _open(options)
-    particles = half_sets.particles
+    data = open_run(options)
+    particles, half_sets = data.particles, data.half_sets
     near = _neighbours(particles) if options.neighbours == "picks" else None
     usual = _resolve(options, particles, near is not None)
     config = usual if options.preset == "paper" or "steps" in _set(options) else usual.for_images(len(particles) // 2)
-    support = _support(options, particles)
     settings = FitSettings(
         steps=sum(config.steps),
         seed=options.seed,
@@ -89,11 +64,14 @@ def run(options: CryoGANRun) -> int:
     )
     if not options.out.exists():
         half_sets.check(config.boxes[0])
-    method = CryoGAN(config, _conditions(half_sets, near, options, config), support)
+    method = CryoGAN(config, _conditions(half_sets, near, options, config), data.support)
     inputs = particles.fingerprints()
     folder = RunFolder.open(options.out, asdict(replace(options, learning=config, given=())), inputs)
     if folder.is_main:
-        _say_what_was_chosen(particles, touching, config, shortened=config != usual)
+        data.say_what_was_chosen()
+        if config != usual:
+            stages = ", ".join(f"{stage.steps} at {stage.box} px" for stage in config.stages)
+            print(f"{len(particles)} particles: {stages} are steps enough, unless --steps says otherwise")
         if near is not None and (assumed := assumed_pixel_size(particles.table)):
             print(assumed)
     finished = fit(method, _batches(half_sets, config), settings, folder)
@@ -101,29 +79,17 @@ def run(options: CryoGANRun) -> int:
         _export(method, half_sets, folder, options)
         if not finished:
             print(f"stopped after {options.max_minutes:g} minutes; the same command goes on")
-    return 0
+    return _refine(options, config, folder) if options.refine and finished else 0
 
 
-def _say_what_was_chosen(particles: Particles, touching: bool, config: CryoGANConfig, shortened: bool) -> None:
-    if touching:
-        print(f"the particles touch: diameter {2 * particles.radius:.0f} angstrom, unless --diameter says otherwise")
-    if shortened:
-        stages = ", ".join(f"{stage.steps} at {stage.box} px" for stage in config.stages)
-        print(f"{len(particles)} particles: {stages} are steps enough, unless --steps says otherwise")
-
-
-def _open(options: CryoGANRun) -> tuple[HalfSets, bool]:
-    """The particles in two halves, and whether it was their touching that gave the diameter."""
-    radius = None if options.diameter is None else options.diameter / 2
-    particles = open_particles(options.particles, options.contrast, radius)
-    distance = touching_distance(particles.table) if radius is None else None
-    if distance:
-        particles = replace(particles, radius=min(particles.radius, distance / 2))
-    half_sets = HalfSets(particles, options.seed)
-    for number, half in enumerate(half_sets.halves, 1):
-        if not len(half):
-            raise ValueError(f"{options.particles}: half set {number} is empty; two halves are needed")
-    return half_sets, distance is not None
+def _refine(options: CryoGANRun, config: CryoGANConfig, folder: RunFolder) -> int:
+    """The map that was found as the start of a refinement, in what is left of the time."""
+    shared = {name.name: getattr(options, name.name) for name in fields(ParticleRun)}
+    if options.max_minutes is not None:
+        shared["max_minutes"] = max(0.1, options.max_minutes - (time.monotonic() - folder.opened) / 60)
+    shared["out"] = folder.path / "refine"
+    refining = refine.RefineConfig(symmetry=config.symmetry)
+    return refine.run(refine.RefineRun(**shared, reference=folder.path / "map.mrc", refining=refining))
 
 
 def _set(options: CryoGANRun) -> dict[str, Any]:
@@ -144,21 +110,6 @@ def _resolve(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGA
         # What is measured between neighbours still holds some of them, and their picks are better centred than most.
         config = replace(config, conditions="learnt" if crowded else "given")
     return config
-
-
-def _support(options: CryoGANRun, particles: Particles) -> tuple[float, float]:
-    """Radii in angstrom of the volume's sphere and of the circle through which the critic looks."""
-    field_ = particles.box * particles.pixel_size()
-    radius = particles.radius
-    shift = options.shift_percent / 100 * field_
-    if shift < 0:
-        raise ValueError(f"--shift-percent must not be negative, it is {options.shift_percent:g}")
-    if radius + shift > field_ / 2:
-        raise ValueError(
-            f"{options.particles}: a particle of {2 * radius:g} angstrom that is shifted by up to {shift:.3g} leaves"
-            f" its box of {field_:g}; give a smaller --diameter or --shift-percent, or extract larger boxes"
-        )
-    return radius, radius + shift
 
 
 def _conditions(

@@ -21,3 +21,9 @@ class Case:
     """Enough to pass through all that changes with the step."""
     learnt: Callable[[Method], dict[str, Tensor]]
     """Copies of the tensors that an update must move, by name."""
+    by_chance: bool = True
+    """Whether another seed gives another result."""
+    shared_evenly: bool = True
+    """Whether every rank needs as many rows of a batch as any other."""
+    rounding: float = 1e-8
+    """How far two ranks may part from one in double precision."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from tests.methods.cases import cryogan
+from tests.methods.cases import cryogan, refine
 from tests.methods.cases.case import Case
 
 METHODS: dict[str, Callable[[], Case]] = {
     **cryogan.CASES,
+    **refine.CASES,
 }

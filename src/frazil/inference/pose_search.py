@@ -1,0 +1,241 @@
+"""Pose of each image against a reference: every orientation of a coarse grid, then ever finer around the best.
+
+The likelihood is that of white noise within each Fourier shell, y = C_c S_t P_theta x + n, so of an image it takes
+only what `Evidence` holds. Frequencies grow with the grid: a coarse grid cannot tell apart what differs only in fine
+detail (Punjani et al., Nat. Methods 14:290, 2017; Zhong et al., ICLR 2020, section 3.2).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from jaxtyping import Bool, Complex, Float, Int
+from torch import Tensor
+
+from frazil.geometry import (
+    Batched,
+    Pose,
+    frequency_grid,
+    grid_spacing_deg,
+    hermitian_weight,
+    shell_index,
+    subdivide_rotations,
+)
+
+Slices = Callable[[Float[Tensor, "rows n 3 3"], Float[Tensor, "points xy"]], Complex[Tensor, "rows n points"]]
+"""The reference's slices at rotations and at frequencies in cycles per pixel. One row serves all images alike; with
+as many rows as there are images, each has a reference of its own."""
+
+COARSE_ORDER = 3
+"""Of the rotation grid that is searched exhaustively."""
+_MOST_SCORES = 2**23  # at once
+_TOLD_APART = 0.5  # waves that a point at the particle's edge moves by between two rotations of a level
+_FINE_ENOUGH = 0.4  # the same, at the last level
+
+
+@dataclass(frozen=True)
+class FourierDisc:
+    """The coefficients of a half spectrum up to a shell, without the mean."""
+
+    inside: Bool[Tensor, "box half"]
+    frequency: Float[Tensor, "points xy"]
+    """Cycles per pixel."""
+    shell: Int[Tensor, " points"]
+    weight: Float[Tensor, " points"]
+    """How often each stands in the full spectrum."""
+
+    @classmethod
+    def of(cls, last_shell: int, like: Float[Tensor, "*any box"]) -> "FourierDisc":
+        """Shells 1 to `last_shell` of images of the box, the precision and the device of `like`."""
+        box, device, dtype = like.shape[-1], like.device, like.dtype
+        shell = shell_index(box, device=device)
+        inside = (shell >= 1) & (shell <= min(last_shell, (box - 1) // 2))
+        weight = hermitian_weight(box, device=device, dtype=dtype).expand(shell.shape)[inside]
+        return cls(inside, frequency_grid(box, device=device, dtype=dtype)[inside], shell[inside], weight)
+
+    def up_to(self, last_shell: int) -> Bool[Tensor, " points"]:
+        """Which of the points a smaller disc has."""
+        return self.shell <= last_shell
+
+
+@dataclass(frozen=True)
+class Evidence(Batched):
+    """All that the likelihood of a pose takes of an image."""
+
+    matched: Complex[Tensor, "batch points"]
+    """Spectrum times CTF, over the noise's power."""
+    power: Float[Tensor, "batch points"]
+    """CTF squared, over the noise's power."""
+
+    def at(self, points: Bool[Tensor, " points"]) -> "Evidence":
+        """The same of fewer frequencies."""
+        return Evidence(self.matched[:, points], self.power[:, points])
+
+
+@dataclass(frozen=True)
+class SearchLevel:
+    """How finely, and in how fine a detail, poses are compared."""
+
+    spacing_deg: float
+    last_shell: int
+    keep: int
+    """Rotations of each image that go on."""
+    shifts: Float[Tensor, "shifts xy"]
+    """Pixels, from where the level before found the particle."""
+
+
+@dataclass(frozen=True)
+class PosePosterior(Batched):
+    """What is known of each image's pose: some rotations and shifts, and the probability of each pair."""
+
+    rotation: Float[Tensor, "batch n 3 3"]
+    shift: Float[Tensor, "batch shifts xy"]
+    """Pixels."""
+    weight: Float[Tensor, "batch n shifts"]
+    """Sums to 1 for each image."""
+    score: Float[Tensor, " batch"]
+    """Logarithm of the best pair's likelihood against that of noise alone."""
+
+    def best(self, pixel_size: float) -> Pose:
+        """The likeliest rotation, and the mean shift under it."""
+        by_rotation = self.weight.sum(-1)
+        at = by_rotation.argmax(dim=1)
+        row = torch.arange(len(at), device=at.device)
+        share = self.weight[row, at] / by_rotation[row, at, None]
+        return Pose(self.rotation[row, at], (share[..., None] * self.shift).sum(1) * pixel_size)
+
+
+def search_levels(
+    box: int, last_shell: int, radius: float, max_shift: float, keep: Sequence[int] = (8, 4)
+) -> list[SearchLevel]:
+    """Levels from the coarse grid to the spacing that `last_shell` asks for.
+
+    `radius` of the particle and `max_shift` are in pixels. `keep` holds how many rotations go on after the coarse grid
+    and after each further level; the last number stands for all that follow.
+    """
+    levels: list[SearchLevel] = []
+    reach, waves = max_shift, torch.inf
+    while waves > _FINE_ENOUGH:
+        spacing = grid_spacing_deg(COARSE_ORDER + len(levels))
+        per_shell = radius / box * math.radians(spacing)
+        waves = last_shell * per_shell
+        shell = max(2, min(last_shell, round(_TOLD_APART / per_shell)))
+        step = box / (4 * shell)
+        levels.append(SearchLevel(spacing, shell, keep[min(len(levels), len(keep) - 1)], _shift_grid(reach, step)))
+        reach = min(max_shift, step)
+    return levels
+
+
+def _shift_grid(reach: float, step: float) -> Float[Tensor, "shifts xy"]:
+    """Shifts on a square grid, within a circle or on its rim."""
+    count = int(reach / step + 0.5)
+    axis = torch.linspace(-reach, reach, 2 * count + 1) if count else torch.zeros(1)
+    grid = torch.cartesian_prod(axis, axis)
+    return grid[grid.norm(dim=1) <= reach * 1.1 + 1e-6]
+
+
+class PoseSearch:
+    """Search of one reference, or of a reference for each image: `grid` exhaustively, then its subdivisions.
+
+    `grid` is the rotation grid of the first level's spacing, or its asymmetric unit. With `scaled` false the
+    reference's contrast is unknown, and the best one is taken for every image and pose.
+    """
+
+    def __init__(
+        self,
+        slices: Slices,
+        grid: Float[Tensor, "count 3 3"],
+        disc: FourierDisc,
+        levels: Sequence[SearchLevel],
+        scaled: bool = True,
+    ) -> None:
+        self._slices, self._grid, self._disc, self._scaled = slices, grid.to(disc.frequency), disc, scaled
+        self._levels = [replace(level, shifts=level.shifts.to(disc.frequency)) for level in levels]
+        # All images are held against these, so they are sampled once.
+        self._coarse = slices(self._grid[None], disc.frequency[disc.up_to(levels[0].last_shell)])
+
+    def at_once(self) -> int:
+        """Images whose scores at the coarse grid fit into a cache or two."""
+        return max(1, _MOST_SCORES // (len(self._grid) * len(self._levels[0].shifts)))
+
+    def __call__(self, evidence: Evidence) -> PosePosterior:
+        """Posterior over the poses of some images, all poses being equally likely at first."""
+        points = self._disc.up_to(self._levels[0].last_shell)
+        every = self._grid.expand(len(evidence), -1, 3, 3)
+        centre = self._grid.new_zeros(len(evidence), 2)
+        found = self._compare(evidence, self._coarse, every, (centre, self._levels[0], points))
+        for before, level in pairwise(self._levels):
+            rotation = subdivide_rotations(found.rotation, before.spacing_deg)
+            points = self._disc.up_to(level.last_shell)
+            values = self._slices(rotation, self._disc.frequency[points])
+            found = self._compare(evidence, values, rotation, (found.best_shift, level, points))
+        weight = found.score.flatten(1).softmax(1).view_as(found.score)
+        return PosePosterior(found.rotation, found.shift, weight, found.score.flatten(1).amax(1))
+
+    def _compare(
+        self,
+        evidence: Evidence,
+        values: Complex[Tensor, "rows n points"],
+        rotation: Float[Tensor, "batch n 3 3"],
+        where: tuple[Float[Tensor, "batch xy"], SearchLevel, Bool[Tensor, " all"]],
+    ) -> "_Found":
+        """The rotations of a level that go on, at the level's shifts around a centre."""
+        centre, level, points = where
+        score = self._scores(evidence.at(points), values, self._disc.frequency[points], (centre, level.shifts))
+        at = score.amax(-1).topk(min(level.keep, score.shape[1]), dim=1).indices
+        row = torch.arange(len(at), device=at.device)[:, None]
+        return _Found(rotation[row, at], score[row, at], centre[:, None] + level.shifts)
+
+    def _scores(
+        self,
+        evidence: Evidence,
+        values: Complex[Tensor, "rows n points"],
+        frequency: Float[Tensor, "points xy"],
+        places: tuple[Float[Tensor, "batch xy"], Float[Tensor, "shifts xy"]],
+    ) -> Float[Tensor, "batch n shifts"]:
+        """Log-likelihood of every rotation and shift, against that of no particle at all.
+
+        Re <y, C S P x> - |C P x|^2 / 2 over the noise's power: all that depends on the pose.
+        """
+        centre, offsets = places
+        matched = evidence.matched.conj() * phases(centre, frequency)
+        offset = phases(offsets, frequency)
+        if len(values) == 1:  # one product of matrices for all images, shifts and rotations
+            moved = (matched[:, None] * offset).flatten(0, 1)
+            cross = _real_product(moved, values[0]).unflatten(0, (len(matched), -1)).transpose(1, 2)
+            size = evidence.power @ values[0].abs().square().T
+        else:
+            product = values * matched[:, None]
+            cross = _real_product(product.flatten(0, 1), offset).unflatten(0, (len(matched), -1))
+            size = (values.abs().square() @ evidence.power[..., None])[..., 0]
+        size = size[..., None] / 2
+        return cross - size if self._scaled else cross.clamp(min=0).square() / (4 * size.clamp(min=1e-20))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a level hands on."""
+
+    rotation: Float[Tensor, "batch n 3 3"]
+    """The best first."""
+    score: Float[Tensor, "batch n shifts"]
+    shift: Float[Tensor, "batch shifts xy"]
+
+    @property
+    def best_shift(self) -> Float[Tensor, "batch xy"]:
+        return self.shift[torch.arange(len(self.shift)), self.score[:, 0].argmax(-1)]
+
+
+def phases(
+    shift: Float[Tensor, "*batch xy"], frequency: Float[Tensor, "points xy"]
+) -> Complex[Tensor, "*batch points"]:
+    """What moves an image by x, y pixels."""
+    turns = (shift[..., None, :] * frequency).sum(-1)
+    return torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
+
+
+def _real_product(left: Complex[Tensor, "rows points"], right: Complex[Tensor, "columns points"]) -> Tensor:
+    """Re(left right^T), as one real product."""
+    return torch.view_as_real(left).flatten(1) @ torch.view_as_real(right.conj().resolve_conj()).flatten(1).T

@@ -1,0 +1,24 @@
+"""What a refinement is told."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RefineConfig:
+    """How a map is refined: how often, from what detail on, how widely it searches."""
+
+    symmetry: str = "C1"
+    """Point group in RELION's settings."""
+    iterations: int = 10
+    """How often poses and map are found anew, each from the other."""
+    start_resolution: float = 30.0
+    """Detail in angstrom to which the starting map is believed; the halves share nothing finer."""
+    keep: tuple[int, ...] = (8, 4)
+    """Rotations of an image that are followed up after the exhaustive search and after each subdivision."""
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "start_resolution"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name):g}")
+        if not self.keep or min(self.keep) < 1:
+            raise ValueError(f"keep must hold numbers of 1 or more, not {self.keep}")

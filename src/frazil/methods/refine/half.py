@@ -1,0 +1,173 @@
+"""One half of the data and its map: what the images say of their poses, and the poses of the map."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Complex, Float, Int
+from torch import Tensor
+
+from frazil.geometry import Pose, fourier_transform, frequency_grid, shell_average, soft_sphere
+from frazil.inference import Evidence, FourierDisc, PosePosterior, PoseSearch, phases
+from frazil.physics import (
+    CTF,
+    BackProjection,
+    FourierVolume,
+    colour_noise,
+    evaluate_ctf,
+    form_images,
+    sample_slices,
+    to_fourier_volume,
+    white_noise,
+)
+
+_LEAST_WEIGHT = 1e-3  # of a rotation, below which it adds nothing but time
+_STORED = ("volume", "map", "noise", "score", "certainty")
+_EDGE = 0.1  # of the radius, over which the particle's sphere fades
+_SAMPLE = 1000  # images whose power is the noise's as long as nothing better is known
+
+
+@dataclass(frozen=True)
+class HalfImages:
+    """The images of one half set, and how they were taken."""
+
+    images: Callable[[Int[Tensor, " batch"]], Float[Tensor, "batch box box"]]
+    """Images of some rows."""
+    ctf: CTF | None
+    count: int
+    box: int
+    pixel_size: float
+
+
+@dataclass
+class Expectation:
+    """What one pass over the images found; rows that another rank had are 0."""
+
+    sums: BackProjection
+    noise: Float[Tensor, " shells"]
+    """Power of what the map does not explain, summed over the shells."""
+    pose: Pose
+    score: Float[Tensor, " particles"]
+    """Logarithm of the best pose's likelihood against that of noise alone."""
+    certainty: Float[Tensor, " particles"]
+    """Probability of the best rotation."""
+
+    def tensors(self) -> list[Tensor]:
+        """All that ranks add up."""
+        return [self.sums.sums, self.noise, self.pose.rotation, self.pose.shift, self.score, self.certainty]
+
+
+class HalfRefinement:
+    """Map, noise and poses of one half; it knows of no other.
+
+    `volume` is as far believed as the FSC allows, and searched with; `map` is the same data unfiltered.
+    """
+
+    def __init__(self, data: HalfImages, volume: Float[Tensor, "box box box"], radius: float) -> None:
+        """`radius` of the particle in pixels."""
+        self.data, self.volume, self.map = data, volume, volume
+        self.noise = volume.new_zeros(data.box // 2 + 1)
+        self.pose = _no_poses(data.count, volume)
+        self.score, self.certainty = volume.new_zeros(data.count), volume.new_zeros(data.count)
+        self.sphere = soft_sphere(data.box, radius, _EDGE * radius).to(volume)
+        self._power: Tensor | None = None
+
+    def expect(
+        self, make_search: Callable[[FourierVolume], PoseSearch], disc: FourierDisc, rows: Int[Tensor, " rows"]
+    ) -> Expectation:
+        """Poses of some images against the map as it is, and the sums that the next map is made of."""
+        spectrum = to_fourier_volume(self.volume)
+        search = make_search(spectrum)
+        sums = BackProjection.empty(self.data.box, like=self.volume)
+        pose, nothing = _no_poses(self.data.count, self.volume), torch.zeros_like
+        found = Expectation(sums, nothing(self.noise), pose.map(nothing), nothing(self.score), nothing(self.certainty))
+        for part in rows.split(search.at_once()):
+            self._expect(part, (spectrum, search, disc), found)
+        return found
+
+    def _expect(self, rows: Tensor, against: tuple[FourierVolume, PoseSearch, FourierDisc], found: Expectation) -> None:
+        spectrum, search, disc = against
+        image = fourier_transform(self._images(rows))[:, disc.inside]
+        ctf = self._ctf(rows)[:, disc.inside]
+        precision = disc.weight / self._noise()[disc.shell]
+        evidence = Evidence(image * ctf * precision, ctf.square() * precision)
+        posterior = search(evidence)
+        best = posterior.best(self.data.pixel_size)
+        found.pose.rotation[rows], found.pose.shift[rows] = best.rotation, best.shift
+        found.score[rows] = posterior.score
+        found.certainty[rows] = posterior.weight.sum(-1).amax(1)
+        pair = _pairs(posterior, disc.frequency)
+        slices, weight = pair.moved * evidence.matched[pair.image], pair.weight[:, None] * evidence.power[pair.image]
+        found.sums.add(slices, weight, pair.rotation, disc.frequency)
+        expected = sample_slices(spectrum, pair.rotation, disc.frequency) * ctf[pair.image]
+        cross = (pair.moved * image[pair.image] * expected.conj()).real
+        explained = 2 * cross - pair.weight[:, None] * expected.abs().square()
+        residual = image.abs().square().sum(0) - explained.sum(0)
+        found.noise.index_add_(0, disc.shell, residual * disc.weight / self.data.count)
+
+    def _images(self, rows: Tensor) -> Float[Tensor, "batch box box"]:
+        return self.data.images(rows.cpu()).to(self.volume)
+
+    def _ctf(self, rows: Tensor) -> Float[Tensor, "batch box half"]:
+        frequency = frequency_grid(
+            self.data.box, self.data.pixel_size, device=self.volume.device, dtype=self.volume.dtype
+        )
+        if self.data.ctf is None:
+            return frequency.new_ones(len(rows), *frequency.shape[:-1])
+        return evaluate_ctf(self.data.ctf[rows], frequency)
+
+    def _noise(self) -> Float[Tensor, " shells"]:
+        """Noise power by shell; where nothing is known of it yet, the images' own."""
+        if self._power is None:
+            sample = self._images(torch.arange(min(_SAMPLE, self.data.count)))
+            self._power = shell_average(fourier_transform(sample).abs().square().mean(0), self.data.box)
+        return torch.where(self.noise > 0, self.noise, self._power)
+
+    @torch.no_grad()
+    def examples(self, count: int, generator: torch.Generator) -> Float[Tensor, "count box box"]:
+        """The map as it should look in the first images: at their poses, through their lenses, with their noise."""
+        rows, box = slice(0, min(count, self.data.count)), self.data.box
+        ctf = None if self.data.ctf is None else self.data.ctf[rows]
+        clean = form_images(self.volume, self.pose[rows], ctf, self.data.pixel_size, margin=1)
+        white = white_noise(tuple(clean.shape), generator).to(clean)
+        return (clean + colour_noise(white, self._noise() / box**2)).cpu()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that the next iteration depends on, and what it found."""
+        state = {name: getattr(self, name) for name in _STORED}
+        return {**state, "rotation": self.pose.rotation, "shift": self.pose.shift}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up what `state_dict` gave, onto the device that this half is on."""
+        for name in _STORED:
+            setattr(self, name, state[name].to(self.sphere.device))
+        self.pose = Pose(state["rotation"], state["shift"]).to(self.sphere.device)
+
+    def to(self, device: torch.device) -> None:
+        """Move everything but the images, which follow batch by batch."""
+        ctf = None if self.data.ctf is None else self.data.ctf.to(device)
+        self.data, self.sphere = replace(self.data, ctf=ctf), self.sphere.to(device)
+        self.load_state_dict(self.state_dict())
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Images, each with a rotation that is likely for it; an image stands in as many pairs as it has such."""
+
+    image: Int[Tensor, " pairs"]
+    rotation: Float[Tensor, "pairs 3 3"]
+    weight: Float[Tensor, " pairs"]
+    moved: Complex[Tensor, "pairs points"]
+    """What moves the image back to the centre, a mean over the likely shifts; the weight is in it."""
+
+
+def _pairs(posterior: PosePosterior, frequency: Float[Tensor, "points xy"]) -> _Pairs:
+    by_rotation = posterior.weight.sum(-1)
+    image, place = torch.nonzero(by_rotation > _LEAST_WEIGHT, as_tuple=True)
+    back = phases(-posterior.shift, frequency)
+    moved = (posterior.weight[image, place][:, None].to(back.dtype) @ back[image])[:, 0]
+    return _Pairs(image, posterior.rotation[image, place], by_rotation[image, place], moved)
+
+
+def _no_poses(count: int, like: Tensor) -> Pose:
+    return Pose(torch.eye(3).to(like).repeat(count, 1, 1), like.new_zeros(count, 2))

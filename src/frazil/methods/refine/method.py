@@ -1,0 +1,135 @@
+"""Half-set refinement by expectation and maximisation (Scheres, J. Mol. Biol. 415:406, 2012), from a rough map."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from frazil.geometry import asymmetric_unit, grid_spacing_deg, rotation_grid, symmetry_rotations
+from frazil.inference import COARSE_ORDER, FourierDisc, PoseSearch, search_levels
+from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.methods.refine.config import RefineConfig
+from frazil.methods.refine.half import Expectation, HalfImages, HalfRefinement
+from frazil.metrics import fourier_shell_correlation
+from frazil.physics import FourierVolume, low_pass, sample_slices
+
+_AHEAD = 1.25  # times the resolution that the halves agree on, to where images are compared next
+_HARDLY = 1e-3  # of a shell's mean weight: what keeps an unfiltered map finite where no image looked
+_MOST_SIGNAL = 0.999  # of the FSC, which says how much a shell of the map is believed
+
+
+class Refine(Method):
+    """Two half maps refined side by side; what they agree on says how far each may be believed."""
+
+    def __init__(
+        self,
+        config: RefineConfig,
+        data: Sequence[HalfImages],
+        start: Sequence[Float[Tensor, "box box box"]],
+        support: tuple[float, float],
+    ) -> None:
+        """`start` holds a map for each half; `support` the particle's radius and its largest shift, in angstrom."""
+        self.config = config
+        self._group = symmetry_rotations(config.symmetry)
+        self._box, self._pixel_size = data[0].box, data[0].pixel_size
+        self._radius, self._max_shift = (length / self._pixel_size for length in support)
+        self.halves = [
+            HalfRefinement(half, low_pass(volume, self._pixel_size, config.start_resolution), self._radius)
+            for half, volume in zip(data, start, strict=True)
+        ]
+        self.last_shell = self._shell(config.start_resolution)
+        self.resolution = config.start_resolution
+        # A grid's half spacing beyond the unit's border, lest a pose there is far from every grid point.
+        margin_deg = grid_spacing_deg(COARSE_ORDER) / 2
+        self._grid = asymmetric_unit(rotation_grid(COARSE_ORDER).mT, self._group, margin_deg).mT.contiguous()
+        self._parallel = ThreadPoolExecutor(len(self.halves), initializer=partial(torch.set_num_threads, 1))
+
+    def _shell(self, resolution: float) -> int:
+        ahead = round(_AHEAD * self._box * self._pixel_size / resolution) + 1
+        return min(ahead, (self._box - 1) // 2)
+
+    def update(self, batch: Any, context: StepContext) -> dict[str, Tensor | float]:
+        """One iteration: poses from the maps, maps from the poses. The halves bring their own images, not `batch`."""
+        disc = FourierDisc.of(self.last_shell, like=self.halves[0].volume)
+        levels = search_levels(self._box, self.last_shell, self._radius, self._max_shift, self.config.keep)
+
+        def make_search(spectrum: FourierVolume) -> PoseSearch:
+            return PoseSearch(partial(sample_slices, spectrum), self._grid, disc, levels, scaled=context.step > 0)
+
+        def expect(half: HalfRefinement) -> Expectation:
+            own = torch.arange(context.rank, half.data.count, context.world_size, device=context.device)
+            return half.expect(make_search, disc, own)
+
+        run: Callable = self._parallel.map if context.device.type == "cpu" else map
+        found = list(run(expect, self.halves))
+        _join_ranks([tensor for part in found for tensor in part.tensors()], context)
+        for half, part in zip(self.halves, found, strict=True):
+            half.pose, half.score, half.certainty = part.pose, part.score, part.certainty
+            half.noise = _noise_by_shell(part.noise, disc)
+        self._maximise(found)
+        joined = {name: torch.cat([getattr(half, name) for half in self.halves]) for name in ("score", "certainty")}
+        return {name: values.mean() for name, values in joined.items()}
+
+    def _maximise(self, found: Sequence[Expectation]) -> None:
+        """New maps: unfiltered for the FSC, and as far as it lets them be believed for the next search."""
+        sums = [half.sums.symmetrised(self._group) for half in found]
+        weights = [half.shell_means() for half in sums]
+        # No image was looked at beyond; what interpolation spreads there would be divided by next to nothing.
+        unseen = torch.arange(len(weights[0]), device=weights[0].device) > self.last_shell
+        for half, part, weight in zip(self.halves, sums, weights, strict=True):
+            half.map = part.volume((_HARDLY * weight).masked_fill(unseen, torch.inf)) * half.sphere
+        fsc = fourier_shell_correlation(self.halves[0].map, self.halves[1].map, self._pixel_size)
+        believed = fsc.correlation.clamp(1e-4, _MOST_SIGNAL)
+        for half, part, weight in zip(self.halves, sums, weights, strict=True):
+            prior = (weight * (1 - believed) / believed).masked_fill(unseen, torch.inf)
+            half.volume = part.volume(prior) * half.sphere
+        self.resolution = fsc.resolution(0.143)
+        self.last_shell = self._shell(self.resolution)
+
+    def figures(self, context: StepContext) -> dict[str, float]:
+        """Resolution between the half maps at FSC 0.143."""
+        return {"half_map_resolution": self.resolution}
+
+    def stage(self, step: int) -> str:
+        """The detail to which images are compared."""
+        return f"to {self._box * self._pixel_size / self.last_shell:.1f} A"
+
+    @torch.no_grad()
+    def examples(self, count: int, seed: int) -> Float[Tensor, "count box box"]:
+        """Images of the first half as its map would have them."""
+        half = self.halves[0]
+        return half.examples(count, torch.Generator().manual_seed(stable_seed(seed, "examples")))
+
+    def state_dict(self) -> dict[str, Any]:
+        halves = [half.state_dict() for half in self.halves]
+        return {"halves": halves, "last_shell": self.last_shell, "resolution": self.resolution}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for half, stored in zip(self.halves, state["halves"], strict=True):
+            half.load_state_dict(stored)
+        self.last_shell, self.resolution = state["last_shell"], state["resolution"]
+
+    def to(self, device: torch.device) -> None:
+        self._group, self._grid = self._group.to(device), self._grid.to(device)
+        for half in self.halves:
+            half.to(device)
+
+
+def _noise_by_shell(power: Float[Tensor, " shells"], disc: FourierDisc) -> Float[Tensor, " shells"]:
+    """Mean power of a shell's coefficients, from their sum."""
+    count = torch.zeros_like(power).index_add_(0, disc.shell, disc.weight)
+    return torch.where(count > 0, power / count.clamp(min=1), 0.0)
+
+
+def _join_ranks(tensors: Sequence[Tensor], context: StepContext) -> None:
+    """Replace what each rank summed over its own images by the sum over all."""
+    carriers = [nn.Parameter(torch.empty_like(tensor)) for tensor in tensors]
+    for carrier, tensor in zip(carriers, tensors, strict=True):
+        carrier.grad = tensor
+    context.average_gradients(carriers)
+    for tensor in tensors if context.world_size > 1 else []:
+        tensor *= context.world_size

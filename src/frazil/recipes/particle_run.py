@@ -1,0 +1,90 @@
+"""What every run on particles is told, and what it makes of it: two half sets and how large a particle is."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from frazil.data import HalfSets, Particles, open_particles, touching_distance
+
+
+@dataclass(frozen=True)
+class ParticleRun:
+    """Options that the runs on particles share."""
+
+    particles: Annotated[Path, tyro.conf.Positional]
+    """STAR file of RELION 3.0, 3.1 or 5, or .cs of cryoSPARC."""
+    out: Path
+    """Folder of the run; the same command goes on where it stopped."""
+    contrast: Literal["dark", "light", "auto"] = "auto"
+    """Protein in the images as they are on file."""
+    no_ctf: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Images that no lens has blurred: ignore the CTF."""
+    diameter: float | None = None
+    """Particle diameter in angstrom, for the volume's support and the images' mask; default 75 % of the box, or
+    the distance at which round particles touch, where the table's coordinates show that they do."""
+    shift_percent: float = 3.0
+    """Largest distance of a particle from the centre of its box, in percent of the box."""
+    box: int = 64
+    """Largest box in pixels; images are Fourier-cropped, so this sets the finest resolution and the cost."""
+    seed: int = 0
+    """Seed of everything random; each half derives its own."""
+    max_minutes: float | None = None
+    """Stop after this long with maps and a report; the same command goes on."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+
+@dataclass(frozen=True)
+class OpenParticles:
+    """The particles of a run in two half sets, and the room that each takes."""
+
+    half_sets: HalfSets
+    touching: bool
+    """Whether it was their touching that gave the diameter."""
+    max_shift: float
+    """Of a particle's centre from the centre of its box, in angstrom."""
+
+    @property
+    def particles(self) -> Particles:
+        """Both halves, in the table's order."""
+        return self.half_sets.particles
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Radii in angstrom of the particle's sphere, and of the circle in which it lies wherever it is."""
+        return self.particles.radius, self.particles.radius + self.max_shift
+
+    def say_what_was_chosen(self) -> None:
+        """Print what no option said."""
+        if self.touching:
+            diameter = 2 * self.particles.radius
+            print(f"the particles touch: diameter {diameter:.0f} angstrom, unless --diameter says otherwise")
+
+
+def open_run(options: ParticleRun) -> OpenParticles:
+    """Particles as the options describe them; ValueError where those contradict the data."""
+    radius = None if options.diameter is None else options.diameter / 2
+    particles = open_particles(options.particles, options.contrast, radius)
+    distance = touching_distance(particles.table) if radius is None else None
+    if distance:
+        particles = replace(particles, radius=min(particles.radius, distance / 2))
+    half_sets = HalfSets(particles, options.seed)
+    for number, half in enumerate(half_sets.halves, 1):
+        if not len(half):
+            raise ValueError(f"{options.particles}: half set {number} is empty; two halves are needed")
+    return OpenParticles(half_sets, distance is not None, _max_shift(options, particles))
+
+
+def _max_shift(options: ParticleRun, particles: Particles) -> float:
+    field = particles.box * particles.pixel_size()
+    shift = options.shift_percent / 100 * field
+    if shift < 0:
+        raise ValueError(f"--shift-percent must not be negative, it is {options.shift_percent:g}")
+    if particles.radius + shift > field / 2:
+        raise ValueError(
+            f"{options.particles}: a particle of {2 * particles.radius:g} angstrom that is shifted by up to {shift:.3g}"
+            f" leaves its box of {field:g}; give a smaller --diameter or --shift-percent, or extract larger boxes"
+        )
+    return shift

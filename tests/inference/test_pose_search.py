@@ -1,0 +1,115 @@
+"""The pose search finds the poses that images were made with, and its likelihood is that of the image model."""
+
+import math
+from functools import partial
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from frazil.data import pseudo_protein
+from frazil.geometry import Pose, fourier_transform, random_rotations, rotation_angle, rotation_grid
+from frazil.inference import Evidence, FourierDisc, PoseSearch, SearchLevel, search_levels
+from frazil.physics import form_images, sample_slices, to_fourier_volume
+
+BOX, PIXEL_SIZE, RADIUS = 24, 8.0, 7.0
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def volume() -> Tensor:
+    return pseudo_protein(BOX, PIXEL_SIZE)
+
+
+@pytest.fixture(scope="module")
+def pose() -> Pose:
+    generator = torch.Generator().manual_seed(1)
+    shift = (torch.rand(COUNT, 2, generator=generator) - 0.5) * 2 * PIXEL_SIZE
+    return Pose(random_rotations(COUNT, generator), shift)
+
+
+def evidence(images: Tensor, disc: FourierDisc, noise_std: float) -> Evidence:
+    """Of images without a lens, in white noise."""
+    precision = disc.weight / (noise_std * BOX) ** 2
+    return Evidence(fourier_transform(images)[:, disc.inside] * precision, precision.expand(len(images), -1))
+
+
+def search(volume: Tensor, disc: FourierDisc, order: int = 3, scaled: bool = True) -> PoseSearch:
+    levels = search_levels(BOX, int(disc.shell.max()), RADIUS, max_shift=1.5)
+    slices = partial(sample_slices, to_fourier_volume(volume))
+    return PoseSearch(slices, rotation_grid(order), disc, levels, scaled)
+
+
+def test_levels_get_finer_until_they_tell_the_last_shell(volume: Tensor) -> None:
+    levels = search_levels(64, 31, 24.0, 2.0, keep=(8, 4))
+    assert levels[-1].last_shell == 31
+    for before, after in pairwise(levels):
+        assert after.spacing_deg == before.spacing_deg / 2
+        assert after.last_shell >= before.last_shell
+    assert [level.keep for level in levels] == [8] + [4] * (len(levels) - 1)
+    assert all(float(level.shifts.norm(dim=1).max()) <= 2.0 * 1.1 for level in levels)
+    waves = [level.last_shell * 24 / 64 * math.radians(level.spacing_deg) for level in levels]
+    assert max(waves) < 0.55
+    assert waves[-1] < 0.4
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_poses_are_found_to_the_finest_spacing(volume: Tensor, pose: Pose, scaled: bool) -> None:
+    images = form_images(volume, pose, None, PIXEL_SIZE)
+    noise = 0.1 * float(images.std())
+    noisy = images + noise * torch.randn(images.shape, generator=torch.Generator().manual_seed(2))
+    disc = FourierDisc.of(11, like=images)
+    contrast = 1.0 if scaled else 3.0  # unknown to the search
+    posterior = search(contrast * volume, disc, scaled=scaled)(evidence(noisy, disc, noise))
+    found = posterior.best(PIXEL_SIZE)
+    errors = rotation_angle(found.rotation, pose.rotation)
+    assert float(errors.median()) < 3  # of a grid 3.75 degrees apart
+    assert float(errors.max()) < 6
+    assert float((found.shift - pose.shift).norm(dim=1).max()) < 0.4 * PIXEL_SIZE
+    torch.testing.assert_close(posterior.weight.sum((1, 2)), torch.ones(COUNT))
+
+
+def test_the_score_is_the_likelihood_of_the_image_model(volume: Tensor, pose: Pose) -> None:
+    """-|y - S P x|^2 / 2 sigma^2 over all pixels, against that of noise alone, for the best of all poses tried."""
+    disc = FourierDisc.of(11, like=volume)
+    truth = form_images(volume, pose, None, PIXEL_SIZE, margin=1)
+    noise = 0.5 * float(truth.std())
+    images = truth + noise * torch.randn(truth.shape, generator=torch.Generator().manual_seed(3))
+    at_truth = SearchLevel(7.5, 11, 1, torch.zeros(1, 2))
+    centred = form_images(volume, Pose(pose.rotation, 0 * pose.shift), None, PIXEL_SIZE, margin=1)
+    slices = partial(sample_slices, to_fourier_volume(volume))
+    posterior = PoseSearch(slices, pose.rotation, disc, [at_truth])(evidence(images, disc, noise))
+
+    def within(image: Tensor) -> Tensor:
+        """Power of the frequencies that are compared, as a sum over pixels."""
+        spectrum = fourier_transform(image)[..., disc.inside]
+        return (spectrum.abs().square() * disc.weight).sum(-1) / BOX**2
+
+    gain = (within(images)[:, None] - within(images[:, None] - centred)) / (2 * noise**2)
+    torch.testing.assert_close(posterior.score, gain.amax(1), rtol=1e-3, atol=1e-2)
+    best = gain.argmax(1)
+    assert torch.equal(posterior.rotation[:, 0], pose.rotation[best])
+
+
+def test_images_may_have_a_reference_each(volume: Tensor, pose: Pose) -> None:
+    """Every other image is of the mirror image; told so, the search finds all poses alike."""
+    spectra = [to_fourier_volume(volume), to_fourier_volume(volume.flip(2).roll(1, 2))]
+    images = torch.cat([form_images(spectra[row % 2], pose[row : row + 1], None, PIXEL_SIZE) for row in range(COUNT)])
+    disc = FourierDisc.of(11, like=images)
+
+    def slices(rotation: Tensor, frequency: Tensor) -> Tensor:
+        every = rotation.expand(COUNT, *rotation.shape[1:])
+        return torch.stack([sample_slices(spectra[row % 2], every[row], frequency) for row in range(COUNT)])
+
+    levels = search_levels(BOX, 11, RADIUS, max_shift=1.5)
+    posterior = PoseSearch(slices, rotation_grid(3), disc, levels)(evidence(images, disc, 0.1 * float(images.std())))
+    assert float(rotation_angle(posterior.best(PIXEL_SIZE).rotation, pose.rotation).max()) < 6
+
+
+def test_noise_leaves_the_pose_open(volume: Tensor) -> None:
+    noise = torch.randn(COUNT, BOX, BOX, generator=torch.Generator().manual_seed(4))
+    disc = FourierDisc.of(6, like=noise)
+    faint = 1e-3 * volume / volume.std()
+    posterior = search(faint, disc)(evidence(noise, disc, 1.0))
+    assert float(posterior.weight.amax()) < 0.05

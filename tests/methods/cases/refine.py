@@ -1,0 +1,24 @@
+"""Refinement, which draws nothing by chance and brings its own images."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from frazil.methods.base import Method
+from tests.methods.cases.case import Case
+from tests.methods.refine import tiny
+
+
+def case() -> Case:
+    """Two iterations: the first does not know the map's contrast."""
+    rounding = 1e-5  # an FSC is a curve in single precision
+    return Case(tiny.refine, lambda context: None, 2, learnt, False, False, rounding)
+
+
+def learnt(method: Method) -> dict[str, Tensor]:
+    """Maps, noise, poses and what is known of them."""
+    halves = enumerate(method.state_dict()["halves"])
+    return {f"{number}.{name}": value.clone() for number, half in halves for name, value in half.items()}
+
+
+CASES: dict[str, Callable[[], Case]] = {"refine": case}

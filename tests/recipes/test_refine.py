@@ -1,0 +1,107 @@
+"""`frazil refine` as a user starts it: from a rough map to poses that RELION reads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from frazil import cli
+from frazil.geometry import rotation_angle
+from frazil.io import read_map, read_particles, write_map
+from frazil.metrics import fourier_shell_correlation
+from frazil.physics import low_pass
+
+FILES = {"half1.mrc", "half2.mrc", "map.mrc", "fsc.csv", "particles.star", "report.html", "config.json", "log.jsonl"}
+
+
+@pytest.fixture(scope="module")
+def start(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The true map at 40 angstrom, of another contrast."""
+    truth = read_map(data / "truth.mrc")
+    path = tmp_path_factory.mktemp("start") / "start.mrc"
+    write_map(path, 7 * low_pass(truth.volume, truth.pixel_size, 40.0), truth.pixel_size)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("refined") / "run"
+    assert cli.main(command(data, start, out)) == 0
+    return out
+
+
+def command(data: Path, start: Path, out: Path, *options: str) -> list[str]:
+    words = [
+        "refine",
+        str(data / "particles.star"),
+        "--reference",
+        str(start),
+        "--out",
+        str(out),
+        "--contrast",
+        "light",
+    ]
+    return [*words, "--diameter", "115", "--device", "cpu", "--iterations", "2", *options]
+
+
+def test_a_run_leaves_maps_poses_and_a_report(run: Path) -> None:
+    assert {path.name for path in run.iterdir() if path.is_file()} >= FILES
+    page = (run / "report.html").read_text()
+    assert "Half-map resolution" in page
+    assert "Certainty" in page
+
+
+def test_the_map_is_finer_than_what_it_started_from(data: Path, start: Path, run: Path) -> None:
+    truth = read_map(data / "truth.mrc")
+
+    def resolution(path: Path) -> float:
+        return fourier_shell_correlation(read_map(path).volume, truth.volume, truth.pixel_size).resolution(0.5)
+
+    assert resolution(run / "map.mrc") < 20
+
+
+def test_the_table_holds_the_poses_of_the_images_in_their_order(data: Path, run: Path) -> None:
+    true, found = read_particles(data / "particles.star"), read_particles(run / "particles.star")
+    assert [name.split("@")[0] for name in found.data["rlnImageName"]] == [
+        name.split("@")[0] for name in true.data["rlnImageName"]
+    ]
+    one, other = true.pose(), found.pose()
+    assert one is not None
+    assert other is not None
+    assert float(rotation_angle(one.rotation, other.rotation).median()) < 6
+    assert float((one.shift - other.shift).norm(dim=1).median()) < 3
+    certainty = found.numbers("rlnMaxValueProbDistribution")
+    assert ((certainty > 0) & (certainty <= 1)).all()
+    assert np.isfinite(found.numbers("rlnLogLikeliContribution")).all()
+
+
+def test_the_halves_of_the_table_are_kept(data: Path, run: Path) -> None:
+    true, found = read_particles(data / "particles.star"), read_particles(run / "particles.star")
+    assert (true.numbers("rlnRandomSubset") == found.numbers("rlnRandomSubset")).all()
+
+
+def test_a_run_that_was_stopped_ends_as_if_it_had_not(data: Path, start: Path, run: Path, tmp_path: Path) -> None:
+    assert cli.main(command(data, start, tmp_path / "run", "--max-minutes", "1e-9")) == 0
+    assert cli.main(command(data, start, tmp_path / "run")) == 0
+    for name in ("half1", "half2", "map"):
+        one, other = (read_map(folder / f"{name}.mrc").volume for folder in (run, tmp_path / "run"))
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--reference", "nowhere.mrc"], "nowhere.mrc"),
+        (["--symmetry", "X9"], "unknown symmetry 'X9'"),
+        (["--diameter", "200"], "a particle radius of 100 angstrom in a box of 192"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(
+    data: Path, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
+) -> None:
+    assert cli.main(command(data, start, tmp_path / "run", *options)) == 1
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
