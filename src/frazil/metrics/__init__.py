@@ -16,9 +16,10 @@ from frazil.metrics.fsc import (
     randomise_phases,
     write_fsc,
 )
-from frazil.metrics.half_maps import HalfMaps, combine_half_maps, compare_half_maps, write_half_maps
+from frazil.metrics.half_maps import HalfMaps, combine_half_maps, compare_half_maps, sharpened, write_half_maps
 from frazil.metrics.mask import half_map_mask
 from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, on_grid, resample_volume, same_pixel_size
+from frazil.metrics.sharpening import guinier_b_factor, sharpen
 
 __all__ = [
     "FSC",
@@ -32,6 +33,7 @@ __all__ = [
     "compare_half_maps",
     "fit_box",
     "fourier_shell_correlation",
+    "guinier_b_factor",
     "half_map_fsc",
     "half_map_mask",
     "mirror_volume",
@@ -42,6 +44,8 @@ __all__ = [
     "resample_volume",
     "rotation_distance",
     "same_pixel_size",
+    "sharpen",
+    "sharpened",
     "write_fsc",
     "write_half_maps",
 ]

@@ -1,6 +1,6 @@
 """From two half maps to the one that is shown, and how far they agree."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from frazil.io import write_map
 from frazil.metrics.alignment import align, apply_alignment
 from frazil.metrics.fsc import FSC, HalfMapFSC, half_map_fsc, write_fsc
 from frazil.metrics.mask import half_map_mask
+from frazil.metrics.sharpening import guinier_b_factor, sharpen
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ def compare_half_maps(
         mask = torch.ones_like(first)
     fsc = half_map_fsc(first, second, pixel_size, mask, torch.Generator().manual_seed(0))
     return HalfMaps(first, second, combine_half_maps(first, second, fsc.corrected), fsc, pixel_size)
+
+
+def sharpened(maps: HalfMaps) -> tuple[HalfMaps, float | None]:
+    """The same with a mean whose fall-off is undone, and its B-factor; None where the map is too coarse for one."""
+    b_factor = guinier_b_factor(maps.mean, maps.pixel_size, maps.resolution)
+    if b_factor is None:
+        return maps, None
+    return replace(maps, mean=sharpen(maps.mean, maps.pixel_size, b_factor)), b_factor
 
 
 def write_half_maps(folder: Path, maps: HalfMaps) -> None:

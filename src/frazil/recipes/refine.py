@@ -8,7 +8,7 @@ import torch
 from frazil.geometry import Pose, symmetry_rotations
 from frazil.io import fingerprint, read_map, write_particles
 from frazil.methods.refine import HalfImages, Refine, RefineConfig
-from frazil.metrics import HalfMaps, compare_half_maps, on_grid, write_half_maps
+from frazil.metrics import HalfMaps, compare_half_maps, on_grid, sharpened, write_half_maps
 from frazil.recipes.particle_run import OpenParticles, ParticleRun, open_run
 from frazil.report.reconstruction import RunStory, reconstruction_report
 from frazil.report.refine import REFINE_SCALARS
@@ -72,7 +72,7 @@ def _export(method: Refine, data: OpenParticles, folder: RunFolder, options: Ref
     first, second = (half.map.cpu() for half in method.halves)
     box = len(first)
     pixel_size = data.particles.pixel_size(box)
-    maps = compare_half_maps(first, second, pixel_size, method.config.symmetry)
+    maps, b_factor = sharpened(compare_half_maps(first, second, pixel_size, method.config.symmetry))
     write_half_maps(folder.path, maps)
     _write_star(method, data, folder.path / "particles.star")
     rows = torch.arange(min(_SHOWN, len(data.half_sets.halves[0])))
@@ -86,7 +86,8 @@ def _export(method: Refine, data: OpenParticles, folder: RunFolder, options: Ref
         log=folder.path / "log.jsonl",
     )
     page = reconstruction_report(maps, story).write(folder.path / "report.html")
-    print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143)\nreport: {page}")
+    sharpening = "too coarse to be sharpened" if b_factor is None else f"B-factor {b_factor:.0f} square angstrom undone"
+    print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143), {sharpening}\nreport: {page}")
     return maps
 
 
