@@ -22,7 +22,7 @@ def test_the_b_factor_of_a_fall_off_is_found(flat: torch.Tensor, b_factor: float
 def test_sharpening_undoes_the_fall_off_and_changes_no_phase(flat: torch.Tensor) -> None:
     blurred = sharpen(flat, PIXEL_SIZE, -60.0)
     torch.testing.assert_close(sharpen(blurred, PIXEL_SIZE, 60.0), flat, rtol=0, atol=0.02)
-    assert float(fourier_shell_correlation(blurred, flat, PIXEL_SIZE).correlation[:20].min()) > 0.999
+    assert float(fourier_shell_correlation(blurred, flat, PIXEL_SIZE).correlation[:20].min()) > 0.998
 
 
 def test_a_coarse_map_has_no_fall_off_to_go_by(flat: torch.Tensor) -> None:
