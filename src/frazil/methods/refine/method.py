@@ -9,7 +9,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frazil.geometry import asymmetric_unit, grid_spacing_deg, rotation_grid, symmetry_rotations
+from frazil.geometry import (
+    asymmetric_unit,
+    fourier_transform,
+    grid_spacing_deg,
+    inverse_fourier_transform,
+    rotation_grid,
+    shell_index,
+    symmetry_rotations,
+)
 from frazil.inference import COARSE_ORDER, FourierDisc, PoseSearch, search_levels
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.refine.config import RefineConfig
@@ -78,17 +86,22 @@ class Refine(Method):
         """New maps: unfiltered for the FSC, and as far as it lets them be believed for the next search."""
         sums = [half.sums.symmetrised(self._group) for half in found]
         weights = [half.shell_means() for half in sums]
-        # No image was looked at beyond; what interpolation spreads there would be divided by next to nothing.
-        unseen = torch.arange(len(weights[0]), device=weights[0].device) > self.last_shell
         for half, part, weight in zip(self.halves, sums, weights, strict=True):
-            half.map = part.volume((_HARDLY * weight).masked_fill(unseen, torch.inf)) * half.sphere
+            half.map = self._seen(part.volume(_HARDLY * weight) * half.sphere)
         fsc = fourier_shell_correlation(self.halves[0].map, self.halves[1].map, self._pixel_size)
         believed = fsc.correlation.clamp(1e-4, _MOST_SIGNAL)
         for half, part, weight in zip(self.halves, sums, weights, strict=True):
-            prior = (weight * (1 - believed) / believed).masked_fill(unseen, torch.inf)
-            half.volume = part.volume(prior) * half.sphere
+            half.volume = self._seen(part.volume(weight * (1 - believed) / believed) * half.sphere)
         self.resolution = fsc.resolution(0.143)
         self.last_shell = self._shell(self.resolution)
+
+    def _seen(self, volume: Float[Tensor, "box box box"]) -> Float[Tensor, "box box box"]:
+        """Nothing beyond the shell to which images were compared.
+
+        What interpolation and the sphere's edge spread there is the same in both halves, and would look like signal.
+        """
+        shell = shell_index(self._box, 3, device=volume.device)
+        return inverse_fourier_transform(fourier_transform(volume, 3) * (shell <= self.last_shell), self._box, 3)
 
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the half maps at FSC 0.143."""
