@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from frazil.geometry import Pose, symmetry_rotations
@@ -10,6 +11,7 @@ from frazil.io import fingerprint, read_map, write_particles
 from frazil.methods.refine import HalfImages, Refine, RefineConfig
 from frazil.metrics import HalfMaps, compare_half_maps, on_grid, sharpened, write_half_maps
 from frazil.recipes.particle_run import OpenParticles, ParticleRun, open_run
+from frazil.report import poses_figure
 from frazil.report.reconstruction import RunStory, reconstruction_report
 from frazil.report.refine import REFINE_SCALARS
 from frazil.training import FitSettings, RunFolder, fit
@@ -74,7 +76,8 @@ def _export(method: Refine, data: OpenParticles, folder: RunFolder, options: Ref
     pixel_size = data.particles.pixel_size(box)
     maps, b_factor = sharpened(compare_half_maps(first, second, pixel_size, method.config.symmetry))
     write_half_maps(folder.path, maps)
-    _write_star(method, data, folder.path / "particles.star")
+    found = _found(method, data.half_sets.number)
+    _write_star(found, data, folder.path / "particles.star")
     rows = torch.arange(min(_SHOWN, len(data.half_sets.halves[0])))
     story = RunStory(
         title=f"Refinement: {options.particles.name}",
@@ -84,6 +87,7 @@ def _export(method: Refine, data: OpenParticles, folder: RunFolder, options: Ref
         stages={},
         record=folder.record(),
         log=folder.path / "log.jsonl",
+        poses=poses_figure(found["rotation"], found["certainty"]),
     )
     page = reconstruction_report(maps, story).write(folder.path / "report.html")
     sharpening = "too coarse to be sharpened" if b_factor is None else f"B-factor {b_factor:.0f} square angstrom undone"
@@ -91,21 +95,19 @@ def _export(method: Refine, data: OpenParticles, folder: RunFolder, options: Ref
     return maps
 
 
-def _write_star(method: Refine, data: OpenParticles, path: Path) -> None:
+def _found(method: Refine, number: np.ndarray) -> dict[str, torch.Tensor]:
+    """Rotation, shift, score and certainty of all particles in the table's order, which mixes the halves."""
+    order = torch.from_numpy(np.argsort(np.argsort(number, kind="stable")))
+    halves = [half.state_dict() for half in method.halves]
+    names = ("rotation", "shift", "score", "certainty")
+    return {name: torch.cat([half[name].cpu() for half in halves])[order] for name in names}
+
+
+def _write_star(found: dict[str, torch.Tensor], data: OpenParticles, path: Path) -> None:
     """The particles as they came, with the pose that was found of each, and how sure it is."""
-    number = torch.from_numpy(data.half_sets.number)
-
-    def joined(parts: list[torch.Tensor]) -> torch.Tensor:
-        whole = parts[0].new_zeros(len(number), *parts[0].shape[1:])
-        for half, part in enumerate(parts, 1):
-            whole[number == half] = part
-        return whole.cpu()
-
-    halves = method.halves
-    pose = Pose(joined([half.pose.rotation for half in halves]), joined([half.pose.shift for half in halves]))
-    table = data.particles.table.with_half_sets(data.half_sets.number).with_pose(pose)
+    table = data.particles.table.with_half_sets(data.half_sets.number)
     scores = {
-        "rlnLogLikeliContribution": joined([half.score for half in halves]).numpy(),
-        "rlnMaxValueProbDistribution": joined([half.certainty for half in halves]).numpy(),
+        "rlnLogLikeliContribution": found["score"].numpy(),
+        "rlnMaxValueProbDistribution": found["certainty"].numpy(),
     }
-    write_particles(path, table.with_columns(**scores))
+    write_particles(path, table.with_pose(Pose(found["rotation"], found["shift"])).with_columns(**scores))

@@ -8,6 +8,7 @@ from frazil.report.images import comparison_figure
 from frazil.report.isosurface import contour_level, isosurface_figure
 from frazil.report.map_views import map_figure
 from frazil.report.page import Report
+from frazil.report.poses import poses_figure
 from frazil.report.provenance import provenance_figure
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "history_figure",
     "isosurface_figure",
     "map_figure",
+    "poses_figure",
     "provenance_figure",
 ]

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.metrics import HalfMaps
-from frazil.report.figure import Reading
+from frazil.report.figure import Figure, Reading
 from frazil.report.fsc import fsc_figure
 from frazil.report.history import history_figure
 from frazil.report.images import comparison_figure
@@ -46,6 +46,8 @@ class RunStory:
     record: Mapping[str, Any]
     """What `config.json` holds."""
     log: Path
+    poses: Figure | None = None
+    """Where the method finds some."""
 
 
 def reconstruction_report(maps: HalfMaps, story: RunStory) -> Report:
@@ -59,6 +61,9 @@ def reconstruction_report(maps: HalfMaps, story: RunStory) -> Report:
     report.figure(map_figure(maps.mean, maps.pixel_size))
     report.section("Resolution")
     report.figure(fsc_figure(maps.fsc.curves()))
+    if story.poses:
+        report.section("Poses")
+        report.figure(story.poses)
     report.section("Images")
     report.figure(comparison_figure(story.real, story.simulated, maps.pixel_size))
     report.section("Progress")
