@@ -140,7 +140,8 @@ class PoseSearch:
     """Search of one reference, or of a reference for each image: `grid` exhaustively, then its subdivisions.
 
     `grid` is the rotation grid of the first level's spacing, or its asymmetric unit. With `scaled` false the
-    reference's contrast is unknown, and the best one is taken for every image and pose.
+    reference's contrast is unknown, and the best one is taken for every image and pose. Where `slices` are quick but
+    rough, those that are left in the end are weighed by `exact` ones.
     """
 
     def __init__(
@@ -150,8 +151,10 @@ class PoseSearch:
         disc: FourierDisc,
         levels: Sequence[SearchLevel],
         scaled: bool = True,
+        exact: Slices | None = None,
     ) -> None:
         self._slices, self._grid, self._disc, self._scaled = slices, grid.to(disc.frequency), disc, scaled
+        self._exact = exact
         self._levels = [replace(level, shifts=level.shifts.to(disc.frequency)) for level in levels]
         # All images are held against these, so they are sampled once.
         self._coarse = slices(self._grid[None], disc.frequency[disc.up_to(levels[0].last_shell)])
@@ -171,6 +174,13 @@ class PoseSearch:
             points = self._disc.up_to(level.last_shell)
             values = self._slices(rotation, self._disc.frequency[points])
             found = self._compare(evidence, values, rotation, (found.best_shift, level, points))
+        if self._exact:
+            values = self._exact(found.rotation, self._disc.frequency[points])
+            centre = found.shift.mean(1)
+            score = self._scores(
+                evidence.at(points), values, self._disc.frequency[points], (centre, self._levels[-1].shifts)
+            )
+            found = replace(found, score=score)
         weight = found.score.flatten(1).softmax(1).view_as(found.score)
         return PosePosterior(found.rotation, found.shift, weight, found.score.flatten(1).amax(1))
 

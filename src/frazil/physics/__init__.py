@@ -43,6 +43,7 @@ from frazil.physics.projection import (
     sample_slices,
     to_fourier_volume,
 )
+from frazil.physics.spectrum_table import SpectrumTable
 
 __all__ = [
     "CTF",
@@ -60,6 +61,7 @@ __all__ = [
     "PatchNoise",
     "RotationPrior",
     "ShiftPrior",
+    "SpectrumTable",
     "TriangularShifts",
     "UniformRotations",
     "UniformShifts",

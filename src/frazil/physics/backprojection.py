@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from frazil.physics.projection import interpolation_window, sample_spectrum, slice_points
+from frazil.physics.projection import sample_spectrum, separable_window, slice_points
 
 _PADDING = 2
 
@@ -89,7 +89,7 @@ class BackProjection:
         image = torch.fft.fftshift(torch.fft.irfftn(centred, s=(padded,) * 3))
         start = padded // 2 - self.box // 2
         cut = (slice(start, start + self.box),) * 3
-        return image[cut] / interpolation_window(self.box, padded, image)
+        return image[cut] / separable_window(self.box, padded, image)
 
 
 def _frequencies(sums: Tensor) -> Float[Tensor, "padded padded half 3"]:

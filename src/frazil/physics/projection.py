@@ -29,10 +29,10 @@ class FourierVolume:
         return FourierVolume(self.values.detach(), self.box)
 
 
-def interpolation_window(box: int, padded: int, like: Tensor) -> Tensor:
-    """What linear interpolation between Fourier samples multiplies the volume by: sinc^2 on each axis."""
+def separable_window(box: int, padded: int, like: Tensor, power: int = 2) -> Float[Tensor, "box box box"]:
+    """What sampling a padded spectrum multiplies the volume by: sinc on each axis, squared for linear interpolation."""
     position = torch.arange(box, device=like.device, dtype=like.dtype) - box // 2
-    window = torch.sinc(position / padded) ** 2
+    window = torch.sinc(position / padded) ** power
     return window[:, None, None] * window[:, None] * window
 
 
@@ -44,7 +44,7 @@ def to_fourier_volume(volume: Float[Tensor, "box box box"], padding: int = 2) ->
     box = volume.shape[-1]
     padded = padding * box
     before = padded // 2 - box // 2
-    flat = volume / interpolation_window(box, padded, volume)
+    flat = volume / separable_window(box, padded, volume)
     spectrum = torch.fft.rfftn(torch.fft.ifftshift(pad(flat, (before, padded - box - before) * 3)))
     centred = torch.fft.fftshift(spectrum, dim=(0, 1))
     return FourierVolume(torch.view_as_real(centred).permute(3, 0, 1, 2), box)

@@ -52,8 +52,8 @@ def run(options: CryoGANRun) -> int:
     data = open_run(options)
     particles, half_sets = data.particles, data.half_sets
     near = _neighbours(particles) if options.neighbours == "picks" else None
-    usual = _resolve(options, particles, near is not None)
-    config = usual if options.preset == "paper" or "steps" in _set(options) else usual.for_images(len(particles) // 2)
+    usual = _usual(options, particles, near is not None)
+    config = _for_images(usual, options, particles)
     settings = FitSettings(
         steps=sum(config.steps),
         seed=options.seed,
@@ -99,7 +99,13 @@ def _set(options: CryoGANRun) -> dict[str, Any]:
     return {name: value for name, value in values if name in options.given or value != default[name]}
 
 
-def _resolve(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANConfig:
+def _for_images(usual: CryoGANConfig, options: CryoGANRun, particles: Particles) -> CryoGANConfig:
+    """The recipe, in fewer steps for few images unless the user or the preset says how many."""
+    fixed = options.preset == "paper" or "steps" in _set(options)
+    return usual if fixed else usual.for_images(len(particles) // 2)
+
+
+def _usual(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANConfig:
     """The preset, with what the user set, and no stage finer than the images or the box asked for."""
     box = min(options.box, particles.box)
     preset = CryoGANConfig() if options.preset == "default" else published_recipe(box, len(particles) // 2)

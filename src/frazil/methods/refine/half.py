@@ -73,11 +73,11 @@ class HalfRefinement:
         self._power: Tensor | None = None
 
     def expect(
-        self, make_search: Callable[[FourierVolume], PoseSearch], disc: FourierDisc, rows: Int[Tensor, " rows"]
+        self, make_search: Callable[[Tensor, FourierVolume], PoseSearch], disc: FourierDisc, rows: Int[Tensor, " rows"]
     ) -> Expectation:
         """Poses of some images against the map as it is, and the sums that the next map is made of."""
         spectrum = to_fourier_volume(self.volume)
-        search = make_search(spectrum)
+        search = make_search(self.volume, spectrum)
         sums = BackProjection.empty(self.data.box, like=self.volume)
         pose, nothing = _no_poses(self.data.count, self.volume), torch.zeros_like
         found = Expectation(sums, nothing(self.noise), pose.map(nothing), nothing(self.score), nothing(self.certainty))

@@ -23,7 +23,7 @@ from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.refine.config import RefineConfig
 from frazil.methods.refine.half import Expectation, HalfImages, HalfRefinement
 from frazil.metrics import fourier_shell_correlation
-from frazil.physics import FourierVolume, low_pass, sample_slices
+from frazil.physics import FourierVolume, SpectrumTable, low_pass, sample_slices
 
 _AHEAD = 1.25  # times the resolution that the halves agree on, to where images are compared next
 _HARDLY = 1e-3  # of a shell's mean weight: what keeps an unfiltered map finite where no image looked
@@ -65,8 +65,9 @@ class Refine(Method):
         disc = FourierDisc.of(self.last_shell, like=self.halves[0].volume)
         levels = search_levels(self._box, self.last_shell, self._radius, self._max_shift, self.config.keep)
 
-        def make_search(spectrum: FourierVolume) -> PoseSearch:
-            return PoseSearch(partial(sample_slices, spectrum), self._grid, disc, levels, scaled=context.step > 0)
+        def make_search(volume: Tensor, spectrum: FourierVolume) -> PoseSearch:
+            quick, exact = SpectrumTable.of(volume).slices, partial(sample_slices, spectrum)
+            return PoseSearch(quick, self._grid, disc, levels, context.step > 0, exact)
 
         def expect(half: HalfRefinement) -> Expectation:
             own = torch.arange(context.rank, half.data.count, context.world_size, device=context.device)
