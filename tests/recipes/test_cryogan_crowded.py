@@ -65,14 +65,15 @@ def test_few_particles_get_fewer_steps_and_a_larger_box_a_stage_of_its_own(
     simulate_particles(SimulateParticles("pseudo-protein", out=tmp_path, box=80, pixel_size=2.4, count=20))
     particles = open_particles(tmp_path / "particles.star", "light")
     options = recipe.CryoGANRun(tmp_path / "particles.star", out=tmp_path / "run")
-    few = recipe._for_images(recipe._usual(options, particles, False), options, particles)
+    usual = recipe._usual(options, particles, False)
+    few = recipe._for_images(usual, options, particles)
     assert (few.boxes, few.steps) == ((32,), (200,))
     told = replace(options, box=80, learning=recipe.CryoGANConfig(steps=(9, 8, 7)))
-    config = recipe._for_images(recipe._usual(told, particles, False), told, particles)
-    assert (config.boxes, config.steps) == ((32, 48, 64, 80), (9, 8, 7, 7))
+    as_told = recipe._usual(told, particles, False)
+    assert recipe._for_images(as_told, told, particles) == as_told
+    assert (as_told.boxes, as_told.steps) == ((32, 48, 64, 80), (9, 8, 7, 7))
     capsys.readouterr()
-    recipe._say_what_was_chosen(told, config, particles)
-    recipe._say_what_was_chosen(replace(options, box=40), recipe.CryoGANConfig().up_to(40), particles)
+    recipe._say_if_shorter(as_told, as_told, particles)
     assert capsys.readouterr().out == ""
-    recipe._say_what_was_chosen(options, few, particles)
+    recipe._say_if_shorter(few, usual, particles)
     assert capsys.readouterr().out == "20 particles: 200 at 32 px are steps enough, unless --steps says otherwise\n"

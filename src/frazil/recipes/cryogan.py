@@ -69,9 +69,7 @@ def run(options: CryoGANRun) -> int:
     folder = RunFolder.open(options.out, asdict(replace(options, learning=config, given=())), inputs)
     if folder.is_main:
         data.say_what_was_chosen()
-        if config != usual:
-            stages = ", ".join(f"{stage.steps} at {stage.box} px" for stage in config.stages)
-            print(f"{len(particles)} particles: {stages} are steps enough, unless --steps says otherwise")
+        _say_if_shorter(config, usual, particles)
         if near is not None and (assumed := assumed_pixel_size(particles.table)):
             print(assumed)
     finished = fit(method, _batches(half_sets, config), settings, folder)
@@ -103,6 +101,12 @@ def _for_images(usual: CryoGANConfig, options: CryoGANRun, particles: Particles)
     """The recipe, in fewer steps for few images unless the user or the preset says how many."""
     fixed = options.preset == "paper" or "steps" in _set(options)
     return usual if fixed else usual.for_images(len(particles) // 2)
+
+
+def _say_if_shorter(config: CryoGANConfig, usual: CryoGANConfig, particles: Particles) -> None:
+    if config != usual:
+        stages = ", ".join(f"{stage.steps} at {stage.box} px" for stage in config.stages)
+        print(f"{len(particles)} particles: {stages} are steps enough, unless --steps says otherwise")
 
 
 def _usual(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANConfig:
