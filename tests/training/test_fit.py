@@ -1,6 +1,7 @@
 """The loop keeps its promises: resuming, stopping, refusing what is not finite."""
 
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -24,8 +25,11 @@ def kill_at(trainer: Any, step: int, *signals: int) -> Any:
     def batches(context: Any) -> torch.Tensor:
         if context.step == step:
             for number in signals:
-                # To this thread: a second signal would fold into a first one not yet received.
+                handler = signal.getsignal(number)
                 signal.raise_signal(number)
+                # Until it is received, lest a second one fold into it: the first changes the handler, that one raises.
+                while signal.getsignal(number) is handler:
+                    time.sleep(1e-3)
         return original(context)
 
     return batches
