@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from frazil.geometry import (
+    asymmetric_unit,
     fourier_crop,
     random_rotations,
     rotation_angle,
@@ -25,7 +26,6 @@ from frazil.metrics import (
     refine_alignment,
     rotation_distance,
 )
-from frazil.metrics.alignment import _asymmetric_unit
 
 Blobs = Callable[..., Tensor]
 Specimen = Callable[[int], tuple[Tensor, Tensor]]
@@ -140,7 +140,7 @@ def test_a_symmetric_map_is_found_modulo_its_group(blobs: Blobs, symmetry: str, 
 @pytest.mark.parametrize("symmetry", ["C1", "C7", "D3", "T", "O", "I2"])
 def test_the_rotations_searched_stand_for_all_of_them(symmetry: str) -> None:
     group, grid = symmetry_rotations(symmetry), rotation_grid(2)
-    kept = _asymmetric_unit(grid, group)
+    kept = asymmetric_unit(grid, group)
     wanted = random_rotations(200, torch.Generator().manual_seed(0))
     trace = torch.einsum("gij,njk,mik->gnm", group, wanted, kept)
     nearest = torch.rad2deg(torch.acos(((trace.amax((0, 2)) - 1) / 2).clamp(-1, 1)))
