@@ -84,3 +84,8 @@ def test_long_logs_are_averaged_over_neighbouring_rows() -> None:
     assert len(curve["x"]) <= LARGEST_COUNT
     assert np.std(curve["y"]) < 0.3
     assert np.mean(curve["y"]) == pytest.approx(5, abs=0.1)
+
+
+def test_seconds_are_rounded_before_they_are_minutes() -> None:
+    rows = [{"step": 5, "elapsed": 179.7, "critic_distance": 1.0, "resolution": 8.0}]
+    assert "5 steps in 3 min 0 s." in history_figure({"": rows}, PANELS).body

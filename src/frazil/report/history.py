@@ -96,9 +96,9 @@ def _broken(tables: Mapping[str, Sequence[Row]], keys: Sequence[str]) -> list[st
 
 
 def _summary(name: str, rows: Sequence[Row]) -> str:
-    seconds = float(rows[-1].get("elapsed", 0))
-    hours, minutes = int(seconds // 3600), int(seconds % 3600 // 60)
-    spent = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60:.0f} s"
+    seconds = round(rows[-1].get("elapsed", 0))
+    hours, minutes = seconds // 3600, seconds % 3600 // 60
+    spent = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
     return f"{name}{': ' if name else ''}{int(rows[-1]['step']):,} steps in {spent}."
 
 
