@@ -157,7 +157,7 @@ class PoseSearch:
         self._exact = exact
         self._levels = [replace(level, shifts=level.shifts.to(disc.frequency)) for level in levels]
         # All images are held against these, so they are sampled once.
-        self._coarse = slices(self._grid[None], disc.frequency[disc.up_to(levels[0].last_shell)])
+        self._coarse = slices(self._grid[None], self._frequency(levels[0]))
 
     def at_once(self) -> int:
         """Images whose scores at the coarse grid fit into a cache or two."""
@@ -165,38 +165,36 @@ class PoseSearch:
 
     def __call__(self, evidence: Evidence) -> PosePosterior:
         """Posterior over the poses of some images, all poses being equally likely at first."""
-        points = self._disc.up_to(self._levels[0].last_shell)
+        first, last = self._levels[0], self._levels[-1]
         every = self._grid.expand(len(evidence), -1, 3, 3)
-        centre = self._grid.new_zeros(len(evidence), 2)
-        found = self._compare(evidence, self._coarse, every, (centre, self._levels[0], points))
+        found = self._compare(evidence, self._coarse, every, (self._grid.new_zeros(len(evidence), 2), first))
         for before, level in pairwise(self._levels):
             rotation = subdivide_rotations(found.rotation, before.spacing_deg)
-            points = self._disc.up_to(level.last_shell)
-            values = self._slices(rotation, self._disc.frequency[points])
-            found = self._compare(evidence, values, rotation, (found.best_shift, level, points))
+            values = self._slices(rotation, self._frequency(level))
+            found = self._compare(evidence, values, rotation, (found.best_shift, level))
         if self._exact:
-            values = self._exact(found.rotation, self._disc.frequency[points])
-            centre = found.shift.mean(1)
-            score = self._scores(
-                evidence.at(points), values, self._disc.frequency[points], (centre, self._levels[-1].shifts)
-            )
-            found = replace(found, score=score)
+            values = self._exact(found.rotation, self._frequency(last))
+            found = self._compare(evidence, values, found.rotation, (found.centre, last))
         weight = found.score.flatten(1).softmax(1).view_as(found.score)
         return PosePosterior(found.rotation, found.shift, weight, found.score.flatten(1).amax(1))
+
+    def _frequency(self, level: SearchLevel) -> Float[Tensor, "points xy"]:
+        return self._disc.frequency[self._disc.up_to(level.last_shell)]
 
     def _compare(
         self,
         evidence: Evidence,
         values: Complex[Tensor, "rows n points"],
         rotation: Float[Tensor, "batch n 3 3"],
-        where: tuple[Float[Tensor, "batch xy"], SearchLevel, Bool[Tensor, " all"]],
+        where: tuple[Float[Tensor, "batch xy"], SearchLevel],
     ) -> "_Found":
-        """The rotations of a level that go on, at the level's shifts around a centre."""
-        centre, level, points = where
-        score = self._scores(evidence.at(points), values, self._disc.frequency[points], (centre, level.shifts))
+        """The rotations that go on from a level, whose shifts count from a centre."""
+        centre, level = where
+        evidence = evidence.at(self._disc.up_to(level.last_shell))
+        score = self._scores(evidence, values, self._frequency(level), (centre, level.shifts))
         at = score.amax(-1).topk(min(level.keep, score.shape[1]), dim=1).indices
         row = torch.arange(len(at), device=at.device)[:, None]
-        return _Found(rotation[row, at], score[row, at], centre[:, None] + level.shifts)
+        return _Found(rotation[row, at], score[row, at], centre, level.shifts)
 
     def _scores(
         self,
@@ -231,11 +229,16 @@ class _Found:
     rotation: Float[Tensor, "batch n 3 3"]
     """The best first."""
     score: Float[Tensor, "batch n shifts"]
-    shift: Float[Tensor, "batch shifts xy"]
+    centre: Float[Tensor, "batch xy"]
+    offsets: Float[Tensor, "shifts xy"]
+
+    @property
+    def shift(self) -> Float[Tensor, "batch shifts xy"]:
+        return self.centre[:, None] + self.offsets
 
     @property
     def best_shift(self) -> Float[Tensor, "batch xy"]:
-        return self.shift[torch.arange(len(self.shift)), self.score[:, 0].argmax(-1)]
+        return self.centre + self.offsets[self.score[:, 0].argmax(-1)]
 
 
 def phases(
