@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +19,14 @@ def assert_same(one: Any, other: Any) -> None:
     torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
+@pytest.fixture(autouse=True)
+def python_hears_ctrl_c() -> Iterator[None]:
+    """Also where the tests run in the background of a shell, which lets its jobs ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def kill_at(trainer: Any, step: int, *signals: int) -> Any:
     """Batches during one of which this process is sent signals."""
     original = trainer.fit.__defaults__[1]
@@ -28,7 +37,8 @@ def kill_at(trainer: Any, step: int, *signals: int) -> Any:
                 handler = signal.getsignal(number)
                 signal.raise_signal(number)
                 # Until it is received, lest a second one fold into it: the first changes the handler, that one raises.
-                while signal.getsignal(number) is handler:
+                deadline = time.monotonic() + 10
+                while signal.getsignal(number) is handler and time.monotonic() < deadline:
                     time.sleep(1e-3)
         return original(context)
 
