@@ -10,9 +10,12 @@ from tests.methods.refine import tiny
 
 
 def case() -> Case:
-    """Two iterations: the first does not know the map's contrast."""
+    """Two iterations: the first does not know the map's contrast.
+
+    With exact slices: which sample of a table is nearest hangs on the last bit, which differs from rank to rank.
+    """
     rounding = 1e-5  # an FSC is a curve in single precision
-    return Case(tiny.refine, lambda context: None, 2, learnt, False, False, rounding)
+    return Case(lambda: tiny.refine(quick=False), lambda context: None, 2, learnt, False, False, rounding)
 
 
 def learnt(method: Method) -> dict[str, Tensor]:

@@ -15,6 +15,8 @@ class RefineConfig:
     """Detail in angstrom to which the starting map is believed; the halves share nothing finer."""
     keep: tuple[int, ...] = (8, 4)
     """Rotations of an image that are followed up after the exhaustive search and after each subdivision."""
+    quick: bool = True
+    """Choose among candidates by the nearest sample of a finely sampled spectrum, and weigh only the best exactly."""
 
     def __post_init__(self) -> None:
         for name in ("iterations", "start_resolution"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -66,8 +67,10 @@ class Refine(Method):
         levels = search_levels(self._box, self.last_shell, self._radius, self._max_shift, self.config.keep)
 
         def make_search(volume: Tensor, spectrum: FourierVolume) -> PoseSearch:
-            quick, exact = SpectrumTable.of(volume).slices, partial(sample_slices, spectrum)
-            return PoseSearch(quick, self._grid, disc, levels, context.step > 0, exact)
+            exact, scaled = partial(sample_slices, spectrum), context.step > 0
+            if not self.config.quick:
+                return PoseSearch(exact, self._grid, disc, levels, scaled)
+            return PoseSearch(SpectrumTable.of(volume).slices, self._grid, disc, levels, scaled, exact)
 
         def expect(half: HalfRefinement) -> Expectation:
             own = torch.arange(context.rank, half.data.count, context.world_size, device=context.device)
@@ -90,6 +93,9 @@ class Refine(Method):
         for half, part, weight in zip(self.halves, sums, weights, strict=True):
             half.map = self._seen(part.volume(_HARDLY * weight) * half.sphere)
         fsc = fourier_shell_correlation(self.halves[0].map, self.halves[1].map, self._pixel_size)
+        # Beyond the last shell there is only rounding, which correlates as it likes.
+        seen = torch.arange(len(fsc.correlation), device=fsc.correlation.device) <= self.last_shell
+        fsc = replace(fsc, correlation=torch.where(seen, fsc.correlation, 0.0))
         believed = fsc.correlation.clamp(1e-4, _MOST_SIGNAL)
         for half, part, weight in zip(self.halves, sums, weights, strict=True):
             half.volume = self._seen(part.volume(weight * (1 - believed) / believed) * half.sphere)
