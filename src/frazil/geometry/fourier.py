@@ -101,10 +101,16 @@ def fourier_crop(image: Float[Tensor, "..."], box: int, ndim: int = 2) -> Float[
     return inverse_fourier_transform(cropped, box, ndim) * (box / old) ** ndim
 
 
+def phase_ramp(
+    shift_pixels: Float[Tensor, "*batch ndim"], frequency: Float[Tensor, "points ndim"]
+) -> Complex[Tensor, "*batch points"]:
+    """What moves an image by x, y (, z) pixels, at some frequencies in cycles per pixel (Fourier shift theorem)."""
+    # Not a matrix product: autocast and TF32 would round the phase.
+    turns = (frequency * shift_pixels[..., None, :]).sum(-1)
+    return torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
+
+
 def shift_phase(shift_pixels: Float[Tensor, "*batch ndim"], box: int, ndim: int = 2) -> Complex[Tensor, "..."]:
-    """Phase ramp that moves an image by x, y (, z) pixels (Fourier shift theorem)."""
+    """Phase ramp that moves an image by x, y (, z) pixels, over a whole half spectrum."""
     frequency = frequency_grid(box, 1.0, ndim, device=shift_pixels.device, dtype=shift_pixels.dtype)
-    flat = shift_pixels.reshape(-1, *[1] * ndim, ndim)
-    turns = (frequency * flat).sum(-1)  # not a matrix product: autocast and TF32 would round the phase
-    phase = torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
-    return phase.reshape(*shift_pixels.shape[:-1], *phase.shape[1:])
+    return phase_ramp(shift_pixels, frequency.flatten(0, -2)).unflatten(-1, frequency.shape[:-1])

@@ -7,7 +7,6 @@ from frazil.inference.pose_search import (
     PosePosterior,
     PoseSearch,
     SearchLevel,
-    phases,
     search_levels,
 )
 
@@ -18,6 +17,5 @@ __all__ = [
     "PosePosterior",
     "PoseSearch",
     "SearchLevel",
-    "phases",
     "search_levels",
 ]

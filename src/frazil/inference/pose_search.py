@@ -20,6 +20,7 @@ from frazil.geometry import (
     frequency_grid,
     grid_spacing_deg,
     hermitian_weight,
+    phase_ramp,
     shell_index,
     subdivide_rotations,
 )
@@ -156,8 +157,12 @@ class PoseSearch:
         self._slices, self._grid, self._disc, self._scaled = slices, grid.to(disc.frequency), disc, scaled
         self._exact = exact
         self._levels = [replace(level, shifts=level.shifts.to(disc.frequency)) for level in levels]
-        # All images are held against these, so they are sampled once.
+        # All images are held against these, so they are sampled, and made ready for a product, once.
         self._coarse = slices(self._grid[None], self._frequency(levels[0]))
+        self._shared = len(self._coarse) == 1
+        if self._shared:
+            self._coarse_factor = _as_real(self._coarse[0].conj()).T
+            self._coarse_power = self._coarse[0].abs().square().T
 
     def at_once(self) -> int:
         """Images whose scores at the coarse grid fit into a cache or two."""
@@ -208,15 +213,15 @@ class PoseSearch:
         Re <y, C S P x> - |C P x|^2 / 2 over the noise's power: all that depends on the pose.
         """
         centre, offsets = places
-        matched = evidence.matched.conj() * phases(centre, frequency)
-        offset = phases(offsets, frequency)
-        if len(values) == 1:  # one product of matrices for all images, shifts and rotations
+        matched = evidence.matched.conj() * phase_ramp(centre, frequency)
+        offset = phase_ramp(offsets, frequency)
+        if values is self._coarse and self._shared:  # one product of matrices for all images, shifts and rotations
             moved = (matched[:, None] * offset).flatten(0, 1)
-            cross = _real_product(moved, values[0]).unflatten(0, (len(matched), -1)).transpose(1, 2)
-            size = evidence.power @ values[0].abs().square().T
+            cross = (_as_real(moved) @ self._coarse_factor).unflatten(0, (len(matched), -1)).transpose(1, 2)
+            size = evidence.power @ self._coarse_power
         else:
-            product = values * matched[:, None]
-            cross = _real_product(product.flatten(0, 1), offset).unflatten(0, (len(matched), -1))
+            product = (values * matched[:, None]).flatten(0, 1)
+            cross = (_as_real(product) @ _as_real(offset.conj()).T).unflatten(0, (len(matched), -1))
             size = (values.abs().square() @ evidence.power[..., None])[..., 0]
         size = size[..., None] / 2
         return cross - size if self._scaled else cross.clamp(min=0).square() / (4 * size.clamp(min=1e-20))
@@ -241,14 +246,6 @@ class _Found:
         return self.centre + self.offsets[self.score[:, 0].argmax(-1)]
 
 
-def phases(
-    shift: Float[Tensor, "*batch xy"], frequency: Float[Tensor, "points xy"]
-) -> Complex[Tensor, "*batch points"]:
-    """What moves an image by x, y pixels."""
-    turns = (shift[..., None, :] * frequency).sum(-1)
-    return torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)
-
-
-def _real_product(left: Complex[Tensor, "rows points"], right: Complex[Tensor, "columns points"]) -> Tensor:
-    """Re(left right^T), as one real product."""
-    return torch.view_as_real(left).flatten(1) @ torch.view_as_real(right.conj().resolve_conj()).flatten(1).T
+def _as_real(values: Complex[Tensor, "rows points"]) -> Float[Tensor, "rows parts"]:
+    """Real and imaginary parts in turns: Re(a b^T) is the product of those of a and of b's conjugate."""
+    return torch.view_as_real(values.resolve_conj()).flatten(1)

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from frazil.geometry import Pose, fourier_transform, frequency_grid, shell_average, soft_sphere
-from frazil.inference import Evidence, FourierDisc, PosePosterior, PoseSearch, phases
+from frazil.geometry import Pose, fourier_transform, frequency_grid, phase_ramp, shell_average, soft_sphere
+from frazil.inference import Evidence, FourierDisc, PosePosterior, PoseSearch
 from frazil.physics import (
     CTF,
     BackProjection,
@@ -164,7 +164,7 @@ class _Pairs:
 def _pairs(posterior: PosePosterior, frequency: Float[Tensor, "points xy"]) -> _Pairs:
     by_rotation = posterior.weight.sum(-1)
     image, place = torch.nonzero(by_rotation > _LEAST_WEIGHT, as_tuple=True)
-    back = phases(-posterior.shift, frequency)
+    back = phase_ramp(-posterior.shift, frequency)
     moved = (posterior.weight[image, place][:, None].to(back.dtype) @ back[image])[:, 0]
     return _Pairs(image, posterior.rotation[image, place], by_rotation[image, place], moved)
 
