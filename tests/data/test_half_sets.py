@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from frazil.data import HalfSets, Particles
 
@@ -59,34 +58,12 @@ def test_a_halfs_images_are_those_of_its_own_particles(particles: Callable[..., 
         assert torch.equal(sets.images(half, rows, box), sets.halves[half].images(rows, box))
 
 
-def drawn(sets: HalfSets, half: int, share: slice, seed: int = 3) -> Tensor:
-    return sets.draw(half, 8, 8, torch.Generator().manual_seed(seed), share)
-
-
-def test_the_shares_of_the_ranks_are_rows_of_one_joined_batch(particles: Callable[..., Particles]) -> None:
-    sets = HalfSets(particles(), seed=1)
-    whole = drawn(sets, 0, slice(0, 8))
-    assert torch.equal(torch.cat([drawn(sets, 0, slice(0, 4)), drawn(sets, 0, slice(4, 8))]), whole)
-    assert torch.equal(drawn(sets, 0, slice(0, 8)), whole)
-    assert not torch.equal(drawn(sets, 0, slice(0, 8), seed=4), whole)
-
-
-def test_a_batch_is_of_its_own_half_and_in_time_of_all_of_it(particles: Callable[..., Particles]) -> None:
-    sets = HalfSets(particles(), seed=1)
-    for half in (0, 1):
-        own = sets.halves[half].load(8)
-        batch = sets.draw(half, 400, 8, torch.Generator().manual_seed(0), slice(0, 400))
-        place = (batch[:, None] == own).all(-1).all(-1)
-        assert place.any(dim=1).all()
-        assert place.any(dim=0).all()
-
-
 @pytest.mark.parametrize("place", [0, 20])
-def test_a_bad_image_is_found_when_the_first_batch_is_drawn(
+def test_a_bad_image_is_found_when_the_first_images_are_read(
     particles: Callable[..., Particles], spoil: Callable[[int], None], place: int
 ) -> None:
     """Wherever it is among the images, not in the hour in which it happens to be drawn."""
     sets = HalfSets(particles(), seed=1)
     spoil(place)
     with pytest.raises(ValueError, match=rf"particles.star: image {place + 1}@stack.mrcs is constant"):
-        drawn(sets, 0, slice(0, 1))
+        sets.images(0, torch.tensor([0]), 8)

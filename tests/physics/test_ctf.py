@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from frazil.geometry import frequency_grid
+from frazil.geometry import fourier_transform, frequency_grid, inverse_fourier_transform
 from frazil.physics import (
     CTF,
     b_factor_envelope,
@@ -14,6 +14,7 @@ from frazil.physics import (
     electron_wavelength,
     evaluate_ctf,
     make_ctf,
+    phase_flip,
 )
 
 # defocus U, V (angstrom), angle (degrees), kV, Cs (mm), amplitude contrast, phase shift (degrees), B (angstrom^2)
@@ -172,3 +173,24 @@ def test_the_ctf_agrees_with_torch_ctf(name: str) -> None:
     )
     ours = evaluate_ctf(lens_of(LENSES[name]), frequency_grid(32, pixel_size))[0]
     torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("box", [32, 33])
+def test_flipping_phases_turns_a_ctf_into_its_magnitude(box: int) -> None:
+    """What the lens made of a point, flipped, is what a lens with |CTF| would have made of it."""
+    lens, generator = make_ctf(defocus_u=torch.tensor([9_000.0, 24_000.0])), torch.Generator().manual_seed(0)
+    specimen = torch.randn(2, box, box, generator=generator)
+    transfer = evaluate_ctf(lens, frequency_grid(box, 3.0))
+    assert (transfer < 0).any(dim=-1).any(dim=-1).all()
+
+    def through(values: torch.Tensor) -> torch.Tensor:
+        return inverse_fourier_transform(fourier_transform(specimen) * values, box)
+
+    flipped = phase_flip(through(transfer), lens, 3.0)
+    torch.testing.assert_close(flipped, through(transfer.abs()), rtol=0, atol=1e-5)
+    assert float(flipped.square().sum()) == pytest.approx(float(through(transfer).square().sum()), rel=1e-5)
+
+
+def test_without_a_lens_no_phase_is_flipped() -> None:
+    image = torch.randn(1, 8, 8)
+    assert phase_flip(image, None, 3.0) is image

@@ -223,9 +223,10 @@ def test_the_paper_preset_is_the_published_recipe_at_the_box_asked_for(
     assert cryogan(data, *options, *AT_ONCE)[0] == 0
     used = config(tmp_path / "run")["learning"]
     published = recipe.published_recipe(16, 150)
-    for name in ("penalty", "penalty_weight", "volume_rate", "critic_rate", "augmentation", "negativity", "smoothing"):
+    for name in ("penalty", "penalty_weight", "volume_rate", "critic_rate", "negativity", "smoothing"):
         assert used[name] == getattr(published, name)
     assert used["penalty"] == "per-pixel"
+    assert used["views"] == []
     assert used["steps"] == [2]
     assert read_map(tmp_path / "run" / "half1.mrc").pixel_size == pytest.approx(12.0)
 
@@ -235,7 +236,7 @@ def test_an_option_on_the_command_line_overrides_the_preset_also_where_it_equals
 ) -> None:
     assert cryogan(data, "--preset", "paper", "--penalty_weight", "4", "--penalty=vector", *AT_ONCE)[0] == 0
     used = config(tmp_path / "run")["learning"]
-    assert [used[name] for name in ("penalty_weight", "penalty", "augmentation")] == [4.0, "vector", "none"]
+    assert [used[name] for name in ("penalty_weight", "penalty", "views")] == [4.0, "vector", []]
 
 
 @pytest.mark.slow

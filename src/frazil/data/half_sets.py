@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.data.kept_images import KeptImages, draw_rows
+from frazil.data.kept_images import KeptImages
 from frazil.data.particles import Particles
 
 
@@ -27,9 +27,3 @@ class HalfSets:
     def images(self, half: int, rows: Tensor, box: int) -> Float[Tensor, "batch box box"]:
         """Images of one half (0 or 1) at a box."""
         return self._kept.images(self._rows[half][rows], box)
-
-    def draw(
-        self, half: int, count: int, box: int, generator: torch.Generator, share: slice
-    ) -> Float[Tensor, "batch box box"]:
-        """Images drawn with replacement: the rows `share` of a joined batch of `count`."""
-        return self.images(half, draw_rows(len(self.halves[half]), count, generator, share), box)

@@ -1,7 +1,7 @@
 """The beam's path: projection, lens, noise, and how their conditions are distributed."""
 
 from frazil.physics.backprojection import BackProjection
-from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf, make_ctf
+from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf, make_ctf, phase_flip
 from frazil.physics.envelope import b_factor_envelope, b_factor_of_nyquist_value
 from frazil.physics.image_formation import form_images, noise_std_for_snr, signal_to_noise_db
 from frazil.physics.noise import (
@@ -79,6 +79,7 @@ __all__ = [
     "low_pass",
     "make_ctf",
     "noise_std_for_snr",
+    "phase_flip",
     "potential_from_atoms",
     "project",
     "project_in_real_space",

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.geometry import Batched
+from frazil.geometry import Batched, fourier_transform, frequency_grid, inverse_fourier_transform
 from frazil.physics.envelope import b_factor_envelope
 
 
@@ -84,3 +84,18 @@ def evaluate_ctf(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor,
     chi = chi - torch.pi / 2 * cs * wavelength**3 * square**2
     phase = torch.asin(column(ctf.amplitude_contrast)) + torch.deg2rad(column(ctf.phase_shift_deg))
     return (torch.sin(chi + phase) * b_factor_envelope(column(ctf.b_factor), square)).to(frequency.dtype)
+
+
+def phase_flip(
+    images: Float[Tensor, "batch box box"], ctf: CTF | None, pixel_size: float
+) -> Float[Tensor, "batch box box"]:
+    """Images with the coefficients that the lens reversed turned back: multiplied by the sign of the CTF.
+
+    Noise keeps its power, and nothing is lost. No lens (None), no change. `pixel_size` in angstrom.
+    """
+    if ctf is None:
+        return images
+    box = images.shape[-1]
+    transfer = evaluate_ctf(ctf, frequency_grid(box, pixel_size, device=images.device, dtype=images.dtype))
+    spectrum = fourier_transform(images)
+    return inverse_fourier_transform(torch.where(transfer < 0, -spectrum, spectrum), box)

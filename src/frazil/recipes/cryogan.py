@@ -8,11 +8,11 @@ from typing import Any, Literal
 import torch
 import tyro
 
-from frazil.data import HalfSets, Particles, assumed_pixel_size, neighbour_offsets, surrounding_noise
+from frazil.data import HalfSets, Particles, assumed_pixel_size, draw_rows, neighbour_offsets, surrounding_noise
 from frazil.geometry import symmetry_rotations
 from frazil.io import write_particles
 from frazil.methods import StepContext
-from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, published_recipe
+from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfReconstruction, published_recipe
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import TriangularShifts, UniformRotations
 from frazil.recipes import refine
@@ -72,7 +72,7 @@ def run(options: CryoGANRun) -> int:
         _say_if_shorter(config, usual, particles)
         if near is not None and (assumed := assumed_pixel_size(particles.table)):
             print(assumed)
-    finished = fit(method, _batches(half_sets, config), settings, folder)
+    finished = fit(method, _batches(half_sets, method), settings, folder)
     if folder.is_main:
         _export(method, half_sets, folder, options)
         if not finished:
@@ -152,22 +152,29 @@ def _half_conditions(
     )
 
 
-def _batches(half_sets: HalfSets, config: CryoGANConfig):
+def _batches(half_sets: HalfSets, method: CryoGAN):
     """Real images of a step for both halves: (critic steps, share, box, box) each."""
 
     def draw(context: StepContext) -> list[torch.Tensor]:
-        stage = config.stage(context.step)
+        stage = method.config.stage(context.step)
         share = context.share(stage.batch_size)
         batches = []
-        for half in range(2):
+        for half, particles in enumerate(half_sets.halves):
             generator = context.generator("images", half, device="cpu")
-            drawn = [
-                half_sets.draw(half, stage.batch_size, stage.box, generator, share) for _ in range(config.critic_steps)
+            rows = [
+                draw_rows(len(particles), stage.batch_size, generator, share) for _ in range(method.config.critic_steps)
             ]
-            batches.append(torch.stack(drawn).to(context.device))
+            shown = [_shown(half_sets.images(half, part, stage.box), part, method.halves[half]) for part in rows]
+            batches.append(torch.stack(shown))
         return batches
 
     return draw
+
+
+def _shown(images: torch.Tensor, rows: torch.Tensor, half: HalfReconstruction) -> torch.Tensor:
+    """Images of some rows of a half, on its device, as the recipe wants them."""
+    ctf = half.conditions.ctf
+    return half.flip_phases(images.to(half.device), None if ctf is None else ctf[rows.to(half.device)])
 
 
 def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: CryoGANRun) -> HalfMaps:
@@ -181,7 +188,7 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
     story = RunStory(
         title=f"CryoGAN: {options.particles.name}",
         scalars=CRYOGAN_SCALARS,
-        real=half_sets.halves[0].images(rows, len(first)),
+        real=_shown(half_sets.images(0, rows, len(first)), rows, method.halves[0]).cpu(),
         simulated=method.examples(_SHOWN, options.seed),
         stages={f"{stage.box} px": stage.start for stage in method.config.stages},
         record=folder.record(),

@@ -133,7 +133,7 @@ def test_the_published_recipe_has_the_published_numbers() -> None:
     assert (recipe.penalty, recipe.penalty_weight) == ("per-pixel", 1.0)
     assert recipe.smoothing == 2.0
     assert recipe.negativity == "relaxed"
-    assert recipe.augmentation == "none"
+    assert recipe.views == ()
     assert recipe.averaging == recipe.shrinkage == 0.0
     assert recipe.conditions == "given"
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from frazil.geometry import centred_coordinates, rotate_volume, symmetry_rotations
 from frazil.methods.cryogan import CryoGAN, published_recipe
-from frazil.physics import to_fourier_volume
+from frazil.methods.cryogan.config import View
+from frazil.physics import phase_flip, to_fourier_volume
 from tests.methods.cryogan import tiny
 from tests.methods.states import assert_same
 from tests.methods.steps import at
@@ -151,17 +152,31 @@ def test_the_average_is_the_result_or_else_the_last_iterate() -> None:
 
 
 def test_simulated_images_are_normalised_as_particles_are() -> None:
-    (half, _) = tiny.cryogan().halves
+    (half, _) = tiny.cryogan(tiny.config(views=())).halves
     images = half.simulate(to_fourier_volume(tiny.blob(16)), 8, slice(None), torch.Generator().manual_seed(1))
     background = images[:, centred_coordinates(16, 2).norm(dim=-1) * tiny.FIELD / 16 > 36]
     torch.testing.assert_close(background.mean(1), torch.zeros(8), atol=1e-5, rtol=0)
     torch.testing.assert_close(background.std(1), torch.ones(8))
 
 
+def test_every_simulated_image_has_the_phases_flipped_that_its_own_lens_reversed() -> None:
+    """With one lens for all it is known whose: a lens of its own for each is the forward model's concern."""
+    lens = tiny.lenses(tiny.PARTICLES)[torch.zeros(tiny.PARTICLES, dtype=torch.long)]
+    halves = [replace(tiny.conditions(), ctf=lens)] * 2
+
+    def simulated(*views: View) -> torch.Tensor:
+        (half, _) = tiny.cryogan(tiny.config(views=views), halves).halves
+        return half.simulate(to_fourier_volume(tiny.blob(16)), 6, slice(None), torch.Generator().manual_seed(1))
+
+    as_seen, flipped = simulated(), simulated("phase-flip")
+    assert not torch.equal(flipped, as_seen)
+    torch.testing.assert_close(flipped, phase_flip(as_seen, lens, tiny.FIELD / 16))
+
+
 @pytest.mark.parametrize("conditions", ["learnt", "given"])
 def test_learnt_shifts_are_never_larger_than_those_asked_for(conditions: str) -> None:
-    method = tiny.cryogan(tiny.config(conditions=conditions, scale_rate=0.5))
-    seen = [tiny.trained(method, step)[0]["log_shift"] for step in (1, 2)]
+    method = tiny.cryogan(tiny.config(conditions=conditions, scale_rate=0.5, steps=(8, 2)))
+    seen = [tiny.trained(method, step)[0]["log_shift"] for step in (2, 4, 8)]
     assert all(float(value) <= 0 for value in seen)
     assert (conditions == "given") == all(float(value) == 0 for value in seen)
 

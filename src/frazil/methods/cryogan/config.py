@@ -11,6 +11,8 @@ _LEAST = {
     **dict.fromkeys(("penalty_weight", "shrinkage", "averaging", "smoothing"), 0),
 }
 
+View = Literal["phase-flip", "soft-circle", "dihedral"]
+
 _PASSES = 100  # through a half's images, after which the critic knows them by heart
 _FEWEST = 200  # steps of a stage; before, there is no map
 
@@ -59,13 +61,12 @@ class CryoGANConfig:
     """Weight decay of the volume, times its rate: what the images do not ask for again and again fades."""
     averaging: float = 0.99
     """Decay of the running average of the volume's iterates that is the result; 0 takes the last iterate."""
-    augmentation: Literal["dihedral", "none"] = "dihedral"
-    """Turns and flips of real and simulated images alike, which uniform poses allow."""
+    views: tuple[View, ...] = ("phase-flip", "soft-circle", "dihedral")
+    """How the critic is shown real and simulated images alike: with the signs that the lens reversed put right, so
+    that it is told where its zeros are; through a circle; turned and flipped, which uniform poses allow."""
     conditions: Literal["auto", "given", "learnt"] = "auto"
     """learnt: a factor for each Fourier shell of the noise instead of one for all, and by how much the shifts fall
     short of those asked for. auto: learnt for particles with neighbours, given for others."""
-    image_mask: Literal["soft-circle", "none"] = "soft-circle"
-    """What both the real and the simulated images are seen through."""
     negativity: Literal["free", "relaxed"] = "free"
     """relaxed: density from 0 at first to -1 % of the maximum at the end, as published."""
     smoothing: float = 0.0
@@ -149,9 +150,8 @@ def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
         final_rate=0.92**epochs,
         shrinkage=0.0,
         averaging=0.0,
-        augmentation="none",
+        views=(),
         conditions="given",
-        image_mask="none",
         negativity="relaxed",
         smoothing=2.0,
     )

@@ -23,7 +23,7 @@ from frazil.methods.cryogan.config import CryoGANConfig, rate_factor
 from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, simulate_images
 from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth
 from frazil.nets import ConvCritic
-from frazil.physics import FourierVolume, crop_centre, to_fourier_volume
+from frazil.physics import CTF, FourierVolume, crop_centre, phase_flip, to_fourier_volume
 
 _PENALTIES = {"vector": gradient_penalty, "per-pixel": gradient_penalty_per_pixel}
 _BETAS = (0.5, 0.9)
@@ -72,7 +72,7 @@ class HalfReconstruction:
     def _build_views(self, box: int) -> None:
         """The square and, inside it, the circle that the critic is shown: beyond them is only noise to pay for."""
         radius = self._image_radius / self.pixel_size
-        if self.config.image_mask == "none":
+        if "soft-circle" not in self.config.views:
             self.image_mask = torch.ones(box, box, device=self.device)
         else:
             edge = _TAPER * radius
@@ -124,10 +124,16 @@ class HalfReconstruction:
     def simulate(
         self, spectrum: FourierVolume, count: int, rows: slice, generator: torch.Generator
     ) -> Float[Tensor, "batch box box"]:
-        """The rows `rows` of `count` images under conditions like the particles', and normalised as theirs are."""
+        """The rows `rows` of `count` images under conditions like the particles', and treated as theirs are."""
         draw = draw_conditions(self.conditions, count, self.box, rows, generator)
         images = simulate_images(spectrum, draw, self.pixel_size, self._log_scales())
-        return normalise_by_background(images, self._ring)
+        return self.flip_phases(normalise_by_background(images, self._ring), draw.ctf)
+
+    def flip_phases(self, images: Float[Tensor, "batch box box"], ctf: CTF | None) -> Float[Tensor, "batch box box"]:
+        """Images, real or simulated, with the lens's signs put right where the recipe wants that."""
+        # Real images come at the box of a stage before the volume has entered it.
+        pixel_size = self.conditions.field / images.shape[-1]
+        return phase_flip(images, ctf, pixel_size) if "phase-flip" in self.config.views else images
 
     def _log_scales(self) -> LogScales:
         # Normalising takes the mean away: nothing could be learnt of shell 0, which goes with its neighbour.
@@ -165,7 +171,7 @@ class HalfReconstruction:
     ) -> dict[str, Tensor]:
         step, count = context.step, self._joined(context)
         real = self._view(real, step)
-        if self.config.augmentation == "dihedral":
+        if "dihedral" in self.config.views:
             real, fake = (self._turn(images, context, generator) for images in (real, fake))
         scores = self._score(torch.cat([real, fake]), context)
         distance = -wasserstein_critic_loss(*scores.chunk(2))

@@ -1,0 +1,29 @@
+"""What `frazil cryogan` makes of real images before a critic sees them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from frazil.methods import StepContext
+from frazil.methods.cryogan import CryoGANConfig
+from frazil.methods.cryogan.config import View
+from frazil.physics import phase_flip
+from frazil.recipes import cryogan as recipe
+from frazil.recipes.particle_run import open_run
+
+
+@pytest.mark.parametrize("views", [(), ("phase-flip",)])
+def test_the_critic_gets_each_real_image_flipped_by_its_own_lens(data: Path, views: tuple[View, ...]) -> None:
+    options = recipe.CryoGANRun(data / "particles.star", out=data / "none", contrast="light", diameter=100.0)
+    opened = open_run(options)
+    config = CryoGANConfig(boxes=(16,), steps=(1,), batch_sizes=(4,), views=views)
+    conditions = recipe._conditions(opened.half_sets, None, options, config)
+    method = recipe.CryoGAN(config, conditions, opened.support)
+    batches = recipe._batches(opened.half_sets, method)(StepContext(0, 0, torch.device("cpu")))
+    for half, batch in zip(opened.half_sets.halves, batches, strict=True):
+        every = half.load(16)
+        expected = phase_flip(every, half.ctf, half.pixel_size(16)) if views else every
+        distance = (batch.flatten(0, 1)[:, None] - expected).abs().amax((-1, -2))
+        assert (distance.amin(1) < 1e-4).all()
+        assert float((expected - every).abs().max()) > 0.1 or not views
