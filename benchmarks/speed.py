@@ -6,17 +6,15 @@ Prints one table per section and writes them to benchmarks/results/speed_<hardwa
 """
 
 import argparse
-import datetime
 import os
 import platform
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
+from results_file import heading, markdown_table, write_results
 from torch import Tensor
 
 from frazil.data.phantoms import blob_projections, blob_volume, random_blobs
@@ -37,7 +35,6 @@ from frazil.physics import (
     to_fourier_volume,
 )
 
-RESULTS = Path(__file__).parent / "results"
 STEP_BOXES = (32, 48, 64)
 FIELD = 192.0  # side of the images in angstrom
 
@@ -60,9 +57,7 @@ class Section:
     rows: list[list[str]]
 
     def markdown(self) -> str:
-        lines = [self.header, ["---"] * len(self.header), *self.rows]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return f"## {self.title}\n\n{self.note}\n\n{table}\n"
+        return f"## {self.title}\n\n{self.note}\n\n{markdown_table(self.header, self.rows)}\n"
 
 
 def slices(padding: int, margin: int) -> Callable[[Tensor, Tensor], Tensor]:
@@ -188,17 +183,10 @@ def measure_steps(settings: Settings) -> Section:
 SECTIONS: list[Callable[[Settings], Section]] = [measure_projectors, measure_steps]
 
 
-def hardware(device: torch.device) -> str:
-    """Short name of what it ran on: cpu2, or the GPU's."""
-    if device.type == "cuda":
-        return re.sub(r"\W+", "-", torch.cuda.get_device_name(device)).lower()
-    return f"cpu{os.cpu_count()}"
-
-
 def report(settings: Settings, sections: list[Section]) -> str:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} thread(s), {settings.device}"
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "torch-fourier-slice"))
-    head = f"# Speed on {hardware(settings.device)}, {datetime.date.today()}\n\n{machine}; {libraries}.\n"
+    head = f"{heading('Speed', settings.device)}\n{machine}; {libraries}.\n"
     return "\n".join([head, *(section.markdown() for section in sections)])
 
 
@@ -213,10 +201,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     settings = Settings(options.boxes, options.batch, options.repeats, options.device)
     text = report(settings, [measure(settings) for measure in SECTIONS])
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"speed_{hardware(settings.device)}_{datetime.date.today()}.md"
-    path.write_text(text)
-    print(f"\n{text}\n{path}")
+    print(f"\n{text}\n{write_results('speed', settings.device, text)}")
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ def test_the_critic_gets_each_real_image_flipped_by_its_own_lens(data: Path, vie
     options = recipe.CryoGANRun(data / "particles.star", out=data / "none", contrast="light", diameter=100.0)
     opened = open_run(options)
     config = CryoGANConfig(boxes=(16,), steps=(1,), batch_sizes=(4,), views=views)
-    conditions = recipe._conditions(opened.half_sets, None, options, config)
+    conditions = recipe.conditions(opened.half_sets, None, options, config)
     method = recipe.CryoGAN(config, conditions, opened.support)
-    batches = recipe._batches(opened.half_sets, method)(StepContext(0, 0, torch.device("cpu")))
+    batches = recipe.real_batches(opened.half_sets, method)(StepContext(0, 0, torch.device("cpu")))
     for half, batch in zip(opened.half_sets.halves, batches, strict=True):
         every = half.load(16)
         expected = phase_flip(every, half.ctf, half.pixel_size(16)) if views else every

@@ -64,7 +64,7 @@ def run(options: CryoGANRun) -> int:
     )
     if not options.out.exists():
         half_sets.check(config.boxes[0])
-    method = CryoGAN(config, _conditions(half_sets, near, options, config), data.support)
+    method = CryoGAN(config, conditions(half_sets, near, options, config), data.support)
     inputs = particles.fingerprints()
     folder = RunFolder.open(options.out, asdict(replace(options, learning=config, given=())), inputs)
     if folder.is_main:
@@ -72,7 +72,7 @@ def run(options: CryoGANRun) -> int:
         _say_if_shorter(config, usual, particles)
         if near is not None and (assumed := assumed_pixel_size(particles.table)):
             print(assumed)
-    finished = fit(method, _batches(half_sets, method), settings, folder)
+    finished = fit(method, real_batches(half_sets, method), settings, folder)
     if folder.is_main:
         _export(method, half_sets, folder, options)
         if not finished:
@@ -122,9 +122,10 @@ def _usual(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANC
     return config
 
 
-def _conditions(
+def conditions(
     half_sets: HalfSets, near: torch.Tensor | None, options: CryoGANRun, config: CryoGANConfig
 ) -> list[HalfConditions]:
+    """How each half's images were taken; `near` as of `neighbour_offsets`, None for particles that stand alone."""
     return [
         _half_conditions(half, None if near is None else near[half_sets.number == number], options, config)
         for number, half in enumerate(half_sets.halves, 1)
@@ -152,7 +153,7 @@ def _half_conditions(
     )
 
 
-def _batches(half_sets: HalfSets, method: CryoGAN):
+def real_batches(half_sets: HalfSets, method: CryoGAN):
     """Real images of a step for both halves: (critic steps, share, box, box) each."""
 
     def draw(context: StepContext) -> list[torch.Tensor]:
