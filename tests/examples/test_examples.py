@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from matplotlib.image import imread
 
 from frazil.io import ImageStack
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-TINY = {"01_simulate.py": ["--images", "64"], "02_reconstruct.py": ["--steps", "1"]}
+TINY = {"01_simulate.py": ["--images", "64"], "02_reconstruct.py": ["--steps", "1"], "gan_lesson.py": ["--steps", "3"]}
 Example = Callable[..., str]
 
 
@@ -53,6 +54,14 @@ def test_the_first_example_again_leaves_the_files_and_makes_noisier_ones_elsewhe
     assert Path("here/particles.mrcs").read_bytes() == before
     example("01_simulate.py", "--out", "there", "--snr-db", "-15")
     assert Path("there/particles.mrcs").read_bytes() != before
+
+
+def test_the_lesson_draws_64_digits_and_goes_on_where_it_stopped(example: Example) -> None:
+    assert "runs/digits/digits.png" in example("gan_lesson.py")
+    first = Path("runs/digits/digits.png").read_bytes()
+    assert imread("runs/digits/digits.png").shape[:2] == (640, 640)
+    example("gan_lesson.py")
+    assert Path("runs/digits/digits.png").read_bytes() == first
 
 
 @pytest.mark.parametrize("name", TINY)

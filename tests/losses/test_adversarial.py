@@ -6,8 +6,11 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from frazil.losses import (
+    cross_entropy_critic_loss,
+    cross_entropy_generator_loss,
     gradient_penalty,
     gradient_penalty_per_pixel,
     interpolate,
@@ -42,6 +45,13 @@ def test_the_critic_and_the_generator_want_the_opposite_of_simulated_scores() ->
 def test_a_shift_of_all_scores_changes_nothing_for_the_critic() -> None:
     real, fake = torch.randn(5), torch.randn(5)
     torch.testing.assert_close(wasserstein_critic_loss(real + 3, fake + 3), wasserstein_critic_loss(real, fake))
+
+
+def test_the_first_gans_losses_are_torchs_binary_cross_entropy_against_ones_and_zeros() -> None:
+    real, fake = torch.tensor([2.0, -1.0, 40.0]), torch.tensor([0.5, -60.0, 90.0])
+    expected = cross_entropy(real, torch.ones(3)) + cross_entropy(fake, torch.zeros(3))
+    torch.testing.assert_close(cross_entropy_critic_loss(real, fake), expected)
+    torch.testing.assert_close(cross_entropy_generator_loss(fake), cross_entropy(fake, torch.ones(3)))
 
 
 def test_interpolated_images_lie_on_the_lines_between() -> None:

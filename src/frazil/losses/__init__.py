@@ -1,6 +1,8 @@
 """Losses: scores in, scalars out."""
 
 from frazil.losses.adversarial import (
+    cross_entropy_critic_loss,
+    cross_entropy_generator_loss,
     gradient_penalty,
     gradient_penalty_per_pixel,
     interpolate,
@@ -10,6 +12,8 @@ from frazil.losses.adversarial import (
 )
 
 __all__ = [
+    "cross_entropy_critic_loss",
+    "cross_entropy_generator_loss",
     "gradient_penalty",
     "gradient_penalty_per_pixel",
     "interpolate",

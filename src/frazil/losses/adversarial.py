@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import softplus
 
 Critic = Callable[[Tensor], Tensor]
 
@@ -20,6 +21,19 @@ def wasserstein_critic_loss(real: Float[Tensor, " batch"], fake: Float[Tensor, "
 def wasserstein_generator_loss(fake: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
     """The generator's loss: simulated images should score as real ones do."""
     return -fake.mean()
+
+
+def cross_entropy_critic_loss(real: Float[Tensor, " batch"], fake: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """The first GAN's critic: -E log s(D(real)) - E log(1 - s(D(fake))), s the logistic function.
+
+    Goodfellow et al. 2014, equation 1.
+    """
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def cross_entropy_generator_loss(fake: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """Its generator: -E log s(D(fake)), whose gradient does not fade while the critic still wins (section 3)."""
+    return softplus(-fake).mean()
 
 
 def interpolate(
