@@ -78,16 +78,16 @@ def test_images_smaller_than_every_stage_get_one_at_their_own_box() -> None:
 
 def test_a_box_beyond_the_last_stage_gets_one_of_its_own() -> None:
     config = CryoGANConfig().reaching(128)
-    assert (config.boxes, config.steps) == ((32, 48, 64, 128), (1200, 800, 800, 800))
+    assert (config.boxes, config.steps) == ((32, 48, 64, 128), (3000, 800, 400, 400))
     assert CryoGANConfig().reaching(64) == CryoGANConfig()
 
 
 @pytest.mark.parametrize(
     ("images", "boxes", "steps"),
     [
-        (50_000, (32, 48, 64), (1200, 800, 800)),
-        (2_000, (32, 48), (1200, 362)),
-        (1_700, (32,), (1200,)),  # 128 steps more would only spoil the map
+        (50_000, (32, 48, 64), (3000, 800, 400)),
+        (4_500, (32, 48), (3000, 515)),
+        (3_900, (32,), (3000,)),  # 46 steps more would only spoil the map
         (761, (32,), (594,)),
         (10, (32,), (200,)),
     ],

@@ -35,7 +35,7 @@ class CryoGANConfig:
     """Point group in RELION's settings."""
     boxes: tuple[int, ...] = (32, 48, 64)
     """Side in pixels to which images are Fourier-cropped in each stage; no finer than the images themselves."""
-    steps: tuple[int, ...] = (1200, 800, 800)
+    steps: tuple[int, ...] = (3000, 800, 400)
     """Updates of the volume in each stage."""
     batch_sizes: tuple[int, ...] = (32, 32, 32)
     """Images that a critic sees at a time in each stage."""
@@ -67,6 +67,9 @@ class CryoGANConfig:
     conditions: Literal["auto", "given", "learnt"] = "auto"
     """learnt: a factor for each Fourier shell of the noise instead of one for all, and by how much the shifts fall
     short of those asked for. auto: learnt for particles with neighbours, given for others."""
+    start: Literal["random", "zero"] = "random"
+    """random: faint density of each half's own, so that two halves do not take the same path from nothing, whose
+    wrong turns would pass for agreement. zero: as published."""
     negativity: Literal["free", "relaxed"] = "free"
     """relaxed: density from 0 at first to -1 % of the maximum at the end, as published."""
     smoothing: float = 0.0
@@ -152,6 +155,7 @@ def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
         averaging=0.0,
         views=(),
         conditions="given",
+        start="zero",
         negativity="relaxed",
         smoothing=2.0,
     )

@@ -23,13 +23,14 @@ from frazil.methods.cryogan.config import CryoGANConfig, rate_factor
 from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, simulate_images
 from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth
 from frazil.nets import ConvCritic
-from frazil.physics import CTF, FourierVolume, crop_centre, phase_flip, to_fourier_volume
+from frazil.physics import CTF, FourierVolume, crop_centre, low_pass, phase_flip, to_fourier_volume
 
 _PENALTIES = {"vector": gradient_penalty, "per-pixel": gradient_penalty_per_pixel}
 _BETAS = (0.5, 0.9)
 _BACKGROUND_COUNT = 256
 _NOISE_PRIOR = 1.0  # per squared logarithm: the measured spectrum stands where the images do not speak against it
 _QUICK = 10.0  # rate of what has a prior or a bound, against that of the signal, which the voxels' own rate depends on
+_START, _START_DETAIL = 0.1, 2.0  # strength of a random start, in the noise's; details of it along the radius
 _TAPER = 0.15  # of its radius; what the circle fades over
 _FADE = 0.1  # of its radius; what the sphere does: room beyond the particle is soon filled with chance
 
@@ -82,8 +83,13 @@ class HalfReconstruction:
         self._sources = dihedral_sources(len(self.image_mask), self.device)
 
     def begin(self) -> None:
-        """Start from nothing, with a new critic drawn from the global generator."""
+        """Start from nothing or nearly so; the new critic and faint density are drawn from the global generator."""
         self._build(self.box)
+        if self.config.start == "random":
+            density = low_pass(torch.randn(self.voxels.shape), self.pixel_size, self._support / _START_DETAIL)
+            with torch.no_grad():
+                self.voxels.copy_(_START * density / density.std())
+                self.average.copy_(self.voxels)
 
     def enter_stage(self, box: int, generator: torch.Generator) -> None:
         """Go on at a larger box: same density, same contrast against the noise, and the critic's features kept."""
