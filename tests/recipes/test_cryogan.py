@@ -158,16 +158,16 @@ def test_a_run_stopped_by_the_clock_has_maps_and_goes_on_to_the_same_end(
 def test_ctrl_c_keeps_a_checkpoint_exits_with_130_and_goes_on_to_the_same_end(
     calm: Path, data: Path, cryogan: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, original = tmp_path / "run", HalfSets.draw
+    out, original = tmp_path / "run", HalfSets.images
     batches: list[int] = []
 
-    def draw(self: HalfSets, *arguments: Any) -> torch.Tensor:
+    def images(self: HalfSets, *arguments: Any) -> torch.Tensor:
         batches.append(1)
-        if len(batches) == 3:  # in the second step: two halves draw one batch each
+        if len(batches) == 3:  # in the second step: two halves take one batch each
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, *arguments)
 
-    monkeypatch.setattr(HalfSets, "draw", draw)
+    monkeypatch.setattr(HalfSets, "images", images)
     code, printed, err = cryogan(data)
     assert (code, printed) == (130, "")
     assert err.splitlines()[-1] == "frazil: stopped after step 2 of 4; run it again to go on"

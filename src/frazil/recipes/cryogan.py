@@ -189,7 +189,7 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
     story = RunStory(
         title=f"CryoGAN: {options.particles.name}",
         scalars=CRYOGAN_SCALARS,
-        real=_shown(half_sets.images(0, rows, len(first)), rows, method.halves[0]).cpu(),
+        real=_shown(half_sets.halves[0].images(rows, len(first)), rows, method.halves[0]).cpu(),
         simulated=method.examples(_SHOWN, options.seed),
         stages={f"{stage.box} px": stage.start for stage in method.config.stages},
         record=folder.record(),
