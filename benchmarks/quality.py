@@ -74,6 +74,8 @@ class Variant:
 
 
 VIEWS = CryoGANConfig().views
+NOT_THE_RECIPES = {"symmetry", "boxes", "steps"}  # but the specimen's and the budget's
+PAPER = {name: value for name, value in vars(published_recipe(BASE, 5000)).items() if name not in NOT_THE_RECIPES}
 VARIANTS = {
     "default": Variant(),
     "phases not flipped": Variant({"views": VIEWS[1:]}),
@@ -98,7 +100,7 @@ VARIANTS = {
     "noise spectrum and shifts learnt": Variant({"conditions": "learnt"}),
     "24 px, then 32": Variant(boxes={24: 0.4, 32: 0.6}),
     "32 px, then 48": Variant(boxes={32: 0.6, 48: 0.4}),
-    "paper": Variant({name: value for name, value in vars(published_recipe(BASE, 5000)).items() if name != "symmetry"}),
+    "paper": Variant(PAPER),
 }
 
 
@@ -115,10 +117,7 @@ class Job:
         variant, specimen = VARIANTS[self.variant], SPECIMENS[self.specimen]
         boxes = tuple(variant.boxes)
         shape = {"boxes": boxes, "steps": steps or (1,) * len(boxes), "batch_sizes": (32,) * len(boxes)}
-        changes = {
-            **shape,
-            **{name: value for name, value in variant.changes.items() if name not in ("boxes", "steps")},
-        }
+        changes = {**shape, **variant.changes}
         data = self.data(folder)
         return cryogan.CryoGANRun(
             data.out / "particles.star",
