@@ -77,6 +77,13 @@ class Method(ABC):
         for four.
         """
 
+    def settled(self) -> bool:
+        """Whether further steps would change nothing that matters: the run ends here, before its last step.
+
+        It depends on nothing but the state, which is the same on all ranks.
+        """
+        return False
+
     @abstractmethod
     def stage(self, step: int) -> str:
         """What the run does at this step, in two words for the progress line ("32 px"), or ""."""

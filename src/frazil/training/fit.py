@@ -55,7 +55,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def fit(method: Method, batches: Batches, settings: FitSettings, run: RunFolder) -> bool:
-    """Update a method to the last step, from the newest checkpoint in the run's folder where there is one.
+    """Update a method to the last step or until it has settled, from the run's newest checkpoint where there is one.
 
     False where `max_minutes` ended it before. Raises FloatingPointError at a value that is not finite, Interrupted
     after Ctrl-C or SIGTERM, OSError on a full disk; the last good checkpoint stays, and the same call goes on.
@@ -64,9 +64,9 @@ def fit(method: Method, batches: Batches, settings: FitSettings, run: RunFolder)
     decision = GO_ON
     with ExitStack() as stack:
         received = stack.enter_context(_signals())
-        if loop.context.rank == 0 and loop.step < settings.steps:
+        if loop.context.rank == 0 and not loop.done:
             loop.log = RunLog(run, loop.step, settings.steps, stack)
-        while loop.step < settings.steps and decision < TIME_IS_UP:
+        while not loop.done and decision < TIME_IS_UP:
             context = replace(loop.context, step=loop.step)
             # For the chance that goes by the global generator, as a dropout layer's does.
             torch.manual_seed(stable_seed(settings.seed, loop.step, "global"))
@@ -76,7 +76,7 @@ def fit(method: Method, batches: Batches, settings: FitSettings, run: RunFolder)
                 loop.store()
     if decision >= SIGNAL:
         raise Interrupted(f"stopped after step {loop.step} of {settings.steps}; run it again to go on", decision)
-    return loop.step == settings.steps
+    return loop.done
 
 
 @contextmanager
@@ -124,12 +124,17 @@ class _Loop:
             autocast=fabric.autocast,
         )
 
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.step == self._settings.steps or self._method.settled()
+
     def count(self, scalars: dict[str, Tensor | float], context: StepContext) -> None:
         """Take note of an update that was done, and say so."""
         self.step += 1
         doubles = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in scalars.items()}
         self._waiting.append((self.step, {name: value.detach() for name, value in doubles.items()}))
-        if self.step % self._settings.log_every == 0 or self.step == self._settings.steps:
+        if self.step % self._settings.log_every == 0 or self.done:
             self._settle()
             means = {name: total / count for name, (total, count) in self._sums.items()}
             values, self._sums = {**self._method.figures(context), **means}, {}
@@ -140,7 +145,7 @@ class _Loop:
 
     def decide(self, received: list[int]) -> int:
         """What to do after this step: the most urgent wish of any rank."""
-        now, done, several = time.monotonic(), self.step == self._settings.steps, self.context.world_size > 1
+        now, done, several = time.monotonic(), self.done, self.context.world_size > 1
         if several and self.step % AGREE_EVERY and not done:
             return GO_ON
         wish = STORE if done or now >= self._store_at else GO_ON

@@ -26,8 +26,11 @@ from frazil.methods.refine.half import Expectation, HalfImages, HalfRefinement
 from frazil.metrics import fourier_shell_correlation
 from frazil.physics import FourierVolume, SpectrumTable, low_pass, sample_slices
 
+_STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled")
 _AHEAD = 1.25  # times the resolution that the halves agree on, to where images are compared next
 _HARDLY = 1e-3  # of a shell's mean weight: what keeps an unfiltered map finite where no image looked
+_PATIENCE = 2  # iterations without gain, after which poses and maps have settled
+_LIKELIER = 1.005  # times the best mean score so far: less is no gain
 _MOST_SIGNAL = 0.999  # of the FSC, which says how much a shell of the map is believed
 
 
@@ -52,6 +55,7 @@ class Refine(Method):
         ]
         self.last_shell = self._shell(config.start_resolution)
         self.resolution = config.start_resolution
+        self.furthest, self.best_score, self.stalled = self.last_shell, 0.0, 0
         # A grid's half spacing beyond the unit's border, lest a pose there is far from every grid point.
         margin_deg = grid_spacing_deg(COARSE_ORDER) / 2
         self._grid = asymmetric_unit(rotation_grid(COARSE_ORDER).mT, self._group, margin_deg).mT.contiguous()
@@ -84,7 +88,18 @@ class Refine(Method):
             half.noise = _noise_by_shell(part.noise, disc)
         self._maximise(found)
         joined = {name: torch.cat([getattr(half, name) for half in self.halves]) for name in ("score", "certainty")}
-        return {name: values.mean() for name, values in joined.items()}
+        means = {name: values.mean() for name, values in joined.items()}
+        self._note_gain(float(means["score"]))
+        return {**means}
+
+    def _note_gain(self, score: float) -> None:
+        gained = self.last_shell > self.furthest or score > _LIKELIER * self.best_score
+        self.stalled = 0 if gained else self.stalled + 1
+        self.furthest, self.best_score = max(self.furthest, self.last_shell), max(self.best_score, score)
+
+    def settled(self) -> bool:
+        """The halves agree no further, nor have the poses become likelier, for two iterations."""
+        return self.stalled >= _PATIENCE
 
     def _maximise(self, found: Sequence[Expectation]) -> None:
         """New maps: unfiltered for the FSC, and as far as it lets them be believed for the next search."""
@@ -126,12 +141,13 @@ class Refine(Method):
 
     def state_dict(self) -> dict[str, Any]:
         halves = [half.state_dict() for half in self.halves]
-        return {"halves": halves, "last_shell": self.last_shell, "resolution": self.resolution}
+        return {"halves": halves, **{name: getattr(self, name) for name in _STORED}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for half, stored in zip(self.halves, state["halves"], strict=True):
             half.load_state_dict(stored)
-        self.last_shell, self.resolution = state["last_shell"], state["resolution"]
+        for name in _STORED:
+            setattr(self, name, state[name])
 
     def to(self, device: torch.device) -> None:
         self._group, self._grid = self._group.to(device), self._grid.to(device)
