@@ -33,6 +33,7 @@ COARSE_ORDER = 3
 """Of the rotation grid that is searched exhaustively."""
 _MOST_SCORES = 2**23  # at once
 _TOLD_APART = 0.5  # waves that a point at the particle's edge moves by between two rotations of a level
+_SHIFT_APART = 0.24  # waves of a level's finest detail between a shift and the nearest tried; half as many at the last
 _FINE_ENOUGH = 0.4  # the same, at the last level
 
 
@@ -123,18 +124,25 @@ def search_levels(
         per_shell = radius / box * math.radians(spacing)
         waves = last_shell * per_shell
         shell = max(2, min(last_shell, round(_TOLD_APART / per_shell)))
-        step = box / (4 * shell)
-        levels.append(SearchLevel(spacing, shell, keep[min(len(levels), len(keep) - 1)], _shift_grid(reach, step)))
-        reach = min(max_shift, step)
+        apart = (_SHIFT_APART if waves > _FINE_ENOUGH else _SHIFT_APART / 2) * box / shell
+        shifts = _shift_grid(reach, apart)
+        levels.append(SearchLevel(spacing, shell, keep[min(len(levels), len(keep) - 1)], shifts))
+        reach = min(reach / 2, apart)
     return levels
 
 
-def _shift_grid(reach: float, step: float) -> Float[Tensor, "shifts xy"]:
-    """Shifts on a square grid, within a circle or on its rim."""
-    count = int(reach / step + 0.5)
-    axis = torch.linspace(-reach, reach, 2 * count + 1) if count else torch.zeros(1)
-    grid = torch.cartesian_prod(axis, axis)
-    return grid[grid.norm(dim=1) <= reach * 1.1 + 1e-6]
+def _shift_grid(reach: float, apart: float) -> Float[Tensor, "shifts xy"]:
+    """Shifts on a triangular lattice, so that none in a circle of radius `reach` is farther than `apart` from one.
+
+    `rings` of the lattice around its centre cover a circle of radius (1.5 rings + 0.5) times that distance; no other
+    lattice does with so few points.
+    """
+    rings = max(1, math.ceil((reach / apart - 0.5) / 1.5)) if reach > 0 else 0
+    spacing = math.sqrt(3) * reach / (1.5 * rings + 0.5)
+    steps = torch.arange(-rings, rings + 1.0)
+    along, across = torch.cartesian_prod(steps, steps).T
+    inside = (along + across).abs() <= rings
+    return spacing * torch.stack([along + across / 2, across * math.sqrt(3) / 2], dim=1)[inside]
 
 
 class PoseSearch:

@@ -54,18 +54,17 @@ def test_poses_are_those_the_images_were_made_with(refined: Refine) -> None:
         assert float((half.pose.shift - true.shift).norm(dim=1).median()) < 0.5 * tiny.PIXEL_SIZE
 
 
-def test_it_has_settled_when_two_iterations_have_gained_nothing() -> None:
+def test_it_has_settled_when_two_iterations_have_gained_nothing_or_one_at_nyquist() -> None:
     method = tiny.refine(count=30)
     steps = 0
     while not method.settled():
-        assert method.stalled < 2
         before = method.best_score, method.furthest
         method.update(None, at(steps))
         steps += 1
         gained = method.best_score > 1.005 * before[0] or method.furthest > before[1]
         assert (method.stalled == 0) == gained
     assert 3 <= steps <= 12
-    assert method.stalled == 2
+    assert method.stalled == (1 if method.furthest == tiny.BOX // 2 - 1 else 2)
 
 
 def test_the_noise_is_measured(refined: Refine) -> None:

@@ -93,13 +93,14 @@ class Refine(Method):
         return {**means}
 
     def _note_gain(self, score: float) -> None:
+        """Count the iterations that have gained nothing, neither detail nor likelihood."""
         gained = self.last_shell > self.furthest or score > _LIKELIER * self.best_score
         self.stalled = 0 if gained else self.stalled + 1
         self.furthest, self.best_score = max(self.furthest, self.last_shell), max(self.best_score, score)
 
     def settled(self) -> bool:
-        """The halves agree no further, nor have the poses become likelier, for two iterations."""
-        return self.stalled >= _PATIENCE
+        """The halves agree no further, nor have the poses become likelier, for two iterations; one at Nyquist."""
+        return self.stalled >= (1 if self.furthest == (self._box - 1) // 2 else _PATIENCE)
 
     def _maximise(self, found: Sequence[Expectation]) -> None:
         """New maps: unfiltered for the FSC, and as far as it lets them be believed for the next search."""
