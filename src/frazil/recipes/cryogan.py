@@ -14,7 +14,7 @@ from frazil.io import write_particles
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfReconstruction, published_recipe
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
-from frazil.physics import TriangularShifts, UniformRotations
+from frazil.physics import GaussianEulerRotations, TriangularShifts, UniformRotations
 from frazil.recipes import refine
 from frazil.recipes.particle_run import ParticleRun, open_run
 from frazil.report.cryogan import CRYOGAN_SCALARS
@@ -36,6 +36,8 @@ class CryoGANRun(ParticleRun):
     """Other particles in the simulated images, where the table's coordinates say. They count in rlnMicrographPixelSize,
     or else in what the micrographs' headers say, or else in rlnMicrographOriginalPixelSize: if micrographs were binned
     since, give none, and a diameter."""
+    euler_variance: float | None = None
+    """Expect Euler angles from a Gaussian of covariance diag(this, 2, 1) square radians instead of uniform views."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """bf16-mixed: the critic's convolutions in bfloat16."""
     log_every: int = 100
@@ -49,6 +51,8 @@ class CryoGANRun(ParticleRun):
 def run(options: CryoGANRun) -> int:
     """Reconstruct both halves and write what a run leaves; the exit code."""
     symmetry_rotations(options.learning.symmetry)  # an unknown one is refused before anything is read
+    if options.euler_variance is not None and not options.euler_variance > 0:
+        raise ValueError(f"--euler-variance must be positive, it is {options.euler_variance:g}")
     data = open_run(options)
     particles, half_sets = data.particles, data.half_sets
     near = _neighbours(particles) if options.neighbours == "picks" else None
@@ -142,8 +146,9 @@ def _half_conditions(
     half: Particles, near: torch.Tensor | None, options: CryoGANRun, config: CryoGANConfig
 ) -> HalfConditions:
     field_ = half.box * half.pixel_size()
+    views = UniformRotations() if options.euler_variance is None else GaussianEulerRotations(options.euler_variance)
     return HalfConditions(
-        rotations=UniformRotations(),
+        rotations=views,
         shifts=TriangularShifts(options.shift_percent, field_),
         ctf=None if options.no_ctf else half.ctf,
         noise=surrounding_noise(half, config.boxes, near),
