@@ -1,0 +1,50 @@
+"""Reconstructions held against their truth, each done once."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from frazil.io import read_map
+from frazil.metrics import align_to_grid, fourier_shell_correlation
+from frazil.recipes import cryogan
+from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
+
+FIGURES = {"truth_half": "truth 0.5", "truth": "truth 0.143", "half": "half 0.143"}
+"""What is measured, and how a table calls it."""
+
+
+class Ledger:
+    """What was measured, one line of JSON for each run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.rows: list[dict[str, Any]] = []
+        if path.exists():
+            self.rows = [json.loads(line) for line in path.read_text().splitlines()]
+
+    def fill(self, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
+        """Measure what has no row yet."""
+        if any(key.items() <= row.items() for row in self.rows):
+            return
+        self.rows.append({**key, **measure()})
+        with self._path.open("a") as file:
+            file.write(json.dumps(self.rows[-1]) + "\n")
+
+
+def measured(images: SimulateParticles, options: cryogan.CryoGANRun) -> dict[str, float]:
+    """Simulate, reconstruct and measure, in angstrom; nothing before the last lines sees the truth."""
+    simulate_particles(images)
+    began = time.monotonic()
+    cryogan.run(options)
+    minutes = (time.monotonic() - began) / 60
+    folder = options.out / "refine" if options.refine else options.out
+    first, second, found = (read_map(folder / f"{name}.mrc") for name in ("half1", "half2", "map"))
+    half = fourier_shell_correlation(first.volume, second.volume, first.pixel_size).resolution(0.143)
+    truth = read_map(images.out / "truth.mrc")
+    aligned, _ = align_to_grid(found.volume, found.pixel_size, truth.volume, truth.pixel_size)
+    fsc = fourier_shell_correlation(aligned, truth.volume, truth.pixel_size)
+    figures = {"half": half, "truth_half": fsc.resolution(0.5), "truth": fsc.resolution(0.143)}
+    return {"minutes": round(minutes, 2), **figures}
