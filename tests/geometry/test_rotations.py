@@ -9,6 +9,7 @@ from frazil.geometry import (
     Pose,
     euler_to_rotation,
     grid_spacing_deg,
+    half_turn_grid,
     random_rotations,
     rotation_angle,
     rotation_grid,
@@ -138,6 +139,16 @@ def test_no_two_rotations_of_the_grid_are_much_closer_than_its_spacing(order: in
 def test_children_of_a_grid_rotation_stay_near_it_also_at_the_poles(order: int, degrees: float) -> None:
     parents = rotation_grid(order - 1).repeat_interleave(8, dim=0)
     assert rotation_angle(rotation_grid(order), parents).max() < degrees
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_half_a_grid_turned_in_the_plane_is_the_other_half(order: int) -> None:
+    half = half_turn_grid(order)
+    both = torch.cat([half, half * torch.tensor([-1.0, -1.0, 1.0])[:, None]])
+    whole = rotation_grid(order)
+    assert len(both) == len(whole)
+    angles = rotation_angle(*torch.broadcast_tensors(both[:, None], whole))
+    assert float(angles.amin(0).max()) < 0.1
 
 
 def test_children_of_a_grid_rotation_surround_it() -> None:

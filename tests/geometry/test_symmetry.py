@@ -12,7 +12,9 @@ from scipy.spatial import cKDTree
 
 from frazil.geometry import (
     asymmetric_unit,
+    asymmetric_views,
     fourier_crop,
+    half_turn_grid,
     rotate_volume,
     rotation_angle,
     rotation_grid,
@@ -156,3 +158,14 @@ def test_the_asymmetric_unit_holds_one_of_the_equivalents_of_every_rotation(name
     equivalents = (group[:, None] @ grid[::40]).flatten(0, 1)
     angles = rotation_angle(*torch.broadcast_tensors(equivalents[:, None], unit)).amin(1)
     assert float(angles.view(len(group), -1).amin(0).max()) < 15
+
+
+@pytest.mark.parametrize("name", ["C1", "C3", "D2", "D7", "T", "O", "I2", "I3"])
+def test_the_asymmetric_views_hold_one_of_the_equivalents_of_every_pose(name: str) -> None:
+    group, half = symmetry_rotations(name), half_turn_grid(2)
+    unit = asymmetric_views(half, group, margin_deg=1e-3)
+    assert len(unit) == pytest.approx(len(half) / len(group), rel=0.3)
+    turned = unit * torch.tensor([-1.0, -1.0, 1.0])[:, None]
+    equivalents = (rotation_grid(2)[::40, None] @ group).flatten(0, 1)
+    angles = rotation_angle(*torch.broadcast_tensors(equivalents[:, None], torch.cat([unit, turned]))).amin(1)
+    assert float(angles.view(-1, len(group)).amin(1).max()) < 15

@@ -18,24 +18,27 @@ from frazil.geometry.rotations import (
     Pose,
     euler_to_rotation,
     grid_spacing_deg,
+    half_turn_grid,
     random_rotations,
     rotation_angle,
     rotation_grid,
     rotation_to_euler,
     subdivide_rotations,
 )
-from frazil.geometry.symmetry import asymmetric_unit, symmetrise, symmetry_rotations
+from frazil.geometry.symmetry import asymmetric_unit, asymmetric_views, symmetrise, symmetry_rotations
 
 __all__ = [
     "Batched",
     "Pose",
     "asymmetric_unit",
+    "asymmetric_views",
     "centred_coordinates",
     "euler_to_rotation",
     "fourier_crop",
     "fourier_transform",
     "frequency_grid",
     "grid_spacing_deg",
+    "half_turn_grid",
     "hermitian_weight",
     "inverse_fourier_transform",
     "phase_ramp",

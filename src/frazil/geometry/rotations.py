@@ -95,6 +95,12 @@ def rotation_grid(order: int) -> Float[Tensor, "count 3 3"]:
     return (in_plane[arc] @ _frames(order)[pixel]).float()
 
 
+def half_turn_grid(order: int) -> Float[Tensor, "half 3 3"]:
+    """Half of `rotation_grid`: turned by 180 degrees in the image's plane, it is the other half."""
+    _, arc = _nested_order(12, 6, order)
+    return rotation_grid(order)[arc < 3 * 2**order]
+
+
 def subdivide_rotations(
     rotation: Float[Tensor, "*batch count 3 3"], spacing_deg: float
 ) -> Float[Tensor, "*batch children 3 3"]:

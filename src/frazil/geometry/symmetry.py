@@ -10,6 +10,7 @@ from torch import Tensor
 from frazil.geometry.resampling import rotate_volume
 
 _GOLDEN = (1 + 5**0.5) / 2
+_OFF_AXIS = (0.36, 0.48, 0.80)  # on no symmetry axis or mirror plane of any group
 
 
 def _turn(axis: tuple[float, float, float], fold: int) -> Tensor:
@@ -63,12 +64,22 @@ def _closure(generators: list[Tensor]) -> Tensor:
 def asymmetric_unit(
     rotations: Float[Tensor, "count 3 3"], group: Float[Tensor, "order 3 3"], margin_deg: float = 10.0
 ) -> Float[Tensor, "part 3 3"]:
-    """Rotations that are the smallest of their equivalents g R, or within `margin_deg` of it.
-
-    For equivalents R g, as of a symmetric particle's poses, give the rotations transposed.
-    """
+    """Rotations that are the smallest of their equivalents g R, or within `margin_deg` of it."""
     trace = torch.einsum("gij,nji->ng", group, rotations).clamp(-1, 3)
     angle = torch.rad2deg(torch.acos((trace - 1) / 2))
+    return rotations[angle[:, 0] <= angle.amin(dim=1) + margin_deg]
+
+
+def asymmetric_views(
+    rotations: Float[Tensor, "count 3 3"], group: Float[Tensor, "order 3 3"], margin_deg: float = 10.0
+) -> Float[Tensor, "part 3 3"]:
+    """Poses R of a symmetric particle that stand for all their equivalents R g, whatever their turn in the plane.
+
+    Those whose direction of view is of all equivalent ones the nearest to a direction off every axis, or within
+    `margin_deg` of it.
+    """
+    directions = group.to(rotations) @ rotations.new_tensor(_OFF_AXIS)
+    angle = torch.rad2deg(torch.acos((rotations[:, 2] @ directions.T).clamp(-1, 1)))
     return rotations[angle[:, 0] <= angle.amin(dim=1) + margin_deg]
 
 

@@ -148,7 +148,8 @@ def _shift_grid(reach: float, apart: float) -> Float[Tensor, "shifts xy"]:
 class PoseSearch:
     """Search of one reference, or of a reference for each image: `grid` exhaustively, then its subdivisions.
 
-    `grid` is the rotation grid of the first level's spacing, or its asymmetric unit. With `scaled` false the
+    `grid` is half of the rotation grid of the first level's spacing, or of its asymmetric unit: each of its rotations
+    is also tried after half a turn in the image's plane, which only conjugates the slice. With `scaled` false the
     reference's contrast is unknown, and the best one is taken for every image and pose. Where `slices` are quick but
     rough, those that are left in the end are weighed by `exact` ones.
     """
@@ -162,15 +163,14 @@ class PoseSearch:
         scaled: bool = True,
         exact: Slices | None = None,
     ) -> None:
-        self._slices, self._grid, self._disc, self._scaled = slices, grid.to(disc.frequency), disc, scaled
-        self._exact = exact
+        self._slices, self._disc, self._scaled, self._exact = slices, disc, scaled, exact
+        half = grid.to(disc.frequency)
+        self._grid = torch.cat([half, half * half.new_tensor([-1.0, -1.0, 1.0])[:, None]])
         self._levels = [replace(level, shifts=level.shifts.to(disc.frequency)) for level in levels]
         # All images are held against these, so they are sampled, and made ready for a product, once.
-        self._coarse = slices(self._grid[None], self._frequency(levels[0]))
-        self._shared = len(self._coarse) == 1
-        if self._shared:
-            self._coarse_factor = _as_real(self._coarse[0].conj()).T
-            self._coarse_power = self._coarse[0].abs().square().T
+        coarse = slices(half[None], self._frequency(levels[0]))
+        self._shared = _Shared.of(coarse[0]) if len(coarse) == 1 else None
+        self._coarse = None if self._shared else torch.cat([coarse, coarse.conj()], dim=1)
 
     def at_once(self) -> int:
         """Images whose scores at the coarse grid fit into a cache or two."""
@@ -197,7 +197,7 @@ class PoseSearch:
     def _compare(
         self,
         evidence: Evidence,
-        values: Complex[Tensor, "rows n points"],
+        values: Complex[Tensor, "rows n points"] | None,
         rotation: Float[Tensor, "batch n 3 3"],
         where: tuple[Float[Tensor, "batch xy"], SearchLevel],
     ) -> "_Found":
@@ -212,27 +212,53 @@ class PoseSearch:
     def _scores(
         self,
         evidence: Evidence,
-        values: Complex[Tensor, "rows n points"],
+        values: Complex[Tensor, "rows n points"] | None,
         frequency: Float[Tensor, "points xy"],
         places: tuple[Float[Tensor, "batch xy"], Float[Tensor, "shifts xy"]],
     ) -> Float[Tensor, "batch n shifts"]:
         """Log-likelihood of every rotation and shift, against that of no particle at all.
 
-        Re <y, C S P x> - |C P x|^2 / 2 over the noise's power: all that depends on the pose.
+        Re <y, C S P x> - |C P x|^2 / 2 over the noise's power: all that depends on the pose. The grid's slices, which
+        all images share, where `values` is None.
         """
         centre, offsets = places
         matched = evidence.matched.conj() * phase_ramp(centre, frequency)
         offset = phase_ramp(offsets, frequency)
-        if values is self._coarse and self._shared:  # one product of matrices for all images, shifts and rotations
-            moved = (matched[:, None] * offset).flatten(0, 1)
-            cross = (_as_real(moved) @ self._coarse_factor).unflatten(0, (len(matched), -1)).transpose(1, 2)
-            size = evidence.power @ self._coarse_power
+        if values is None:
+            assert self._shared is not None
+            cross, size = self._shared.products(matched[:, None] * offset, evidence.power)
         else:
             product = (values * matched[:, None]).flatten(0, 1)
             cross = (_as_real(product) @ _as_real(offset.conj()).T).unflatten(0, (len(matched), -1))
             size = (values.abs().square() @ evidence.power[..., None])[..., 0]
-        size = size[..., None] / 2
-        return cross - size if self._scaled else cross.clamp(min=0).square() / (4 * size.clamp(min=1e-20))
+        # In place: there are millions, and memory is what they wait for.
+        if self._scaled:
+            return cross.sub_(size[..., None] / 2)
+        return cross.clamp_(min=0).mul_((2 * size[..., None].clamp(min=1e-20)).rsqrt()).square_()
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """Slices that all images are held against, by products of matrices; and, behind them, their conjugates."""
+
+    real: Float[Tensor, "points n"]
+    imaginary: Float[Tensor, "points n"]
+    power: Float[Tensor, "points n"]
+
+    @classmethod
+    def of(cls, slices: Complex[Tensor, "n points"]) -> "_Shared":
+        return cls(slices.real.T.contiguous(), slices.imag.T.contiguous(), slices.abs().square().T.contiguous())
+
+    def products(
+        self, moved: Complex[Tensor, "batch shifts points"], power: Float[Tensor, "batch points"]
+    ) -> tuple[Float[Tensor, "batch both shifts"], Float[Tensor, "batch both"]]:
+        """Of each image with each slice, and of the CTF's power with the slice's: Re(m F) and Re(m F*) share theirs."""
+        real, imaginary = moved.real @ self.real, moved.imag @ self.imaginary
+        count, size = real.shape[-1], power @ self.power
+        both = real.new_empty(*real.shape[:-1], 2 * count)
+        torch.sub(real, imaginary, out=both[..., :count])
+        torch.add(real, imaginary, out=both[..., count:])
+        return both.transpose(1, 2), torch.cat([size, size], -1)
 
 
 @dataclass(frozen=True)

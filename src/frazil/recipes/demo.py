@@ -21,7 +21,7 @@ class DemoRun:
     """Seed of the images and of the reconstruction."""
     images: int = 10_000
     """Images simulated, half of them for each half map."""
-    steps: int = 1500
+    steps: int = 1000
     """Updates of the volume by CryoGAN, before it is refined."""
 
 

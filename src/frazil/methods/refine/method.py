@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from frazil.geometry import (
-    asymmetric_unit,
+    asymmetric_views,
     fourier_transform,
     grid_spacing_deg,
+    half_turn_grid,
     inverse_fourier_transform,
-    rotation_grid,
     shell_index,
     symmetry_rotations,
 )
@@ -58,7 +58,7 @@ class Refine(Method):
         self.furthest, self.best_score, self.stalled = self.last_shell, 0.0, 0
         # A grid's half spacing beyond the unit's border, lest a pose there is far from every grid point.
         margin_deg = grid_spacing_deg(COARSE_ORDER) / 2
-        self._grid = asymmetric_unit(rotation_grid(COARSE_ORDER).mT, self._group, margin_deg).mT.contiguous()
+        self._grid = asymmetric_views(half_turn_grid(COARSE_ORDER), self._group, margin_deg)
         self._parallel = ThreadPoolExecutor(len(self.halves), initializer=partial(torch.set_num_threads, 1))
 
     def _shell(self, resolution: float) -> int:
