@@ -1,21 +1,17 @@
 """What is inferred for each image, shared by several methods."""
 
-from frazil.inference.pose_search import (
-    COARSE_ORDER,
-    Evidence,
-    FourierDisc,
-    PosePosterior,
-    PoseSearch,
-    SearchLevel,
-    search_levels,
-)
+from frazil.inference.grid_posterior import GridPosterior, finest_shell
+from frazil.inference.likelihood import Evidence, FourierDisc
+from frazil.inference.pose_search import COARSE_ORDER, PosePosterior, PoseSearch, SearchLevel, search_levels
 
 __all__ = [
     "COARSE_ORDER",
     "Evidence",
     "FourierDisc",
+    "GridPosterior",
     "PosePosterior",
     "PoseSearch",
     "SearchLevel",
+    "finest_shell",
     "search_levels",
 ]

@@ -1,33 +1,26 @@
 """Pose of each image against a reference: every orientation of a coarse grid, then ever finer around the best.
 
-The likelihood is that of white noise within each Fourier shell, y = C_c S_t P_theta x + n, so of an image it takes
-only what `Evidence` holds. Frequencies grow with the grid: a coarse grid cannot tell apart what differs only in fine
+Frequencies grow with the grid: a coarse grid cannot tell apart what differs only in fine
 detail (Punjani et al., Nat. Methods 14:290, 2017; Zhong et al., ICLR 2020, section 3.2).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
-from jaxtyping import Bool, Complex, Float, Int
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from frazil.geometry import (
     Batched,
     Pose,
-    frequency_grid,
     grid_spacing_deg,
-    hermitian_weight,
     phase_ramp,
-    shell_index,
     subdivide_rotations,
 )
-
-Slices = Callable[[Float[Tensor, "rows n 3 3"], Float[Tensor, "points xy"]], Complex[Tensor, "rows n points"]]
-"""The reference's slices at rotations and at frequencies in cycles per pixel. One row serves all images alike; with
-as many rows as there are images, each has a reference of its own."""
+from frazil.inference.likelihood import Evidence, FourierDisc, SharedSlices, Slices, log_likelihoods
 
 COARSE_ORDER = 3
 """Of the rotation grid that is searched exhaustively."""
@@ -35,45 +28,6 @@ _MOST_SCORES = 2**23  # at once
 _TOLD_APART = 0.5  # waves that a point at the particle's edge moves by between two rotations of a level
 _SHIFT_APART = 0.24  # waves of a level's finest detail between a shift and the nearest tried; half as many at the last
 _FINE_ENOUGH = 0.4  # the same, at the last level
-
-
-@dataclass(frozen=True)
-class FourierDisc:
-    """The coefficients of a half spectrum up to a shell, without the mean."""
-
-    inside: Bool[Tensor, "box half"]
-    frequency: Float[Tensor, "points xy"]
-    """Cycles per pixel."""
-    shell: Int[Tensor, " points"]
-    weight: Float[Tensor, " points"]
-    """How often each stands in the full spectrum."""
-
-    @classmethod
-    def of(cls, last_shell: int, like: Float[Tensor, "*any box"]) -> "FourierDisc":
-        """Shells 1 to `last_shell` of images of the box, the precision and the device of `like`."""
-        box, device, dtype = like.shape[-1], like.device, like.dtype
-        shell = shell_index(box, device=device)
-        inside = (shell >= 1) & (shell <= min(last_shell, (box - 1) // 2))
-        weight = hermitian_weight(box, device=device, dtype=dtype).expand(shell.shape)[inside]
-        return cls(inside, frequency_grid(box, device=device, dtype=dtype)[inside], shell[inside], weight)
-
-    def up_to(self, last_shell: int) -> Bool[Tensor, " points"]:
-        """Which of the points a smaller disc has."""
-        return self.shell <= last_shell
-
-
-@dataclass(frozen=True)
-class Evidence(Batched):
-    """All that the likelihood of a pose takes of an image."""
-
-    matched: Complex[Tensor, "batch points"]
-    """Spectrum times CTF, over the noise's power."""
-    power: Float[Tensor, "batch points"]
-    """CTF squared, over the noise's power."""
-
-    def at(self, points: Bool[Tensor, " points"]) -> "Evidence":
-        """The same of fewer frequencies."""
-        return Evidence(self.matched[:, points], self.power[:, points])
 
 
 @dataclass(frozen=True)
@@ -125,13 +79,13 @@ def search_levels(
         waves = last_shell * per_shell
         shell = max(2, min(last_shell, round(_TOLD_APART / per_shell)))
         apart = (_SHIFT_APART if waves > _FINE_ENOUGH else _SHIFT_APART / 2) * box / shell
-        shifts = _shift_grid(reach, apart)
+        shifts = shift_grid(reach, apart)
         levels.append(SearchLevel(spacing, shell, keep[min(len(levels), len(keep) - 1)], shifts))
         reach = min(reach / 2, apart)
     return levels
 
 
-def _shift_grid(reach: float, apart: float) -> Float[Tensor, "shifts xy"]:
+def shift_grid(reach: float, apart: float) -> Float[Tensor, "shifts xy"]:
     """Shifts on a triangular lattice, so that none in a circle of radius `reach` is farther than `apart` from one.
 
     `rings` of the lattice around its centre cover a circle of radius (1.5 rings + 0.5) times that distance; no other
@@ -169,7 +123,7 @@ class PoseSearch:
         self._levels = [replace(level, shifts=level.shifts.to(disc.frequency)) for level in levels]
         # All images are held against these, so they are sampled, and made ready for a product, once.
         coarse = slices(half[None], self._frequency(levels[0]))
-        self._shared = _Shared.of(coarse[0]) if len(coarse) == 1 else None
+        self._shared = SharedSlices.of(coarse[0]) if len(coarse) == 1 else None
         self._coarse = None if self._shared else torch.cat([coarse, coarse.conj()], dim=1)
 
     def at_once(self) -> int:
@@ -231,34 +185,7 @@ class PoseSearch:
             product = (values * matched[:, None]).flatten(0, 1)
             cross = (_as_real(product) @ _as_real(offset.conj()).T).unflatten(0, (len(matched), -1))
             size = (values.abs().square() @ evidence.power[..., None])[..., 0]
-        # In place: there are millions, and memory is what they wait for.
-        if self._scaled:
-            return cross.sub_(size[..., None] / 2)
-        return cross.clamp_(min=0).mul_((2 * size[..., None].clamp(min=1e-20)).rsqrt()).square_()
-
-
-@dataclass(frozen=True)
-class _Shared:
-    """Slices that all images are held against, by products of matrices; and, behind them, their conjugates."""
-
-    real: Float[Tensor, "points n"]
-    imaginary: Float[Tensor, "points n"]
-    power: Float[Tensor, "points n"]
-
-    @classmethod
-    def of(cls, slices: Complex[Tensor, "n points"]) -> "_Shared":
-        return cls(slices.real.T.contiguous(), slices.imag.T.contiguous(), slices.abs().square().T.contiguous())
-
-    def products(
-        self, moved: Complex[Tensor, "batch shifts points"], power: Float[Tensor, "batch points"]
-    ) -> tuple[Float[Tensor, "batch both shifts"], Float[Tensor, "batch both"]]:
-        """Of each image with each slice, and of the CTF's power with the slice's: Re(m F) and Re(m F*) share theirs."""
-        real, imaginary = moved.real @ self.real, moved.imag @ self.imaginary
-        count, size = real.shape[-1], power @ self.power
-        both = real.new_empty(*real.shape[:-1], 2 * count)
-        torch.sub(real, imaginary, out=both[..., :count])
-        torch.add(real, imaginary, out=both[..., count:])
-        return both.transpose(1, 2), torch.cat([size, size], -1)
+        return log_likelihoods(cross, size[..., None], self._scaled)
 
 
 @dataclass(frozen=True)

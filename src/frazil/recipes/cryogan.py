@@ -21,6 +21,7 @@ from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import RunStory, reconstruction_report
 from frazil.training import FitSettings, RunFolder, fit
 
+_NEARLY_ROUND, _SETTLE = 12, 100  # order of the group; iterations at most
 _SHOWN = 24  # images of each kind in the report
 
 
@@ -90,7 +91,9 @@ def _refine(options: CryoGANRun, config: CryoGANConfig, folder: RunFolder) -> in
     if options.max_minutes is not None:
         shared["max_minutes"] = max(0.1, options.max_minutes - (time.monotonic() - folder.opened) / 60)
     shared["out"] = folder.path / "refine"
-    refining = refine.RefineConfig(symmetry=config.symmetry)
+    # Seen at CryoGAN's detail, a particle of that many equal sides is nearly round: its shape has to be settled first.
+    round_ = len(symmetry_rotations(config.symmetry)) >= _NEARLY_ROUND
+    refining = refine.RefineConfig(symmetry=config.symmetry, settle=_SETTLE if round_ else 0)
     return refine.run(refine.RefineRun(**shared, reference=folder.path / "map.mrc", refining=refining))
 
 

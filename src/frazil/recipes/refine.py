@@ -37,7 +37,7 @@ def run(options: RefineRun) -> int:
     reference = read_map(options.reference)
     start = on_grid(reference.volume, reference.pixel_size, box, pixel_size)
     settings = FitSettings(
-        steps=options.refining.iterations,
+        steps=options.refining.settle + options.refining.iterations,
         seed=options.seed,
         log_every=1,
         max_minutes=options.max_minutes,

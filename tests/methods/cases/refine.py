@@ -18,10 +18,21 @@ def case() -> Case:
     return Case(lambda: tiny.refine(quick=False), lambda context: None, 2, learnt, False, False, rounding)
 
 
+def settling() -> Case:
+    """All poses are weighed for all images, before the halves part."""
+    rounding = 1e-4  # sums over thousands of poses
+    return Case(lambda: tiny.refine(quick=False, settle=2), lambda context: None, 3, shape, False, False, rounding)
+
+
+def shape(method: Method) -> dict[str, Tensor]:
+    """Map and noise alone: no pose is chosen."""
+    return {name: value for name, value in learnt(method).items() if name.endswith(("volume", "noise"))}
+
+
 def learnt(method: Method) -> dict[str, Tensor]:
     """Maps, noise, poses and what is known of them."""
     halves = enumerate(method.state_dict()["halves"])
     return {f"{number}.{name}": value.clone() for number, half in halves for name, value in half.items()}
 
 
-CASES: dict[str, Callable[[], Case]] = {"refine": case}
+CASES: dict[str, Callable[[], Case]] = {"refine": case, "refine, settling": settling}

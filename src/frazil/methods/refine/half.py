@@ -8,7 +8,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from frazil.geometry import Pose, fourier_transform, frequency_grid, phase_ramp, shell_average, soft_sphere
-from frazil.inference import Evidence, FourierDisc, PosePosterior, PoseSearch
+from frazil.inference import Evidence, FourierDisc, GridPosterior, PosePosterior, PoseSearch
 from frazil.physics import (
     CTF,
     BackProjection,
@@ -23,6 +23,7 @@ from frazil.physics import (
 
 _LEAST_WEIGHT = 1e-3  # of a rotation, below which it adds nothing but time
 _STORED = ("volume", "map", "noise", "score", "certainty")
+_AT_ONCE = 1024  # slices that are put back at a time
 _EDGE = 0.1  # of the radius, over which the particle's sphere fades
 _SAMPLE = 1000  # images whose power is the noise's as long as nothing better is known
 
@@ -57,6 +58,23 @@ class Expectation:
         return [self.sums.sums, self.noise, self.pose.rotation, self.pose.shift, self.score, self.certainty]
 
 
+@dataclass
+class Weighed:
+    """What one pass over the images found that weighs all poses of a grid."""
+
+    sums: BackProjection
+    noise: Float[Tensor, " shells"]
+    """Power of what the map does not explain, summed over the shells."""
+    evidence: Float[Tensor, ""]
+    """Logarithm of the images' likelihood under all poses, against that of noise alone, summed."""
+    count: Float[Tensor, ""]
+    """Images that were weighed."""
+
+    def tensors(self) -> list[Tensor]:
+        """All that ranks add up."""
+        return [self.sums.sums, self.noise, self.evidence, self.count]
+
+
 class HalfRefinement:
     """Map, noise and poses of one half; it knows of no other.
 
@@ -87,10 +105,8 @@ class HalfRefinement:
 
     def _expect(self, rows: Tensor, against: tuple[FourierVolume, PoseSearch, FourierDisc], found: Expectation) -> None:
         spectrum, search, disc = against
-        image = fourier_transform(self._images(rows))[:, disc.inside]
-        ctf = self._ctf(rows)[:, disc.inside]
-        precision = disc.weight / self._noise()[disc.shell]
-        evidence = Evidence(image * ctf * precision, ctf.square() * precision)
+        image, ctf = self._observe(rows, disc)
+        evidence = self._evidence(image, ctf, disc)
         posterior = search(evidence)
         best = posterior.best(self.data.pixel_size)
         found.pose.rotation[rows], found.pose.shift[rows] = best.rotation, best.shift
@@ -104,6 +120,38 @@ class HalfRefinement:
         explained = 2 * cross - pair.weight[:, None] * expected.abs().square()
         residual = image.abs().square().sum(0) - explained.sum(0)
         found.noise.index_add_(0, disc.shell, residual * disc.weight / self.data.count)
+
+    def weigh(
+        self,
+        make_posterior: Callable[[Tensor], GridPosterior],
+        grid: Float[Tensor, "n 3 3"],
+        disc: FourierDisc,
+        rows: Int[Tensor, " rows"],
+    ) -> Weighed:
+        """All poses of half a grid for some images, each with its probability, and what the next map is made of."""
+        slices = sample_slices(to_fourier_volume(self.volume), grid, disc.frequency)
+        posterior, power = make_posterior(slices), torch.zeros_like(disc.weight)
+        for part in rows.split(posterior.at_once()):
+            image, ctf = self._observe(part, disc)
+            posterior.add(self._evidence(image, ctf, disc))
+            power += image.abs().square().sum(0)
+        found, back = posterior.sums, BackProjection.empty(self.data.box, like=self.volume)
+        for some in torch.arange(len(grid), device=grid.device).split(_AT_ONCE):
+            back.add(found.slices[some], found.weight[some], grid[some], disc.frequency)
+        fit = 2 * (slices.conj() * found.slices).real - slices.abs().square() * found.weight
+        residual = power * disc.weight - fit.sum(0) * self._noise()[disc.shell]
+        noise = torch.zeros_like(self.noise).index_add_(0, disc.shell, residual)
+        return Weighed(back, noise, found.evidence, noise.new_tensor(float(len(rows))))
+
+    def _observe(
+        self, rows: Int[Tensor, " batch"], disc: FourierDisc
+    ) -> tuple[Complex[Tensor, "batch points"], Float[Tensor, "batch points"]]:
+        """Spectra of images, and their CTF."""
+        return fourier_transform(self._images(rows))[:, disc.inside], self._ctf(rows)[:, disc.inside]
+
+    def _evidence(self, image: Tensor, ctf: Tensor, disc: FourierDisc) -> Evidence:
+        precision = disc.weight / self._noise()[disc.shell]
+        return Evidence(image * ctf * precision, ctf.square() * precision)
 
     def _images(self, rows: Tensor) -> Float[Tensor, "batch box box"]:
         return self.data.images(rows.cpu()).to(self.volume)

@@ -1,13 +1,14 @@
 """Half-set refinement by expectation and maximisation (Scheres, J. Mol. Biol. 415:406, 2012), from a rough map."""
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frazil.geometry import (
@@ -19,19 +20,25 @@ from frazil.geometry import (
     shell_index,
     symmetry_rotations,
 )
-from frazil.inference import COARSE_ORDER, FourierDisc, PoseSearch, search_levels
+from frazil.inference import COARSE_ORDER, FourierDisc, GridPosterior, PoseSearch, finest_shell, search_levels
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.refine.config import RefineConfig
-from frazil.methods.refine.half import Expectation, HalfImages, HalfRefinement
+from frazil.methods.refine.half import Expectation, HalfImages, HalfRefinement, Weighed
 from frazil.metrics import fourier_shell_correlation
-from frazil.physics import FourierVolume, SpectrumTable, low_pass, sample_slices
+from frazil.physics import BackProjection, FourierVolume, SpectrumTable, low_pass, sample_slices
 
-_STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled")
+_STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled", "settling", "refined")
 _AHEAD = 1.25  # times the resolution that the halves agree on, to where images are compared next
 _HARDLY = 1e-3  # of a shell's mean weight: what keeps an unfiltered map finite where no image looked
 _PATIENCE = 2  # iterations without gain, after which poses and maps have settled
 _LIKELIER = 1.005  # times the best mean score so far: less is no gain
+_WARMEST, _COOLING = 0.05, 1.2  # strength of the likelihood at first, and its growth: what is wrong in the start melts
+_SETTLERS = 25_000  # asymmetric units of each half that settle the shape
+_STEADY, _COLD = 1e-4, 20  # gain of the evidence that is none, after so many iterations: the last at full strength
+_TRUSTED = 1.5  # times the detail that was settled in, to where the halves share it
 _MOST_SIGNAL = 0.999  # of the FSC, which says how much a shell of the map is believed
+
+_Found = TypeVar("_Found", Expectation, Weighed)
 
 
 class Refine(Method):
@@ -55,7 +62,10 @@ class Refine(Method):
         ]
         self.last_shell = self._shell(config.start_resolution)
         self.resolution = config.start_resolution
-        self.furthest, self.best_score, self.stalled = self.last_shell, 0.0, 0
+        self.furthest, self.best_score, self.stalled, self.refined = self.last_shell, 0.0, 0, 0
+        self.settling = config.settle > 0
+        if self.settling:
+            self.last_shell = finest_shell(self._box, self._radius)
         # A grid's half spacing beyond the unit's border, lest a pose there is far from every grid point.
         margin_deg = grid_spacing_deg(COARSE_ORDER) / 2
         self._grid = asymmetric_views(half_turn_grid(COARSE_ORDER), self._group, margin_deg)
@@ -67,6 +77,9 @@ class Refine(Method):
 
     def update(self, batch: Any, context: StepContext) -> dict[str, Tensor | float]:
         """One iteration: poses from the maps, maps from the poses. The halves bring their own images, not `batch`."""
+        return self._settle(context) if self.settling else self._refine(context)
+
+    def _refine(self, context: StepContext) -> dict[str, Tensor | float]:
         disc = FourierDisc.of(self.last_shell, like=self.halves[0].volume)
         levels = search_levels(self._box, self.last_shell, self._radius, self._max_shift, self.config.keep)
 
@@ -76,13 +89,7 @@ class Refine(Method):
                 return PoseSearch(exact, self._grid, disc, levels, scaled)
             return PoseSearch(SpectrumTable.of(volume).slices, self._grid, disc, levels, scaled, exact)
 
-        def expect(half: HalfRefinement) -> Expectation:
-            own = torch.arange(context.rank, half.data.count, context.world_size, device=context.device)
-            return half.expect(make_search, disc, own)
-
-        run: Callable = self._parallel.map if context.device.type == "cpu" else map
-        found = list(run(expect, self.halves))
-        _join_ranks([tensor for part in found for tensor in part.tensors()], context)
+        found = self._every_half(lambda half: half.expect(make_search, disc, _own(half, context)), context)
         for half, part in zip(self.halves, found, strict=True):
             half.pose, half.score, half.certainty = part.pose, part.score, part.certainty
             half.noise = _noise_by_shell(part.noise, disc)
@@ -90,7 +97,54 @@ class Refine(Method):
         joined = {name: torch.cat([getattr(half, name) for half in self.halves]) for name in ("score", "certainty")}
         means = {name: values.mean() for name, values in joined.items()}
         self._note_gain(float(means["score"]))
+        self.refined += 1
         return {**means}
+
+    def _every_half(self, run: Callable[[HalfRefinement], _Found], context: StepContext) -> list[_Found]:
+        """What each half finds in its images, all ranks' together."""
+        side_by_side: Callable = self._parallel.map if context.device.type == "cpu" else map
+        found = list(side_by_side(run, self.halves))
+        _join_ranks([tensor for part in found for tensor in part.tensors()], context)
+        return found
+
+    def _settle(self, context: StepContext) -> dict[str, Tensor | float]:
+        """One iteration of all images together, in which every pose of the coarse grid has its part."""
+        disc = FourierDisc.of(self.last_shell, like=self.halves[0].volume)
+        strength = min(1.0, _WARMEST * _COOLING**context.step)
+
+        def posterior(slices: Tensor) -> GridPosterior:
+            return GridPosterior(slices, disc, self._max_shift, context.step > 0, strength)
+
+        every = math.ceil(max(half.data.count for half in self.halves) * len(self._group) / _SETTLERS)
+        found = self._every_half(
+            lambda half: half.weigh(posterior, self._grid, disc, _own(half, context, every)), context
+        )
+        for half, part in zip(self.halves, found, strict=True):
+            half.noise = _noise_by_shell(part.noise / part.count, disc)
+        volume = self._joint_map([part.sums.symmetrised(self._group) for part in found])
+        evidence = float(sum(part.evidence for part in found) / sum(part.count for part in found))
+        done, gain = context.step + 1, evidence - self.best_score
+        self.best_score = evidence
+        if done == self.config.settle or (done >= _COLD and gain < _STEADY * evidence):
+            volume = self._part(volume)
+        for half in self.halves:
+            half.volume = volume.clone()
+        return {"evidence": evidence}
+
+    def _joint_map(self, sums: Sequence[BackProjection]) -> Float[Tensor, "box box box"]:
+        """Map of all images, filtered by what the halves' agreement says of their mean."""
+        maps = [self._seen(part.volume(_HARDLY * part.shell_means()) * self.halves[0].sphere) for part in sums]
+        half = fourier_shell_correlation(maps[0], maps[1], self._pixel_size).correlation.clamp(1e-4, _MOST_SIGNAL)
+        believed = 2 * half / (1 + half)
+        joint = BackProjection(sums[0].sums + sums[1].sums, self._box)
+        return self._seen(joint.volume(joint.shell_means() * (1 - believed) / believed) * self.halves[0].sphere)
+
+    def _part(self, volume: Float[Tensor, "box box box"]) -> Float[Tensor, "box box box"]:
+        """From here on the halves go their own ways, from what they may share of the map."""
+        shared = _TRUSTED * self._box * self._pixel_size / self.last_shell
+        self.settling, self.best_score = False, 0.0
+        self.last_shell = self.furthest = self._shell(shared)
+        return low_pass(volume, self._pixel_size, shared)
 
     def _note_gain(self, score: float) -> None:
         """Count the iterations that have gained nothing, neither detail nor likelihood."""
@@ -100,7 +154,9 @@ class Refine(Method):
 
     def settled(self) -> bool:
         """The halves agree no further, nor have the poses become likelier, for two iterations; one at Nyquist."""
-        return self.stalled >= (1 if self.furthest == (self._box - 1) // 2 else _PATIENCE)
+        return self.refined == self.config.iterations or self.stalled >= (
+            1 if self.furthest == (self._box - 1) // 2 else _PATIENCE
+        )
 
     def _maximise(self, found: Sequence[Expectation]) -> None:
         """New maps: unfiltered for the FSC, and as far as it lets them be believed for the next search."""
@@ -127,12 +183,13 @@ class Refine(Method):
         return inverse_fourier_transform(fourier_transform(volume, 3) * (shell <= self.last_shell), self._box, 3)
 
     def figures(self, context: StepContext) -> dict[str, float]:
-        """Resolution between the half maps at FSC 0.143."""
-        return {"half_map_resolution": self.resolution}
+        """Resolution between the half maps at FSC 0.143, once they have parted."""
+        return {"half_map_resolution": self.resolution} if self.refined else {}
 
     def stage(self, step: int) -> str:
         """The detail to which images are compared."""
-        return f"to {self._box * self._pixel_size / self.last_shell:.1f} A"
+        detail = f"to {self._box * self._pixel_size / self.last_shell:.1f} A"
+        return f"settling, {detail}" if self.settling else detail
 
     @torch.no_grad()
     def examples(self, count: int, seed: int) -> Float[Tensor, "count box box"]:
@@ -154,6 +211,12 @@ class Refine(Method):
         self._group, self._grid = self._group.to(device), self._grid.to(device)
         for half in self.halves:
             half.to(device)
+
+
+def _own(half: HalfRefinement, context: StepContext, every: int = 1) -> Int[Tensor, " rows"]:
+    """This rank's share of a half's images, or of every n-th of them."""
+    count = math.ceil(half.data.count / every)
+    return every * torch.arange(context.rank, count, context.world_size, device=context.device)
 
 
 def _noise_by_shell(power: Float[Tensor, " shells"], disc: FourierDisc) -> Float[Tensor, " shells"]:
