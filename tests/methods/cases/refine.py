@@ -21,7 +21,7 @@ def case() -> Case:
 def settling() -> Case:
     """All poses are weighed for all images, before the halves part."""
     rounding = 1e-4  # sums over thousands of poses
-    return Case(lambda: tiny.refine(quick=False, settle=2), lambda context: None, 3, shape, False, False, rounding)
+    return Case(lambda: tiny.refine(quick=False, settle=2), lambda context: None, 2, shape, False, False, rounding)
 
 
 def shape(method: Method) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from frazil.physics import low_pass
 from tests.methods.refine import tiny
 from tests.methods.steps import at
 
-COUNT = 150
+COUNT = 100
 
 
 def outline(truth: Tensor, symmetry: str) -> Tensor:
@@ -37,9 +37,9 @@ def agreement(method: Refine, symmetry: str) -> float:
     return float(fourier_shell_correlation(found, truth, tiny.PIXEL_SIZE).correlation[1:7].mean())
 
 
-@pytest.mark.parametrize("symmetry", ["D2", "O"])
-def test_the_shape_is_found_where_the_best_poses_alone_do_not_find_it(symmetry: str) -> None:
-    with_it, without = refinement(symmetry, settle=40), refinement(symmetry, settle=0)
+def test_the_shape_is_found_where_the_best_poses_alone_do_not_find_it() -> None:
+    symmetry = "O"
+    with_it, without = refinement(symmetry, settle=26), refinement(symmetry, settle=0)
     for method in (with_it, without):
         step = 0
         while not method.settled():
@@ -71,7 +71,7 @@ def test_the_halves_share_one_map_until_it_has_settled_and_then_what_is_coarse_o
 
 
 def test_a_few_of_very_many_images_settle_the_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frazil.methods.refine.method._SETTLERS", 4 * COUNT // 3)
+    monkeypatch.setattr("frazil.methods.refine.method._SETTLERS", 4 * COUNT // 3 + 1)
     method = refinement("D2", settle=2)
     seen: list[int] = []
     for half in method.halves:
