@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from frazil.geometry import random_rotations
+from frazil.geometry import random_rotations, symmetry_rotations
 from frazil.report import poses_figure
 
 
@@ -31,6 +31,12 @@ def test_a_single_view_is_one_patch_with_the_north_pole_at_the_top() -> None:
     grey = views(poses_figure(torch.eye(3).repeat(50, 1, 1), torch.ones(50)).body)
     assert (grey > 0).sum() == 64
     assert (grey[:8] > 0).any()
+
+
+def test_a_symmetric_particle_is_seen_from_all_equivalent_directions() -> None:
+    figure = poses_figure(random_rotations(1, torch.Generator().manual_seed(3)), torch.ones(1), symmetry_rotations("O"))
+    assert (views(figure.body) > 0).sum() == 24 * 64
+    assert "each from 24 equivalent directions" in figure.body
 
 
 def test_certainties_are_counted_as_shares() -> None:

@@ -87,7 +87,7 @@ def _export(method: Refine, data: OpenParticles, folder: RunFolder, options: Ref
         stages={},
         record=folder.record(),
         log=folder.path / "log.jsonl",
-        poses=poses_figure(found["rotation"], found["certainty"]),
+        poses=poses_figure(found["rotation"], found["certainty"], symmetry_rotations(method.config.symmetry)),
     )
     page = reconstruction_report(maps, story).write(folder.path / "report.html")
     sharpening = "too coarse to be sharpened" if b_factor is None else f"B-factor {b_factor:.0f} square angstrom undone"

@@ -29,10 +29,20 @@ READING = Reading(
 )
 
 
-def poses_figure(rotation: Float[Array, "particles 3 3"], certainty: Float[Array, " particles"]) -> Figure:
-    """Distribution of the directions of view, and of the probability of the best orientation."""
+def poses_figure(
+    rotation: Float[Array, "particles 3 3"],
+    certainty: Float[Array, " particles"],
+    group: Float[Array, "order 3 3"] | None = None,
+) -> Figure:
+    """Distribution of the directions of view, and of the probability of the best orientation.
+
+    A particle of a point group is seen from all directions alike that the group makes of one.
+    """
     rotation = torch.as_tensor(rotation).double()
-    views = panel(_views(rotation), f"views of {len(rotation):,} particles", 1.0)
+    equivalent = torch.eye(3)[None] if group is None else torch.as_tensor(group)
+    every = (rotation[:, None] @ equivalent.to(rotation)).flatten(0, 1)
+    symmetric = f", each from {len(equivalent)} equivalent directions" if len(equivalent) > 1 else ""
+    views = panel(_views(every), f"views of {len(rotation):,} particles{symmetric}", 1.0)
     return Figure("Poses", f'<div class="pair">{views}{_histogram(as_numpy(certainty))}</div>', READING, ("chart.js",))
 
 
