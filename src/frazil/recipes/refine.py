@@ -52,7 +52,8 @@ def run(options: RefineRun) -> int:
         data.say_what_was_chosen()
     finished = fit(method, lambda _: None, settings, folder)
     if folder.is_main:
-        _export(method, data, folder, options)
+        if method.refined:  # before, the halves have no maps of their own to compare
+            _export(method, data, folder, options)
         if not finished:
             print(f"stopped after {options.max_minutes:g} minutes; the same command goes on")
     return 0
