@@ -85,7 +85,7 @@ def _export(method: Refine, data: OpenParticles, folder: RunFolder, options: Ref
         scalars=REFINE_SCALARS,
         real=data.half_sets.images(0, rows, box),
         simulated=method.examples(_SHOWN, options.seed),
-        stages={},
+        stages={"settling": 0, "halves apart": method.settled_in} if method.settled_in else {},
         record=folder.record(),
         log=folder.path / "log.jsonl",
         poses=poses_figure(found["rotation"], found["certainty"], symmetry_rotations(method.config.symmetry)),

@@ -48,6 +48,8 @@ class RunStory:
     log: Path
     poses: Figure | None = None
     """Where the method finds some."""
+    images: str = "Real and simulated images"
+    """What the two stacks are."""
 
 
 def reconstruction_report(maps: HalfMaps, story: RunStory) -> Report:
@@ -65,7 +67,7 @@ def reconstruction_report(maps: HalfMaps, story: RunStory) -> Report:
         report.section("Poses")
         report.figure(story.poses)
     report.section("Images")
-    report.figure(comparison_figure(story.real, story.simulated, maps.pixel_size))
+    report.figure(comparison_figure(story.real, story.simulated, maps.pixel_size, story.images))
     report.section("Progress")
     panels = {"Half-map resolution, Å": ["half_map_resolution"], **story.scalars.panels}
     report.figure(history_figure({"": rows}, panels, stages=story.stages, reading=story.scalars.reading))

@@ -27,7 +27,7 @@ from frazil.methods.refine.half import Expectation, HalfImages, HalfRefinement, 
 from frazil.metrics import fourier_shell_correlation
 from frazil.physics import BackProjection, FourierVolume, SpectrumTable, low_pass, sample_slices
 
-_STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled", "settling", "refined")
+_STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled", "settling", "settled_in", "refined")
 _AHEAD = 1.25  # times the resolution that the halves agree on, to where images are compared next
 _HARDLY = 1e-3  # of a shell's mean weight: what keeps an unfiltered map finite where no image looked
 _PATIENCE = 2  # iterations without gain, after which poses and maps have settled
@@ -62,8 +62,8 @@ class Refine(Method):
         ]
         self.last_shell = self._shell(config.start_resolution)
         self.resolution = config.start_resolution
-        self.furthest, self.best_score, self.stalled, self.refined = self.last_shell, 0.0, 0, 0
-        self.settling = config.settle > 0
+        self.furthest, self.best_score, self.stalled = self.last_shell, 0.0, 0
+        self.settling, self.settled_in, self.refined = config.settle > 0, 0, 0
         if self.settling:
             self.last_shell = finest_shell(self._box, self._radius)
         # A grid's half spacing beyond the unit's border, lest a pose there is far from every grid point.
@@ -123,9 +123,9 @@ class Refine(Method):
             half.noise = _noise_by_shell(part.noise / part.count, disc)
         volume = self._joint_map([part.sums.symmetrised(self._group) for part in found])
         evidence = float(sum(part.evidence for part in found) / sum(part.count for part in found))
-        done, gain = context.step + 1, evidence - self.best_score
-        self.best_score = evidence
-        if done == self.config.settle or (done >= _COLD and gain < _STEADY * evidence):
+        gain, self.best_score = evidence - self.best_score, evidence
+        self.settled_in += 1
+        if self.settled_in == self.config.settle or (self.settled_in >= _COLD and gain < _STEADY * evidence):
             volume = self._part(volume)
         for half in self.halves:
             half.volume = volume.clone()
