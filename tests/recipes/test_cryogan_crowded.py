@@ -72,6 +72,9 @@ def test_few_particles_get_fewer_steps_and_a_larger_box_a_stage_of_its_own(
     as_told = recipe._usual(told, particles, False)
     assert recipe._for_images(as_told, told, particles) == as_told
     assert (as_told.boxes, as_told.steps) == ((32, 48, 64, 80), (9, 8, 7, 7))
+    refined = replace(options, box=80, refine=True)
+    assert recipe._usual(refined, particles, False).boxes == (32,)  # finer stages would be for nothing
+    assert recipe._usual(replace(told, refine=True), particles, False) == as_told
     capsys.readouterr()
     recipe._say_if_shorter(as_told, as_told, particles)
     assert capsys.readouterr().out == ""

@@ -23,6 +23,7 @@ from frazil.training import FitSettings, RunFolder, fit
 
 _NEARLY_ROUND, _SETTLE = 12, 100  # order of the group; iterations at most
 _SHOWN = 24  # images of each kind in the report
+_REFINABLE = 24.0  # angstrom: a refinement takes up a start to 30, so finer stages would be for nothing
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def _usual(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANC
     config = replace(preset, **_set(options)).up_to(box)
     if "boxes" not in _set(options):
         config = config.reaching(box)
+    if options.refine and options.preset == "default" and not {"boxes", "steps"} & set(_set(options)):
+        config = config.showing(particles.box * particles.pixel_size(), _REFINABLE)
     if config.conditions == "auto":
         # What is measured between neighbours still holds some of them, and their picks are better centred than most.
         config = replace(config, conditions="learnt" if crowded else "given")
@@ -199,6 +202,7 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
         scalars=CRYOGAN_SCALARS,
         real=_shown(half_sets.halves[0].images(rows, len(first)), rows, method.halves[0]).cpu(),
         simulated=method.examples(_SHOWN, options.seed),
+        images="Real and simulated images" + (", phases flipped" if "phase-flip" in method.config.views else ""),
         stages={f"{stage.box} px": stage.start for stage in method.config.stages},
         record=folder.record(),
         log=folder.path / "log.jsonl",

@@ -98,6 +98,13 @@ def test_few_images_get_fewer_steps(images: int, boxes: tuple[int, ...], steps: 
     assert (config.boxes, config.steps, len(config.batch_sizes)) == (boxes, steps, len(boxes))
 
 
+@pytest.mark.parametrize(("field", "boxes"), [(245.0, (32,)), (480.0, (32, 48)), (900.0, (32, 48, 64))])
+def test_a_recipe_may_end_at_the_first_stage_that_shows_a_detail(field: float, boxes: tuple[int, ...]) -> None:
+    """Two pixels a wave: 32 px of 245 angstrom show 15.3, of 480 angstrom 30, and 48 px 20."""
+    config = CryoGANConfig().showing(field, 24.0)
+    assert (config.boxes, config.steps) == (boxes, CryoGANConfig().steps[: len(boxes)])
+
+
 def test_rates_fall_exponentially_from_the_start_of_a_stage_to_its_end() -> None:
     config = replace(THREE, final_rate=0.01)
     factors = [rate_factor(config, step) for step in range(13)]
