@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from measuring import FIGURES, Ledger, measured
 from results_file import heading, markdown_table
+from variants import CoarseFirst, Preconditioned, SeveralNoises
 
 from frazil.data import HalfSets
 from frazil.methods import StepContext
-from frazil.methods.cryogan import CryoGAN, CryoGANConfig, published_recipe
+from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfReconstruction, method, published_recipe
 from frazil.recipes import cryogan
 from frazil.recipes.particle_run import open_run
 from frazil.recipes.simulate_particles import SimulateParticles
@@ -64,6 +66,11 @@ class Variant:
 
     changes: dict[str, Any] = field(default_factory=dict)
     boxes: dict[int, float] = field(default_factory=lambda: {BASE: 1.0})
+    half: type[HalfReconstruction] = HalfReconstruction
+
+    def in_place(self) -> Any:
+        """While this context lasts, reconstructions are of this kind."""
+        return mock.patch.object(method, "HalfReconstruction", self.half)
 
 
 VIEWS = CryoGANConfig().views
@@ -91,6 +98,9 @@ VARIANTS = {
     "rates fall to 0.2": Variant({"final_rate": 0.2}),
     "blur that fades": Variant({"smoothing": 1.0}),
     "noise spectrum and shifts learnt": Variant({"conditions": "learnt"}),
+    "4 noises for a projection": Variant(half=SeveralNoises),
+    "finer shells faster": Variant(half=Preconditioned),
+    "coarser shells faster": Variant(half=CoarseFirst),
     "24 px, then 32": Variant(boxes={24: 0.4, 32: 0.6}),
     "32 px, then 48": Variant(boxes={32: 0.6, 48: 0.4}),
     "paper": Variant(PAPER),
@@ -158,7 +168,8 @@ def steps_at_equal_time(job: Job, folder: Path, steps: int) -> tuple[int, ...]:
     base = seconds_per_step(replace(job, variant="default").options(folder), BASE)
     allotted = []
     for box, share in VARIANTS[job.variant].boxes.items():
-        own = seconds_per_step(job.options(folder), box)
+        with VARIANTS[job.variant].in_place():
+            own = seconds_per_step(job.options(folder), box)
         ratio = statistics.median(own() / base() for _ in range(ROUNDS))
         allotted.append(max(1, round(share * steps / ratio)))
     return tuple(allotted)
@@ -167,7 +178,8 @@ def steps_at_equal_time(job: Job, folder: Path, steps: int) -> tuple[int, ...]:
 def reconstruct(job: Job, folder: Path, steps: int) -> dict[str, Any]:
     """Simulate, reconstruct, and measure."""
     options = job.options(folder, steps_at_equal_time(job, folder, steps))
-    found = measured(job.data(folder), options)
+    with VARIANTS[job.variant].in_place():
+        found = measured(job.data(folder), options)
     return {**vars(job), "budget": steps, "steps": options.learning.steps, **found}
 
 

@@ -8,12 +8,12 @@ Prints one table per section and writes them to benchmarks/results/speed_<hardwa
 import argparse
 import os
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import torch
+from floor import ceiling, seconds, work
 from results_file import heading, markdown_table, write_results
 from torch import Tensor
 
@@ -88,14 +88,7 @@ PROJECTORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 def milliseconds(action: Callable[[], object], settings: Settings) -> float:
     """Fastest of the repeats after one to warm up."""
-    times = []
-    for _ in range(settings.repeats + 1):
-        start = time.perf_counter()
-        action()
-        if settings.device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return 1e3 * min(times[1:])
+    return 1e3 * seconds(action, settings.device, settings.repeats)
 
 
 def projector_rows(box: int, settings: Settings) -> list[list[str]]:
@@ -143,14 +136,21 @@ def white_conditions(box: int, settings: Settings) -> HalfConditions:
     )
 
 
-def step_row(box: int, settings: Settings) -> list[str]:
+def half_and_step(box: int, settings: Settings) -> tuple[HalfReconstruction, Callable[[], object]]:
+    """A half of the default recipe at a box, and a step of it on images of noise."""
     config = CryoGANConfig(boxes=(box,), steps=(1000,), batch_sizes=(settings.batch,))
     half = HalfReconstruction(config, white_conditions(box, settings), support=(0.35 * FIELD, 0.38 * FIELD))
     half.to(settings.device)
     generator = torch.Generator(settings.device).manual_seed(0)
     real = torch.randn(config.critic_steps, settings.batch, box, box, device=settings.device)
     context = StepContext(step=0, seed=0, device=settings.device)
-    step = milliseconds(lambda: half.update(real, context, generator), settings)
+    return half, lambda: half.update(real, context, generator)
+
+
+def step_row(box: int, settings: Settings) -> list[str]:
+    half, action = half_and_step(box, settings)
+    config, generator = half.config, torch.Generator(settings.device).manual_seed(0)
+    step = milliseconds(action, settings)
     spectrum, all_rows = to_fourier_volume(half.volume()), slice(None)
     images = half.simulate(spectrum, settings.batch, all_rows, generator)
     seen = crop_centre(images, len(half.image_mask)).detach()
@@ -179,8 +179,31 @@ def measure_steps(settings: Settings) -> Section:
     return Section("CryoGAN's step", note, header, [step_row(box, settings) for box in STEP_BOXES])
 
 
+def floor_row(box: int, settings: Settings) -> list[str]:
+    _, action = half_and_step(box, settings)
+    step, asked, given = milliseconds(action, settings), work(action), ceiling(settings.device)
+    arithmetic = 1e3 * asked.flops / given.flops_per_second
+    traffic = 1e3 * asked.bytes / given.bytes_per_second
+    amounts = [f"{asked.flops / 1e9:.1f}", f"{arithmetic:.0f}", f"{asked.bytes / 1e9:.2f}", f"{traffic:.0f}"]
+    row = [str(box), f"{step:.0f}", *amounts, f"{step / max(arithmetic, traffic):.1f}"]
+    print("  ".join(row), flush=True)
+    return row
+
+
+def measure_floor(settings: Settings) -> Section:
+    given = ceiling(settings.device)
+    note = (
+        f"The same step against what the machine gives, measured here: {given.flops_per_second / 1e9:.0f} GFLOP/s in a "
+        f"product of large matrices in single precision, {given.bytes_per_second / 1e9:.1f} GB/s in a large copy. "
+        "Arithmetic is that of the convolutions and matrix products; traffic what all operations read and write, if no "
+        "cache helps. The last column is the step over the larger of the two times."
+    )
+    header = ["box", "step, ms", "GFLOP", "at that speed, ms", "GB", "at that speed, ms", "step / floor"]
+    return Section("The floor", note, header, [floor_row(box, settings) for box in STEP_BOXES])
+
+
 # A section is a function from settings to a table; each is measured and written in this order.
-SECTIONS: list[Callable[[Settings], Section]] = [measure_projectors, measure_steps]
+SECTIONS: list[Callable[[Settings], Section]] = [measure_projectors, measure_steps, measure_floor]
 
 
 def report(settings: Settings, sections: list[Section]) -> str:
