@@ -9,7 +9,7 @@ class RefineConfig:
 
     symmetry: str = "C1"
     """Point group in RELION's settings."""
-    iterations: int = 10
+    iterations: int = 30
     """How often poses and map are found anew, each from the other, at most: a refinement that has settled ends."""
     start_resolution: float = 30.0
     """Detail in angstrom to which the starting map is believed; the halves share nothing finer."""
