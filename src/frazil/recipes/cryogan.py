@@ -125,7 +125,7 @@ def _usual(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANC
     if "boxes" not in _set(options):
         config = config.reaching(box)
     if options.refine and options.preset == "default" and not {"boxes", "steps"} & set(_set(options)):
-        config = config.showing(particles.box * particles.pixel_size(), _REFINABLE)
+        config = config.rough(particles.box * particles.pixel_size(), _REFINABLE)
     if config.conditions == "auto":
         # What is measured between neighbours still holds some of them, and their picks are better centred than most.
         config = replace(config, conditions="learnt" if crowded else "given")

@@ -99,10 +99,12 @@ def test_few_images_get_fewer_steps(images: int, boxes: tuple[int, ...], steps: 
 
 
 @pytest.mark.parametrize(("field", "boxes"), [(245.0, (32,)), (480.0, (32, 48)), (900.0, (32, 48, 64))])
-def test_a_recipe_may_end_at_the_first_stage_that_shows_a_detail(field: float, boxes: tuple[int, ...]) -> None:
+def test_a_rough_map_takes_half_the_steps_to_the_first_box_that_shows_a_detail(
+    field: float, boxes: tuple[int, ...]
+) -> None:
     """Two pixels a wave: 32 px of 245 angstrom show 15.3, of 480 angstrom 30, and 48 px 20."""
-    config = CryoGANConfig().showing(field, 24.0)
-    assert (config.boxes, config.steps) == (boxes, CryoGANConfig().steps[: len(boxes)])
+    config = CryoGANConfig().rough(field, 24.0)
+    assert (config.boxes, config.steps) == (boxes, (1500, 400, 200)[: len(boxes)])
 
 
 def test_rates_fall_exponentially_from_the_start_of_a_stage_to_its_end() -> None:

@@ -110,11 +110,11 @@ class CryoGANConfig:
         steps, batch_sizes = (*self.steps, self.steps[-1]), (*self.batch_sizes, self.batch_sizes[-1])
         return replace(self, boxes=(*self.boxes, box), steps=steps, batch_sizes=batch_sizes)
 
-    def showing(self, field: float, detail: float) -> "CryoGANConfig":
-        """Same recipe without the stages that come after the first to show `detail` angstrom in a field's side."""
+    def rough(self, field: float, detail: float) -> "CryoGANConfig":
+        """Same recipe for a map to start from: half the steps, to the first box that shows `detail` of a `field`."""
         enough = next((n for n, box in enumerate(self.boxes, 1) if 2 * field / box <= detail), len(self.boxes))
-        boxes, batch_sizes = self.boxes[:enough], self.batch_sizes[:enough]
-        return replace(self, boxes=boxes, steps=self.steps[:enough], batch_sizes=batch_sizes)
+        steps = tuple(max(1, steps // 2) for steps in self.steps[:enough])
+        return replace(self, boxes=self.boxes[:enough], steps=steps, batch_sizes=self.batch_sizes[:enough])
 
     def for_images(self, count: int) -> "CryoGANConfig":
         """Same recipe for a half of `count` images, in fewer steps where a critic would come to know them by heart."""
