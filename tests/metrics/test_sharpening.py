@@ -25,5 +25,7 @@ def test_sharpening_undoes_the_fall_off_and_changes_no_phase(flat: torch.Tensor)
     assert float(fourier_shell_correlation(blurred, flat, PIXEL_SIZE).correlation[:20].min()) > 0.998
 
 
-def test_a_coarse_map_has_no_fall_off_to_go_by(flat: torch.Tensor) -> None:
-    assert guinier_b_factor(flat, PIXEL_SIZE, 9.5) is None
+@pytest.mark.parametrize("finest", [9.5, 7.0])
+def test_a_coarse_map_has_no_fall_off_to_go_by(flat: torch.Tensor, finest: float) -> None:
+    """From 10 to 7 angstrom amplitudes of a protein fall whatever its B-factor: a line there says 800 to 2,000."""
+    assert guinier_b_factor(flat, PIXEL_SIZE, finest) is None
