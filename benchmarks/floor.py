@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 _MATRIX, _COPIED = 2048, 2**26  # side; numbers
 _VIEWS = ("view", "expand", "slice", "select", "permute", "transpose", "alias", "detach", "unsqueeze", "as_strided")
@@ -34,15 +34,18 @@ class Ceiling:
     """A copy of what no cache holds."""
 
 
-class _Traffic(TorchDispatchMode):
-    """Adds up the size of all that operations take and give; views are free."""
+class _Counter(TorchDispatchMode):
+    """Adds up what operations compute, and the size of all that they take and give; views are free."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.bytes = 0
+        self.flops, self.bytes = 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if formula := flop_registry.get(func._overloadpacket):
+            self.flops += formula(*args, **kwargs, out_val=result)
         if not any(name in func.__name__ for name in _VIEWS):
             tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
             self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
@@ -51,11 +54,9 @@ class _Traffic(TorchDispatchMode):
 
 def work(action: Callable[[], object]) -> Work:
     """Count what one call does."""
-    with FlopCounterMode(display=False) as counter:
+    with _Counter() as counter:
         action()
-    with _Traffic() as traffic:
-        action()
-    return Work(counter.get_total_flops(), traffic.bytes)
+    return Work(counter.flops, counter.bytes)
 
 
 def ceiling(device: torch.device) -> Ceiling:

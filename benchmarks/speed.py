@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import torch
-from floor import ceiling, seconds, work
+from floor import Ceiling, ceiling, seconds, work
 from results_file import heading, markdown_table, write_results
 from torch import Tensor
 
@@ -179,9 +179,9 @@ def measure_steps(settings: Settings) -> Section:
     return Section("CryoGAN's step", note, header, [step_row(box, settings) for box in STEP_BOXES])
 
 
-def floor_row(box: int, settings: Settings) -> list[str]:
+def floor_row(box: int, settings: Settings, given: Ceiling) -> list[str]:
     _, action = half_and_step(box, settings)
-    step, asked, given = milliseconds(action, settings), work(action), ceiling(settings.device)
+    step, asked = milliseconds(action, settings), work(action)
     arithmetic = 1e3 * asked.flops / given.flops_per_second
     traffic = 1e3 * asked.bytes / given.bytes_per_second
     amounts = [f"{asked.flops / 1e9:.1f}", f"{arithmetic:.0f}", f"{asked.bytes / 1e9:.2f}", f"{traffic:.0f}"]
@@ -199,7 +199,7 @@ def measure_floor(settings: Settings) -> Section:
         "cache helps. The last column is the step over the larger of the two times."
     )
     header = ["box", "step, ms", "GFLOP", "at that speed, ms", "GB", "at that speed, ms", "step / floor"]
-    return Section("The floor", note, header, [floor_row(box, settings) for box in STEP_BOXES])
+    return Section("The floor", note, header, [floor_row(box, settings, given) for box in STEP_BOXES])
 
 
 # A section is a function from settings to a table; each is measured and written in this order.
