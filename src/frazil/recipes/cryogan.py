@@ -33,7 +33,8 @@ class CryoGANRun(ParticleRun):
     preset: Literal["default", "paper"] = "default"
     """paper: the published recipe, penalty per pixel and all."""
     refine: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Go on from the map with `frazil refine`, in the folder refine/ of the run."""
+    """Go on from the map with `frazil refine`, in the folder refine/ of the run. The map itself then takes fewer steps
+    and stages, unless --steps or --boxes says how many."""
     neighbours: Literal["picks", "none"] = "picks"
     """Other particles in the simulated images, where the table's coordinates say. They count in rlnMicrographPixelSize,
     or else in what the micrographs' headers say, or else in rlnMicrographOriginalPixelSize: if micrographs were binned

@@ -154,9 +154,8 @@ class Refine(Method):
 
     def settled(self) -> bool:
         """The halves agree no further, nor have the poses become likelier, for two iterations; one at Nyquist."""
-        return self.refined == self.config.iterations or self.stalled >= (
-            1 if self.furthest == (self._box - 1) // 2 else _PATIENCE
-        )
+        patience = 1 if self.furthest == (self._box - 1) // 2 else _PATIENCE
+        return self.refined == self.config.iterations or self.stalled >= patience
 
     def _maximise(self, found: Sequence[Expectation]) -> None:
         """New maps: unfiltered for the FSC, and as far as it lets them be believed for the next search."""
