@@ -51,6 +51,11 @@ def test_half_sets_other_than_1_and_2_are_refused(particles: Callable[..., Parti
         HalfSets(particles(rlnRandomSubset=np.arange(COUNT) % 3 + 1), seed=1)
 
 
+def test_a_table_that_holds_one_half_set_alone_is_not_split_anew(particles: Callable[..., Particles]) -> None:
+    with pytest.raises(ValueError, match=r"rlnRandomSubset holds 2, not 1 and 2; without that column half sets"):
+        HalfSets(particles(rlnRandomSubset=np.full(COUNT, 2)), seed=1)
+
+
 @pytest.mark.parametrize("box", [8, 11, BOX])
 def test_a_halfs_images_are_those_of_its_own_particles(particles: Callable[..., Particles], box: int) -> None:
     sets, rows = HalfSets(particles(), seed=1), torch.tensor([3, 0, 3, 9])

@@ -105,10 +105,13 @@ class Particles:
         """Half set of each particle, 1 or 2: the table's own, or drawn evenly by `seed`."""
         if "rlnRandomSubset" in self.table.data:
             half = self.table.numbers("rlnRandomSubset").astype(np.int64)
-            if set(half) == {1, 2}:
-                return half
-            if set(half) - {1, 2}:
-                raise ValueError(f"{self.table.path}: rlnRandomSubset holds {sorted(set(half.tolist()))}, not 1 and 2")
+            if set(half) != {1, 2}:
+                found = ", ".join(map(str, sorted(set(half.tolist()))))
+                raise ValueError(
+                    f"{self.table.path}: rlnRandomSubset holds {found}, not 1 and 2; without that column half sets"
+                    " are drawn by chance"
+                )
+            return half
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         return (order % 2 + 1).numpy()
 
