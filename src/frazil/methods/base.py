@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +52,15 @@ class StepContext:
         if rest:
             raise ValueError(f"a batch of {batch_size} images cannot be shared evenly by {self.world_size} ranks")
         return slice(self.rank * rows, (self.rank + 1) * rows)
+
+    def sum_over_ranks(self, tensors: Sequence[Tensor]) -> None:
+        """Replace what each rank summed over its own images by the sum over all ranks, in place."""
+        carriers = [nn.Parameter(torch.empty_like(tensor)) for tensor in tensors]
+        for carrier, tensor in zip(carriers, tensors, strict=True):
+            carrier.grad = tensor
+        self.average_gradients(carriers)  # the one message that ranks exchange
+        for tensor in tensors if self.world_size > 1 else []:
+            tensor *= self.world_size
 
 
 class Method(ABC):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from frazil.geometry import (
     asymmetric_views,
@@ -104,7 +104,7 @@ class Refine(Method):
         """What each half finds in its images, all ranks' together."""
         side_by_side: Callable = self._parallel.map if context.device.type == "cpu" else map
         found = list(side_by_side(run, self.halves))
-        _join_ranks([tensor for part in found for tensor in part.tensors()], context)
+        context.sum_over_ranks([tensor for part in found for tensor in part.tensors()])
         return found
 
     def _settle(self, context: StepContext) -> dict[str, Tensor | float]:
@@ -222,13 +222,3 @@ def _noise_by_shell(power: Float[Tensor, " shells"], disc: FourierDisc) -> Float
     """Mean power of a shell's coefficients, from their sum."""
     count = torch.zeros_like(power).index_add_(0, disc.shell, disc.weight)
     return torch.where(count > 0, power / count.clamp(min=1), 0.0)
-
-
-def _join_ranks(tensors: Sequence[Tensor], context: StepContext) -> None:
-    """Replace what each rank summed over its own images by the sum over all."""
-    carriers = [nn.Parameter(torch.empty_like(tensor)) for tensor in tensors]
-    for carrier, tensor in zip(carriers, tensors, strict=True):
-        carrier.grad = tensor
-    context.average_gradients(carriers)
-    for tensor in tensors if context.world_size > 1 else []:
-        tensor *= context.world_size
