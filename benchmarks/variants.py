@@ -45,7 +45,7 @@ class SeveralNoises(HalfReconstruction):
         scales = self._log_scales()
         images = scales.signal.exp() * clean.repeat_interleave(self.each, 0) + scales.noise.exp() * noise
         ctf = None if at.ctf is None else at.ctf[particle]
-        return self.flip_phases(normalise_by_background(images, self._ring), ctf)[rows]
+        return self.filtered(normalise_by_background(images, self._ring), ctf)[rows]
 
 
 class Preconditioned(HalfReconstruction):

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from frazil.data import background_ring
+from frazil.io import read_map
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGANConfig
 from frazil.methods.cryogan.config import View
-from frazil.physics import phase_flip
+from frazil.methods.cryogan.simulator import matching_scale
+from frazil.physics import phase_flip, to_fourier_volume
 from frazil.recipes import cryogan as recipe
 from frazil.recipes.particle_run import open_run
 
@@ -27,3 +30,16 @@ def test_the_critic_gets_each_real_image_flipped_by_its_own_lens(data: Path, vie
         distance = (batch.flatten(0, 1)[:, None] - expected).abs().amax((-1, -2))
         assert (distance.amin(1) < 1e-4).all()
         assert float((expected - every).abs().max()) > 0.1 or not views
+
+
+def test_the_particles_are_measured_as_strong_as_they_are(data: Path) -> None:
+    """Their true map, in units of the noise, needs no scale."""
+    options = recipe.CryoGANRun(data / "particles.star", out=data / "none", contrast="light", diameter=112.0)
+    opened = open_run(options)
+    truth = read_map(data / "truth.mrc")
+    outside = background_ring(len(truth.volume), truth.pixel_size, 56.0)
+    noise_std = torch.from_numpy(opened.particles.source.read(range(100)))[:, outside].std()
+    config = CryoGANConfig(boxes=(len(truth.volume),), steps=(1,), batch_sizes=(4,))
+    for conditions in recipe.conditions(opened.half_sets, None, options, config):
+        scale = matching_scale(to_fourier_volume(truth.volume / noise_std), conditions, ~outside)
+        assert float(scale) == pytest.approx(1, abs=0.1)

@@ -8,7 +8,15 @@ from typing import Any, Literal
 import torch
 import tyro
 
-from frazil.data import HalfSets, Particles, assumed_pixel_size, draw_rows, neighbour_offsets, surrounding_noise
+from frazil.data import (
+    HalfSets,
+    Particles,
+    assumed_pixel_size,
+    background_ring,
+    draw_rows,
+    neighbour_offsets,
+    surrounding_noise,
+)
 from frazil.geometry import symmetry_rotations
 from frazil.io import write_particles
 from frazil.methods import StepContext
@@ -22,6 +30,7 @@ from frazil.report.reconstruction import RunStory, reconstruction_report
 from frazil.training import FitSettings, RunFolder, fit
 
 _NEARLY_ROUND, _SETTLE = 12, 100  # order of the group; iterations at most
+_MEASURED, _FAINTEST = 1000, 1e-3  # images that tell how strong the particle is; the least power it is given
 _SHOWN = 24  # images of each kind in the report
 _REFINABLE = 24.0  # angstrom: a refinement takes up a start to 30, so finer stages would be for nothing
 
@@ -162,7 +171,15 @@ def _half_conditions(
         particles=len(half),
         field=field_,
         neighbours=near,
+        signal_power=_signal_power(half, config.boxes[0]),
     )
+
+
+def _signal_power(half: Particles, box: int) -> float:
+    """Mean square of what images have inside the particle's circle and not outside, where it is 1."""
+    images = half.images(torch.arange(min(_MEASURED, len(half))), box)
+    inside = ~background_ring(box, half.pixel_size(box), half.radius)
+    return max(float(images[:, inside].square().mean()) - 1, _FAINTEST)
 
 
 def real_batches(half_sets: HalfSets, method: CryoGAN):
@@ -187,7 +204,7 @@ def real_batches(half_sets: HalfSets, method: CryoGAN):
 def _shown(images: torch.Tensor, rows: torch.Tensor, half: HalfReconstruction) -> torch.Tensor:
     """Images of some rows of a half, on its device, as the recipe wants them."""
     ctf = half.conditions.ctf
-    return half.flip_phases(images.to(half.device), None if ctf is None else ctf[rows.to(half.device)])
+    return half.filtered(images.to(half.device), None if ctf is None else ctf[rows.to(half.device)])
 
 
 def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: CryoGANRun) -> HalfMaps:

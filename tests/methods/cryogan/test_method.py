@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from frazil.geometry import centred_coordinates, rotate_volume, symmetry_rotations
+from frazil.geometry import centred_coordinates, fourier_transform, rotate_volume, shell_index, symmetry_rotations
 from frazil.methods.cryogan import CryoGAN, published_recipe
 from frazil.methods.cryogan.config import View
 from frazil.physics import phase_flip, to_fourier_volume
@@ -107,7 +107,8 @@ def test_a_volume_of_lower_symmetry_is_left_so() -> None:
 
 
 def test_the_volume_ends_at_its_support() -> None:
-    method = CryoGAN(tiny.config(), [tiny.conditions()] * 2, support=(24.0, 30.0))
+    """But for the ripples of a map without its finest detail."""
+    method = CryoGAN(tiny.config(views=("soft-circle",)), [tiny.conditions()] * 2, support=(24.0, 30.0))
     tiny.trained(method, 1)
     distance = centred_coordinates(16, 3).norm(dim=-1) * tiny.FIELD / 16
     volume = method.halves[0].volume()
@@ -130,7 +131,7 @@ def test_density_that_nothing_asks_for_shrinks() -> None:
 
 
 def test_relaxed_negativity_allows_one_percent_of_the_maximum_at_the_end() -> None:
-    method = tiny.cryogan(tiny.config(negativity="relaxed", averaging=0.0))
+    method = tiny.cryogan(tiny.config(negativity="relaxed", averaging=0.0, views=()))
     tiny.trained(method, 1)
     with torch.no_grad():
         method.halves[0].voxels.copy_(torch.randn(16, 16, 16))
@@ -141,7 +142,7 @@ def test_relaxed_negativity_allows_one_percent_of_the_maximum_at_the_end() -> No
 
 def test_the_average_is_the_result_or_else_the_last_iterate() -> None:
     for averaging, name in ((0.9, "average"), (0.0, "voxels")):
-        method = tiny.cryogan(tiny.config(averaging=averaging, symmetry="C1", negativity="free"))
+        method = tiny.cryogan(tiny.config(averaging=averaging, views=()))
         state = tiny.trained(method, 2)[0]
         shown = state[name] * method.halves[0].sphere
         volume = method.halves[0].volume()
@@ -171,6 +172,18 @@ def test_every_simulated_image_has_the_phases_flipped_that_its_own_lens_reversed
     as_seen, flipped = simulated(), simulated("phase-flip")
     assert not torch.equal(flipped, as_seen)
     torch.testing.assert_close(flipped, phase_flip(as_seen, lens, tiny.FIELD / 16))
+
+
+def test_neither_simulated_images_nor_the_map_have_detail_in_the_corners_of_their_spectrum() -> None:
+    """Real images that were cropped have signal there, and a volume in a sphere has none."""
+    (half, _) = tiny.cryogan(tiny.config(views=("disc",))).halves
+    half.average += torch.randn(half.average.shape)
+    spectrum = to_fourier_volume(tiny.blob(16))
+    images = half.simulate(spectrum, 6, slice(None), torch.Generator().manual_seed(1)).detach()
+    for values, ndim in ((images, 2), (half.volume(), 3)):
+        power = fourier_transform(values, ndim).abs().square()
+        beyond = shell_index(16, ndim) >= 8
+        assert float((power * beyond).sum()) < 1e-8 * float(power.sum())
 
 
 @pytest.mark.parametrize("conditions", ["learnt", "given"])

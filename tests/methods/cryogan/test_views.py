@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from frazil.geometry import Pose, centred_coordinates, random_rotations, soft_sphere
-from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth
+from frazil.geometry import Pose, centred_coordinates, fourier_transform, random_rotations, shell_index, soft_sphere
+from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth, within_disc
 from frazil.physics import form_images, make_ctf
 
 CPU = torch.device("cpu")
@@ -104,3 +104,13 @@ def test_blurring_keeps_the_mean_and_no_blur_keeps_the_image() -> None:
     images = torch.randn(3, 15, 15)
     torch.testing.assert_close(smooth(images, 2.0).mean((-1, -2)), images.mean((-1, -2)))
     assert torch.equal(smooth(images, 0.0), images)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("box", BOXES)
+def test_only_the_finest_tenth_of_the_shells_and_the_corners_are_left_out(box: int, ndim: int) -> None:
+    white = torch.randn(2, *(box,) * ndim, dtype=torch.float64)
+    before, after = (fourier_transform(values, ndim) for values in (white, within_disc(white, ndim)))
+    kept = shell_index(box, ndim) <= 0.9 * box / 2
+    torch.testing.assert_close(after, before * kept)
+    assert 7 <= int(shell_index(box, ndim)[kept].max()) < box / 2

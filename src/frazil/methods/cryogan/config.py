@@ -11,7 +11,7 @@ _LEAST = {
     **dict.fromkeys(("penalty_weight", "shrinkage", "averaging", "smoothing"), 0),
 }
 
-View = Literal["phase-flip", "soft-circle", "dihedral"]
+View = Literal["phase-flip", "disc", "soft-circle", "dihedral"]
 
 _PASSES = 100  # through a half's images, after which the critic knows them by heart
 _FEWEST = 200  # steps of a stage; before, there is no map
@@ -49,7 +49,7 @@ class CryoGANConfig:
     """Weight of the penalty; one per pixel is that of the vector norm times the number of pixels."""
     penalty_stride: int = 2
     """The penalty, the dearest part of a step, is taken of every second image, or every n-th."""
-    volume_rate: float = 0.06
+    volume_rate: float = 0.03
     """Adam's learning rate of the volume at the start of a stage."""
     critic_rate: float = 1e-3
     """Adam's learning rate of the critic at the start of a stage."""
@@ -61,9 +61,10 @@ class CryoGANConfig:
     """Weight decay of the volume, times its rate: what the images do not ask for again and again fades."""
     averaging: float = 0.99
     """Decay of the running average of the volume's iterates that is the result; 0 takes the last iterate."""
-    views: tuple[View, ...] = ("phase-flip", "soft-circle", "dihedral")
+    views: tuple[View, ...] = ("phase-flip", "disc", "soft-circle", "dihedral")
     """How the critic is shown real and simulated images alike: with the signs that the lens reversed put right, so
-    that it is told where its zeros are; through a circle; turned and flipped, which uniform poses allow."""
+    that it is told where its zeros are; without the corners of their spectrum, which no volume reaches; through a
+    circle; turned and flipped, which uniform poses allow."""
     conditions: Literal["auto", "given", "learnt"] = "auto"
     """learnt: a factor for each Fourier shell of the noise instead of one for all, and by how much the shifts fall
     short of those asked for. auto: learnt for particles with neighbours, given for others."""

@@ -20,8 +20,8 @@ from frazil.losses import (
 )
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor
-from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, simulate_images
-from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth
+from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, matching_scale, simulate_images
+from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth, within_disc
 from frazil.nets import ConvCritic
 from frazil.physics import CTF, FourierVolume, crop_centre, low_pass, phase_flip, to_fourier_volume
 
@@ -30,7 +30,8 @@ _BETAS = (0.5, 0.9)
 _BACKGROUND_COUNT = 256
 _NOISE_PRIOR = 1.0  # per squared logarithm: the measured spectrum stands where the images do not speak against it
 _QUICK = 10.0  # rate of what has a prior or a bound, against that of the signal, which the voxels' own rate depends on
-_START, _START_DETAIL = 0.1, 2.0  # strength of a random start, in the noise's; details of it along the radius
+_START, _START_DETAIL = 0.1, 2.0  # voxels of a random start; its details along the radius
+_TYPICAL = 0.5  # voxels of a map: the signal's scale makes them as strong as the particle is, within reach of its rate
 _TAPER = 0.15  # of its radius; what the circle fades over
 _FADE = 0.1  # of its radius; what the sphere does: room beyond the particle is soon filled with chance
 
@@ -87,8 +88,11 @@ class HalfReconstruction:
         self._build(self.box)
         if self.config.start == "random":
             density = low_pass(torch.randn(self.voxels.shape), self.pixel_size, self._support / _START_DETAIL)
+            density = (density / density.std()).to(self.device)
+            typical = to_fourier_volume(self._constrain(_TYPICAL * density, 0.0))
             with torch.no_grad():
-                self.voxels.copy_(_START * density / density.std())
+                self.log_signal.copy_(matching_scale(typical, self.conditions, ~self._ring).log())
+                self.voxels.copy_(_START * density)
                 self.average.copy_(self.voxels)
 
     def enter_stage(self, box: int, generator: torch.Generator) -> None:
@@ -125,7 +129,8 @@ class HalfReconstruction:
     @torch.no_grad()
     def volume(self) -> Float[Tensor, "box box box"]:
         """The reconstruction: the running average of the iterates."""
-        return self._constrain(self.average if self.config.averaging > 0 else self.voxels, 1.0)
+        volume = self._constrain(self.average if self.config.averaging > 0 else self.voxels, 1.0)
+        return within_disc(volume, 3) if "disc" in self.config.views else volume
 
     def simulate(
         self, spectrum: FourierVolume, count: int, rows: slice, generator: torch.Generator
@@ -133,13 +138,14 @@ class HalfReconstruction:
         """The rows `rows` of `count` images under conditions like the particles', and treated as theirs are."""
         draw = draw_conditions(self.conditions, count, self.box, rows, generator)
         images = simulate_images(spectrum, draw, self.pixel_size, self._log_scales())
-        return self.flip_phases(normalise_by_background(images, self._ring), draw.ctf)
+        return self.filtered(normalise_by_background(images, self._ring), draw.ctf)
 
-    def flip_phases(self, images: Float[Tensor, "batch box box"], ctf: CTF | None) -> Float[Tensor, "batch box box"]:
-        """Images, real or simulated, with the lens's signs put right where the recipe wants that."""
-        # Real images come at the box of a stage before the volume has entered it.
-        pixel_size = self.conditions.field / images.shape[-1]
-        return phase_flip(images, ctf, pixel_size) if "phase-flip" in self.config.views else images
+    def filtered(self, images: Float[Tensor, "batch box box"], ctf: CTF | None) -> Float[Tensor, "batch box box"]:
+        """Images, real or simulated, with the lens's signs put right and the corners of the spectrum left out."""
+        if "phase-flip" in self.config.views:
+            # Real images come at the box of a stage before the volume has entered it.
+            images = phase_flip(images, ctf, self.conditions.field / images.shape[-1])
+        return within_disc(images) if "disc" in self.config.views else images
 
     def _log_scales(self) -> LogScales:
         # Normalising takes the mean away: nothing could be learnt of shell 0, which goes with its neighbour.

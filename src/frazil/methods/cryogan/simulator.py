@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frazil.geometry import Pose
 from frazil.physics import CTF, FourierVolume, NoiseModel, RotationPrior, ShiftPrior, colour_noise, form_images
+
+_DRAWS = 256  # images over which a volume's strength is averaged
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class HalfConditions:
     """Side of the box in angstrom, at whatever pixel size."""
     neighbours: Float[Tensor, "particles most xy"] | None = None
     """Where the particles nearby lie, rows as in `ctf`; inf where there is none."""
+    signal_power: float = 1.0
+    """Mean square of the particle in its circle, in units of the noise's, at the first stage's box."""
 
 
 @dataclass(frozen=True)
@@ -71,3 +75,15 @@ def simulate_images(
     shells = draw.noise.shape[-1] // 2 + 1
     noise = colour_noise(draw.noise, (2 * log_scales.noise).exp().expand(shells))
     return log_scales.signal.exp() * clean + noise
+
+
+@torch.no_grad()
+def matching_scale(
+    spectrum: FourierVolume, conditions: HalfConditions, inside: Bool[Tensor, "box box"]
+) -> Float[Tensor, ""]:
+    """The signal's scale at which a volume is as strong, in the particle's circle, as the images are there."""
+    box, device = inside.shape[-1], inside.device
+    generator = torch.Generator(device).manual_seed(0)
+    draw = draw_conditions(conditions, _DRAWS, box, slice(None), generator)
+    clean = form_images(spectrum, draw.pose, draw.ctf, conditions.field / box, margin=1)
+    return (conditions.signal_power / clean[:, inside].square().mean()).sqrt()

@@ -4,7 +4,26 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from frazil.geometry import centred_coordinates, fourier_transform, frequency_grid, inverse_fourier_transform
+from frazil.geometry import (
+    centred_coordinates,
+    fourier_transform,
+    frequency_grid,
+    inverse_fourier_transform,
+    shell_index,
+)
+
+_SHARE = 0.9  # of the shells: in the last ones slices are rough, and the corners beyond them no volume reaches
+
+
+def within_disc(images: Float[Tensor, "*any box box"], ndim: int = 2) -> Float[Tensor, "*any box box"]:
+    """Images, or a volume, without the finest detail of their box.
+
+    Real images that were cropped have signal in the corners of their spectrum, where a volume in a sphere has none.
+    Shown those, a critic learns nothing else.
+    """
+    box = images.shape[-1]
+    shell = shell_index(box, ndim, device=images.device)
+    return inverse_fourier_transform(fourier_transform(images, ndim) * (shell <= int(_SHARE * box / 2)), box, ndim)
 
 
 def smooth(images: Float[Tensor, "batch box box"], sigma: float) -> Float[Tensor, "batch box box"]:
