@@ -88,7 +88,8 @@ class HalfReconstruction:
         self._build(self.box)
         if self.config.start == "random":
             density = low_pass(torch.randn(self.voxels.shape), self.pixel_size, self._support / _START_DETAIL)
-            density = (density / density.std()).to(self.device)
+            density = symmetrise(density.to(self.device), self._symmetry)
+            density /= density.std()
             typical = to_fourier_volume(self._constrain(_TYPICAL * density, 0.0))
             with torch.no_grad():
                 self.log_signal.copy_(matching_scale(typical, self.conditions, ~self._ring).log())
