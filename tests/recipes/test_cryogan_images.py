@@ -1,5 +1,7 @@
 """What `frazil cryogan` makes of real images before a critic sees them."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,18 @@ def test_the_particles_are_measured_as_strong_as_they_are(data: Path) -> None:
     for conditions in recipe.conditions(opened.half_sets, None, options, config):
         scale = matching_scale(to_fourier_volume(truth.volume / noise_std), conditions, ~outside)
         assert float(scale) == pytest.approx(1, abs=0.1)
+
+
+def test_refine_may_be_asked_for_when_a_run_has_begun_and_its_steps_stay(data: Path, tmp_path: Path) -> None:
+    """Asked for from the start, it would have halved them."""
+    small = CryoGANConfig(critic_steps=1, batch_sizes=(8, 8, 8), critic_width=4)
+    options = recipe.CryoGANRun(
+        data / "particles.star", out=tmp_path / "run", contrast="light", max_minutes=1e-9, learning=small
+    )
+    fresh = replace(options, refine=True)
+    particles = open_run(fresh).particles
+    assert recipe._for_images(recipe._usual(fresh, particles, False), fresh, particles).steps == (1500,)
+    for again in (options, fresh):
+        assert recipe.run(again) == 0
+        record = json.loads((options.out / "config.json").read_text())
+        assert record["config"]["learning"]["steps"] == [1875]

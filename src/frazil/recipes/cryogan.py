@@ -18,7 +18,7 @@ from frazil.data import (
     surrounding_noise,
 )
 from frazil.geometry import symmetry_rotations
-from frazil.io import write_particles
+from frazil.io import read_record, stored_configuration, write_particles
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfReconstruction, published_recipe
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
@@ -69,6 +69,9 @@ def run(options: CryoGANRun) -> int:
     particles, half_sets = data.particles, data.half_sets
     near = _neighbours(particles) if options.neighbours == "picks" else None
     usual = _usual(options, particles, near is not None)
+    other = _usual(replace(options, refine=not options.refine), particles, near is not None)
+    if _begun_with(_for_images(other, options, particles), options.out):
+        usual = other  # --refine may come later, and does not make another run of what is there
     config = _for_images(usual, options, particles)
     settings = FitSettings(
         steps=sum(config.steps),
@@ -119,6 +122,14 @@ def _for_images(usual: CryoGANConfig, options: CryoGANRun, particles: Particles)
     """The recipe, in fewer steps for few images unless the user or the preset says how many."""
     fixed = options.preset == "paper" or "steps" in _set(options)
     return usual if fixed else usual.for_images(len(particles) // 2)
+
+
+def _begun_with(config: CryoGANConfig, out: Path) -> bool:
+    """Whether the folder holds a run that learns like this."""
+    file = out / "config.json"
+    if not file.is_file():
+        return False
+    return read_record(file, "config")["config"].get("learning") == stored_configuration(asdict(config))
 
 
 def _say_if_shorter(config: CryoGANConfig, usual: CryoGANConfig, particles: Particles) -> None:
