@@ -17,7 +17,7 @@ from unittest import mock
 import torch
 from measuring import FIGURES, Ledger, measured
 from results_file import heading, markdown_table
-from variants import BestOfThree, CoarseFirst, Preconditioned, SeveralNoises, WhiteNoise, real_batches
+from variants import BestOfThree, CoarseFirst, Preconditioned, SeveralNoises, SignalFromOne, WhiteNoise, real_batches
 
 from frazil.data import HalfSets
 from frazil.methods import StepContext
@@ -77,14 +77,19 @@ class Variant:
         return places
 
 
-VIEWS = CryoGANConfig().views
+def _without(view: str) -> Variant:
+    return Variant({"views": tuple(each for each in CryoGANConfig().views if each != view)})
+
+
 NOT_THE_RECIPES = {"symmetry", "boxes", "steps"}  # but the specimen's and the budget's
 PAPER = {name: value for name, value in vars(published_recipe(BASE, 5000)).items() if name not in NOT_THE_RECIPES}
 VARIANTS = {
     "default": Variant(),
-    "phases not flipped": Variant({"views": VIEWS[1:]}),
-    "no circle": Variant({"views": (VIEWS[0], VIEWS[2])}),
-    "no turns and flips": Variant({"views": VIEWS[:2]}),
+    "phases not flipped": _without("phase-flip"),
+    "whole spectrum": _without("disc"),
+    "no circle": _without("soft-circle"),
+    "no turns and flips": _without("dihedral"),
+    "signal's scale from 1": Variant(half=SignalFromOne),
     "penalty of every image": Variant({"penalty_stride": 1}),
     "penalty of weight 1": Variant({"penalty_weight": 1.0}),
     "penalty per pixel": Variant({"penalty": "per-pixel", "penalty_weight": 4.0 * BASE**2}),
@@ -96,8 +101,8 @@ VARIANTS = {
     "critic of 24 channels": Variant({"critic_width": 24}),
     "last iterate": Variant({"averaging": 0.0}),
     "no shrinkage": Variant({"shrinkage": 0.0}),
-    "volume rate 0.03": Variant({"volume_rate": 0.03}),
-    "volume rate 0.12": Variant({"volume_rate": 0.12}),
+    "volume rate 0.015": Variant({"volume_rate": 0.015}),
+    "volume rate 0.06": Variant({"volume_rate": 0.06}),
     "critic rate 5e-4": Variant({"critic_rate": 5e-4}),
     "rates fall to 0.2": Variant({"final_rate": 0.2}),
     "blur that fades": Variant({"smoothing": 1.0}),

@@ -28,6 +28,15 @@ def real_batches(half_sets: HalfSets, method: CryoGAN) -> Callable:
     return _real_batches(half_sets, method)
 
 
+class SignalFromOne(HalfReconstruction):
+    """The signal's scale begins at 1, whatever the images."""
+
+    def begin(self) -> None:
+        super().begin()
+        with torch.no_grad():
+            self.log_signal.zero_()
+
+
 class SeveralNoises(HalfReconstruction):
     """Each projection, of which there are fewer, stands in several images that differ in their noise alone."""
 
