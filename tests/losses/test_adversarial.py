@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from frazil.losses import (
+    ADVERSARIES,
     cross_entropy_critic_loss,
     cross_entropy_generator_loss,
     gradient_penalty,
@@ -103,6 +104,29 @@ def test_the_published_weight_of_1_is_27_millionths_in_the_vector_norm() -> None
     )
     assert float(ratio) == pytest.approx(1 / pixels, rel=1e-3)
     assert float(ratio) == pytest.approx(2.7e-5, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ADVERSARIES)
+def test_a_critic_that_cannot_tell_holds_real_and_simulated_images_no_distance_apart(name: str) -> None:
+    nothing = torch.zeros(5)
+    assert float(ADVERSARIES[name].distance(nothing, nothing)) == pytest.approx(0, abs=1e-6)  # type: ignore[index]
+
+
+def test_a_critic_that_tells_every_image_is_twice_log_two_from_one_that_tells_none() -> None:
+    """Twice the Jensen-Shannon divergence of distributions that do not overlap (Goodfellow et al. 2014, 4.1)."""
+    sure = torch.full((3,), 50.0)
+    assert float(ADVERSARIES["cross-entropy"].distance(sure, -sure)) == pytest.approx(2 * math.log(2))
+
+
+def test_an_adversarys_penalty_is_of_the_images_that_its_theory_names() -> None:
+    def bowl(images: Tensor) -> Tensor:
+        return images.square().sum((-1, -2)) / 2
+
+    real, fake, weight = torch.randn(6, 3, 3), torch.randn(6, 3, 3), torch.rand(6)
+    both = zero_centred_penalty(bowl, real) + zero_centred_penalty(bowl, fake)
+    torch.testing.assert_close(ADVERSARIES["cross-entropy"].penalty(bowl, real, fake, weight), both)
+    between = gradient_penalty(bowl, interpolate(real, fake, weight))
+    torch.testing.assert_close(ADVERSARIES["wasserstein"].penalty(bowl, real, fake, weight), between)
 
 
 def test_r1_and_r2_add_up_over_real_and_simulated_images() -> None:

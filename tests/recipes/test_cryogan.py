@@ -223,9 +223,9 @@ def test_the_paper_preset_is_the_published_recipe_at_the_box_asked_for(
     assert cryogan(data, *options, *AT_ONCE)[0] == 0
     used = config(tmp_path / "run")["learning"]
     published = recipe.published_recipe(16, 150)
-    for name in ("penalty", "penalty_weight", "volume_rate", "critic_rate", "negativity", "smoothing"):
+    for name in ("adversary", "penalty_weight", "volume_rate", "critic_rate", "negativity", "smoothing"):
         assert used[name] == getattr(published, name)
-    assert used["penalty"] == "per-pixel"
+    assert used["adversary"] == "wasserstein-per-pixel"
     assert used["views"] == []
     assert used["steps"] == [2]
     assert read_map(tmp_path / "run" / "half1.mrc").pixel_size == pytest.approx(12.0)
@@ -234,9 +234,9 @@ def test_the_paper_preset_is_the_published_recipe_at_the_box_asked_for(
 def test_an_option_on_the_command_line_overrides_the_preset_also_where_it_equals_the_default(
     data: Path, cryogan: Run, tmp_path: Path
 ) -> None:
-    assert cryogan(data, "--preset", "paper", "--penalty_weight", "4", "--penalty=vector", *AT_ONCE)[0] == 0
+    assert cryogan(data, "--preset", "paper", "--penalty_weight", "4", "--adversary=wasserstein", *AT_ONCE)[0] == 0
     used = config(tmp_path / "run")["learning"]
-    assert [used[name] for name in ("penalty_weight", "penalty", "views")] == [4.0, "vector", []]
+    assert [used[name] for name in ("penalty_weight", "adversary", "views")] == [4.0, "wasserstein", []]
 
 
 @pytest.mark.slow
@@ -295,6 +295,6 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["cryogan", "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for option in ("--out", "--preset", "--no-ctf", "--symmetry", "--boxes", "--max-minutes", "--penalty"):
+    for option in ("--out", "--preset", "--no-ctf", "--symmetry", "--boxes", "--max-minutes", "--adversary"):
         assert option in text
     assert "--no-no-ctf" not in text

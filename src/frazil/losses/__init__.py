@@ -1,6 +1,9 @@
 """Losses: scores in, scalars out."""
 
 from frazil.losses.adversarial import (
+    ADVERSARIES,
+    Adversary,
+    AdversaryName,
     cross_entropy_critic_loss,
     cross_entropy_generator_loss,
     gradient_penalty,
@@ -12,6 +15,9 @@ from frazil.losses.adversarial import (
 )
 
 __all__ = [
+    "ADVERSARIES",
+    "Adversary",
+    "AdversaryName",
     "cross_entropy_critic_loss",
     "cross_entropy_generator_loss",
     "gradient_penalty",

@@ -1,6 +1,9 @@
 """Adversarial losses: scores in, scalars out."""
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -8,6 +11,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 Critic = Callable[[Tensor], Tensor]
+Penalty = Callable[[Critic, Tensor, Tensor, Tensor], Tensor]
+"""Of a critic, real images, simulated ones, and the weight of each pair's point between them."""
+AdversaryName = Literal["cross-entropy", "wasserstein", "wasserstein-per-pixel"]
 
 
 def wasserstein_critic_loss(real: Float[Tensor, " batch"], fake: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
@@ -69,3 +75,38 @@ def gradient_penalty_per_pixel(critic: Critic, images: Float[Tensor, "batch *sha
 def zero_centred_penalty(critic: Critic, images: Float[Tensor, "batch *shape"]) -> Float[Tensor, ""]:
     """E |grad D(y)|^2 / 2: R1 on real and R2 on simulated images (Mescheder, Geiger & Nowozin 2018, equation 9)."""
     return _input_gradient(critic, images).flatten(1).square().sum(1).mean() / 2
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """A game: what the critic and the generator each make small, and what keeps the critic smooth."""
+
+    critic_loss: Callable[[Tensor, Tensor], Tensor]
+    generator_loss: Callable[[Tensor], Tensor]
+    penalty: Penalty
+    level: float
+    """The critic's loss where it cannot tell real from simulated."""
+
+    def distance(self, real: Float[Tensor, " batch"], fake: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+        """How far apart the critic holds real and simulated images; 0 where it cannot tell."""
+        return self.level - self.critic_loss(real, fake)
+
+
+def _between(penalty: Callable[[Critic, Tensor], Tensor]) -> Penalty:
+    return lambda critic, real, fake, weight: penalty(critic, interpolate(real, fake, weight))
+
+
+def _on_both(critic: Critic, real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
+    """R1 + R2: twice the mean over real and simulated images together."""
+    return 2 * zero_centred_penalty(critic, torch.cat([real, fake]))
+
+
+ADVERSARIES: dict[AdversaryName, Adversary] = {
+    # Its critic tends to the logarithm of the two densities' ratio, so the generator climbs a likelihood; and it falls
+    # silent where there is nothing left to tell, which a slope held at 1 never does.
+    "cross-entropy": Adversary(cross_entropy_critic_loss, cross_entropy_generator_loss, _on_both, 2 * math.log(2)),
+    "wasserstein": Adversary(wasserstein_critic_loss, wasserstein_generator_loss, _between(gradient_penalty), 0.0),
+    "wasserstein-per-pixel": Adversary(
+        wasserstein_critic_loss, wasserstein_generator_loss, _between(gradient_penalty_per_pixel), 0.0
+    ),
+}

@@ -39,5 +39,5 @@ CASES: dict[str, Callable[[], Case]] = {
     "cryogan": case,
     "cryogan as published": lambda: case(**as_published()),
     "cryogan, noise and shifts learnt": lambda: case(conditions="learnt"),
-    "cryogan, symmetric, zero-centred penalty": lambda: case(symmetry="D2", penalty="zero-centred"),
+    "cryogan, symmetric, Wasserstein's distance": lambda: case(symmetry="D2", adversary="wasserstein"),
 }

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, published_recipe
-from frazil.methods.cryogan.config import rate_factor
+from frazil.methods.cryogan.config import rate_factor, waits
 from frazil.physics import ColouredNoise, TriangularShifts, UniformRotations
 
 THREE = CryoGANConfig(boxes=(16, 24, 40), steps=(5, 1, 7), batch_sizes=(2, 4, 8))
@@ -107,17 +107,32 @@ def test_a_rough_map_takes_half_the_steps_to_the_first_box_that_shows_a_detail(
     assert (config.boxes, config.steps) == (boxes, (1500, 400, 200)[: len(boxes)])
 
 
-def test_rates_fall_exponentially_from_the_start_of_a_stage_to_its_end() -> None:
+def test_rates_fall_exponentially_from_the_start_of_a_stage_to_its_end_and_begin_lower_in_later_ones() -> None:
     config = replace(THREE, final_rate=0.01)
     factors = [rate_factor(config, step) for step in range(13)]
-    for stage in (config.stages[0], config.stages[2]):
+    for stage, begin in ((config.stages[0], 1.0), (config.stages[2], 0.2)):
         first, last = stage.start, stage.start + stage.steps - 1
-        assert factors[first] == 1
+        assert factors[first] == pytest.approx(begin)
         assert factors[last] == pytest.approx(0.01)
         ratios = [later / earlier for earlier, later in pairwise(factors[first : last + 1])]
         assert ratios == pytest.approx([ratios[0]] * len(ratios))
         assert ratios[0] < 1
-    assert factors[config.stages[1].start] == 1
+    assert factors[config.stages[1].start] == pytest.approx(0.2)
+
+
+def test_rates_that_hardly_fall_are_not_lower_in_a_later_stage_than_at_the_end_of_the_first() -> None:
+    config = replace(THREE, final_rate=0.5)
+    assert rate_factor(config, config.stages[1].start) == 0.5
+
+
+def test_the_volume_waits_for_the_critic_at_the_start_of_every_stage_but_the_first() -> None:
+    config = CryoGANConfig(boxes=(16, 24), steps=(200, 300), batch_sizes=(8, 8))
+    assert [step for step in range(500) if waits(config, step)] == list(range(200, 250))
+
+
+def test_a_short_stage_waits_for_half_its_steps_at_most() -> None:
+    config = CryoGANConfig(boxes=(16, 24), steps=(4, 6), batch_sizes=(8, 8))
+    assert [step for step in range(10) if waits(config, step)] == [4, 5, 6]
 
 
 def test_a_configuration_is_at_most_twenty_fields_each_with_a_sentence() -> None:
@@ -139,7 +154,7 @@ def test_the_published_recipe_has_the_published_numbers() -> None:
     assert recipe.batch_sizes == (8,)
     assert recipe.critic_steps == 4
     assert recipe.critic_rate == recipe.volume_rate == 1e-3
-    assert (recipe.penalty, recipe.penalty_weight) == ("per-pixel", 1.0)
+    assert (recipe.adversary, recipe.penalty_weight) == ("wasserstein-per-pixel", 1.0)
     assert recipe.smoothing == 2.0
     assert recipe.negativity == "relaxed"
     assert recipe.views == ()

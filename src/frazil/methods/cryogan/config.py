@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal
 
+from frazil.losses import AdversaryName
+
 _LEAST = {
     "boxes": 8,
     **dict.fromkeys(("steps", "batch_sizes", "critic_steps", "critic_width", "penalty_stride"), 1),
@@ -15,6 +17,8 @@ View = Literal["phase-flip", "disc", "soft-circle", "dihedral"]
 
 _PASSES = 100  # through a half's images, after which the critic knows them by heart
 _FEWEST = 200  # steps of a stage; before, there is no map
+_LATER = 0.2  # of the first rates, from which those of a later stage fall, lest it spoil what was found
+_WAIT = 50  # steps at the start of a later stage in which the critic alone learns: it has not seen this detail before
 
 
 @dataclass(frozen=True)
@@ -43,20 +47,21 @@ class CryoGANConfig:
     """Updates of the critic for each one of the volume."""
     critic_width: int = 16
     """Channels of the critic's first block; each further block has twice as many."""
-    penalty: Literal["vector", "per-pixel", "zero-centred"] = "vector"
-    """What keeps the critic smooth: the textbook's gradient penalty, the published one, or R1 + R2."""
-    penalty_weight: float = 4.0
-    """Weight of the penalty; one per pixel is that of the vector norm times the number of pixels."""
+    adversary: AdversaryName = "cross-entropy"
+    """What the critic learns: the odds that an image is real, smooth by R1 + R2; Wasserstein's distance, smooth by the
+    textbook's gradient penalty, whose weight may be 4; or the same with the published penalty, of each pixel."""
+    penalty_weight: float = 0.1
+    """Weight of what keeps the critic smooth; one per pixel is that of the vector norm times the number of pixels."""
     penalty_stride: int = 2
     """The penalty, the dearest part of a step, is taken of every second image, or every n-th."""
     volume_rate: float = 0.03
-    """Adam's learning rate of the volume at the start of a stage."""
-    critic_rate: float = 1e-3
-    """Adam's learning rate of the critic at the start of a stage."""
+    """Adam's learning rate of the volume at the start of the first stage."""
+    critic_rate: float = 2e-3
+    """Adam's learning rate of the critic at the start of the first stage."""
     scale_rate: float = 1e-3
-    """Adam's learning rate of the signal's logarithm at the start of a stage; ten times that for learnt conditions."""
+    """Adam's learning rate of the signal's logarithm at the start; ten times that for learnt conditions."""
     final_rate: float = 0.05
-    """All rates at the end of a stage, as a fraction of those at its start; they fall exponentially."""
+    """All rates at the end of a stage, as a fraction of those at the start; they fall exponentially."""
     shrinkage: float = 0.3
     """Weight decay of the volume, times its rate: what the images do not ask for again and again fades."""
     averaging: float = 0.99
@@ -135,9 +140,16 @@ class CryoGANConfig:
 
 
 def rate_factor(config: CryoGANConfig, step: int) -> float:
-    """Learning rates at a step, as a fraction of those at the start of its stage."""
+    """Learning rates at a step, as a fraction of those at the start of the run."""
     stage = config.stage(step)
-    return config.final_rate ** ((step - stage.start) / max(1, stage.steps - 1))
+    first = 1.0 if stage.start == 0 else max(_LATER, config.final_rate)
+    return first * (config.final_rate / first) ** ((step - stage.start) / max(1, stage.steps - 1))
+
+
+def waits(config: CryoGANConfig, step: int) -> bool:
+    """Whether the volume waits for the critic, which has just been shown finer images."""
+    stage = config.stage(step)
+    return stage.start > 0 and step - stage.start < min(_WAIT, stage.steps // 2)
 
 
 def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
@@ -151,7 +163,7 @@ def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
         steps=(steps,),
         batch_sizes=(8,),
         critic_width=96,
-        penalty="per-pixel",
+        adversary="wasserstein-per-pixel",
         penalty_weight=1.0,
         penalty_stride=1,
         volume_rate=1e-3,

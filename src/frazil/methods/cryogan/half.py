@@ -10,22 +10,14 @@ from torch import Tensor, nn
 
 from frazil.data import background_ring, normalise_by_background
 from frazil.geometry import fourier_crop, soft_sphere, symmetrise, symmetry_rotations
-from frazil.losses import (
-    gradient_penalty,
-    gradient_penalty_per_pixel,
-    interpolate,
-    wasserstein_critic_loss,
-    wasserstein_generator_loss,
-    zero_centred_penalty,
-)
+from frazil.losses import ADVERSARIES
 from frazil.methods.base import StepContext
-from frazil.methods.cryogan.config import CryoGANConfig, rate_factor
+from frazil.methods.cryogan.config import CryoGANConfig, rate_factor, waits
 from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, matching_scale, simulate_images
 from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth, within_disc
 from frazil.nets import ConvCritic
 from frazil.physics import CTF, FourierVolume, crop_centre, low_pass, phase_flip, to_fourier_volume
 
-_PENALTIES = {"vector": gradient_penalty, "per-pixel": gradient_penalty_per_pixel}
 _BETAS = (0.5, 0.9)
 _BACKGROUND_COUNT = 256
 _NOISE_PRIOR = 1.0  # per squared logarithm: the measured spectrum stands where the images do not speak against it
@@ -47,6 +39,7 @@ class HalfReconstruction:
         self.config, self.conditions = config, conditions
         self._support, self._image_radius = support
         self._symmetry = symmetry_rotations(config.symmetry)
+        self._adversary = ADVERSARIES[config.adversary]
         self.device = torch.device("cpu")
         self._build(config.boxes[0])
 
@@ -166,7 +159,7 @@ class HalfReconstruction:
             fake = self._simulate(spectrum.detach(), context, generator).detach()
             scalars = self._update_critic(images, fake, context, generator)
         self.critic.requires_grad_(False)
-        loss = wasserstein_generator_loss(self._score(self._simulate(spectrum, context, generator), context))
+        loss = self._adversary.generator_loss(self._score(self._simulate(spectrum, context, generator), context))
         if self.config.conditions == "learnt":
             loss = loss + _NOISE_PRIOR * self.log_noise.square().sum()
         self.volume_optimizer.zero_grad(set_to_none=True)
@@ -187,10 +180,11 @@ class HalfReconstruction:
         if "dihedral" in self.config.views:
             real, fake = (self._turn(images, context, generator) for images in (real, fake))
         scores = self._score(torch.cat([real, fake]), context)
-        distance = -wasserstein_critic_loss(*scores.chunk(2))
+        distance = self._adversary.distance(*scores.chunk(2))
         weight = torch.rand(count, generator=generator, device=self.device)[context.share(count)]
         part = self._penalised(len(real), context)
-        penalty = self._penalty(real[part], fake[part], weight[part])
+        # In single precision whatever the run's: a gradient of a gradient in bfloat16 is mostly rounding.
+        penalty = self._adversary.penalty(self.critic, real[part], fake[part], weight[part])
         self.critic_optimizer.zero_grad(set_to_none=True)
         (self.config.penalty_weight * penalty - distance).backward()
         context.average_gradients(self.critic.parameters())
@@ -206,12 +200,6 @@ class HalfReconstruction:
                 f" give a batch size that is a multiple of {stride * context.world_size}"
             )
         return slice(None, None, stride)
-
-    def _penalty(self, real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
-        # In single precision whatever the run's: a gradient of a gradient in bfloat16 is mostly rounding.
-        if self.config.penalty == "zero-centred":
-            return zero_centred_penalty(self.critic, real) + zero_centred_penalty(self.critic, fake)
-        return _PENALTIES[self.config.penalty](self.critic, interpolate(real, fake, weight))
 
     def _simulate(self, spectrum: FourierVolume, context: StepContext, generator: torch.Generator) -> Tensor:
         count = self._joined(context)
@@ -242,8 +230,8 @@ class HalfReconstruction:
         noise, shift = (_QUICK, _QUICK) if config.conditions == "learnt" else (1.0, 0.0)
         rates = config.volume_rate, *(quick * config.scale_rate for quick in (1.0, noise, shift))
         for group, rate in zip(self.volume_optimizer.param_groups, rates, strict=True):
-            group["lr"] = factor * rate
-        self.critic_optimizer.param_groups[0]["lr"] = factor * config.critic_rate
+            group["lr"] = 0.0 if waits(config, step) else factor * rate
+        self.critic_optimizer.param_groups[0]["lr"] = (1.0 if waits(config, step) else factor) * config.critic_rate
 
     # --- storing ----------------------------------------------------------------------------------------------------
 
