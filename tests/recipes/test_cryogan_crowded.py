@@ -68,10 +68,12 @@ def test_few_particles_get_fewer_steps_and_a_larger_box_a_stage_of_its_own(
     usual = recipe._usual(options, particles, False)
     few = recipe._for_images(usual, options, particles)
     assert (few.boxes, few.steps) == ((32,), (200,))
-    told = replace(options, box=80, learning=recipe.CryoGANConfig(steps=(9, 8, 7)))
+    told = replace(options, box=80, learning=recipe.CryoGANConfig(steps=(9, 8, 7), penalty_weight=0.2))
     as_told = recipe._usual(told, particles, False)
     assert recipe._for_images(as_told, told, particles) == as_told
     assert (as_told.boxes, as_told.steps) == ((32, 48, 64, 80), (9, 8, 7, 7))
+    unsaid = replace(told, learning=recipe.CryoGANConfig(steps=(9, 8, 7)))
+    assert recipe._for_images(as_told, unsaid, particles).penalty_weight == 0.2 * 1000  # 10 images of 10,000
     refined = replace(options, box=80, refine=True)
     assert recipe._usual(refined, particles, False).boxes == (32,)  # finer stages would be for nothing
     assert recipe._usual(replace(told, refine=True), particles, False) == as_told

@@ -119,9 +119,13 @@ def _set(options: CryoGANRun) -> dict[str, Any]:
 
 
 def _for_images(usual: CryoGANConfig, options: CryoGANRun, particles: Particles) -> CryoGANConfig:
-    """The recipe, in fewer steps for few images unless the user or the preset says how many."""
-    fixed = options.preset == "paper" or "steps" in _set(options)
-    return usual if fixed else usual.for_images(len(particles) // 2)
+    """The recipe, with a smoother critic and in fewer steps for few images, unless the user or the preset says."""
+    count, given = len(particles) // 2, set(_set(options))
+    if options.preset == "paper":
+        return usual
+    if usual.adversary == "cross-entropy" and "penalty_weight" not in given:
+        usual = usual.smoothed(count)
+    return usual if "steps" in given else usual.for_images(count)
 
 
 def _begun_with(config: CryoGANConfig, out: Path) -> bool:
@@ -133,7 +137,7 @@ def _begun_with(config: CryoGANConfig, out: Path) -> bool:
 
 
 def _say_if_shorter(config: CryoGANConfig, usual: CryoGANConfig, particles: Particles) -> None:
-    if config != usual:
+    if config.steps != usual.steps:
         stages = ", ".join(f"{stage.steps} at {stage.box} px" for stage in config.stages)
         print(f"{len(particles)} particles: {stages} are steps enough, unless --steps says otherwise")
 

@@ -98,6 +98,11 @@ def test_few_images_get_fewer_steps(images: int, boxes: tuple[int, ...], steps: 
     assert (config.boxes, config.steps, len(config.batch_sizes)) == (boxes, steps, len(boxes))
 
 
+@pytest.mark.parametrize(("images", "weight"), [(761, 1.31), (5000, 0.2), (10_000, 0.1), (50_000, 0.1)])
+def test_fewer_images_ask_for_a_smoother_critic(images: int, weight: float) -> None:
+    assert CryoGANConfig().smoothed(images).penalty_weight == pytest.approx(weight, rel=0.01)
+
+
 @pytest.mark.parametrize(("field", "boxes"), [(245.0, (32,)), (480.0, (32, 48)), (900.0, (32, 48, 64))])
 def test_a_rough_map_takes_half_the_steps_to_the_first_box_that_shows_a_detail(
     field: float, boxes: tuple[int, ...]

@@ -16,6 +16,7 @@ _LEAST = {
 View = Literal["phase-flip", "disc", "soft-circle", "dihedral"]
 
 _PASSES = 100  # through a half's images, after which the critic knows them by heart
+_PLENTY = 10_000  # images of a half, from which no smoother critic is needed than the default's
 _FEWEST = 200  # steps of a stage; before, there is no map
 _LATER = 0.2  # of the first rates, from which those of a later stage fall, lest it spoil what was found
 _WAIT = 50  # steps at the start of a later stage in which the critic alone learns: it has not seen this detail before
@@ -51,7 +52,8 @@ class CryoGANConfig:
     """What the critic learns: the odds that an image is real, smooth by R1 + R2; Wasserstein's distance, smooth by the
     textbook's gradient penalty, whose weight may be 4; or the same with the published penalty, of each pixel."""
     penalty_weight: float = 0.1
-    """Weight of what keeps the critic smooth; one per pixel is that of the vector norm times the number of pixels."""
+    """Weight of what keeps the critic smooth, for halves of 10,000 images or more; it grows as they get fewer, unless
+    it is given. One per pixel is that of the vector norm times the number of pixels."""
     penalty_stride: int = 2
     """The penalty, the dearest part of a step, is taken of every second image, or every n-th."""
     volume_rate: float = 0.03
@@ -121,6 +123,13 @@ class CryoGANConfig:
         enough = next((n for n, box in enumerate(self.boxes, 1) if 2 * field / box <= detail), len(self.boxes))
         steps = tuple(max(1, steps // 2) for steps in self.steps[:enough])
         return replace(self, boxes=self.boxes[:enough], steps=steps, batch_sizes=self.batch_sizes[:enough])
+
+    def smoothed(self, count: int) -> "CryoGANConfig":
+        """Same recipe for a half of `count` images: the fewer, the smoother the critic, or it learns them by heart.
+
+        The penalty is to the mean score of all images what a prior is to a likelihood: it weighs as 1 / count.
+        """
+        return replace(self, penalty_weight=self.penalty_weight * max(1.0, _PLENTY / count))
 
     def for_images(self, count: int) -> "CryoGANConfig":
         """Same recipe for a half of `count` images, in fewer steps where a critic would come to know them by heart."""
