@@ -1,6 +1,7 @@
 """Two half maps: turned onto each other, compared, averaged by what they agree on, written with their voxel size."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,13 @@ def test_the_mean_is_of_the_aligned_halves_and_the_resolution_of_the_corrected_c
     truth = halves(0.0)[0]
     assert fourier_shell_correlation(maps.mean, truth, PIXEL_SIZE).resolution(0.5) < 25
     assert maps.resolution == maps.fsc.corrected.resolution(0.143)
+
+
+def test_the_finest_detail_of_half_maps_is_the_last_shell_that_holds_anything(maps: HalfMaps) -> None:
+    assert maps.finest == pytest.approx(2 * PIXEL_SIZE)
+    cut = inverse_fourier_transform(fourier_transform(maps.first, 3) * (shell_index(BOX, 3) <= 8), BOX, 3)
+    assert replace(maps, first=cut).finest == pytest.approx(BOX * PIXEL_SIZE / 8)
+    assert replace(maps, first=torch.zeros(BOX, BOX, BOX)).finest == pytest.approx(2 * PIXEL_SIZE)
 
 
 def test_the_files_hold_the_maps_with_their_voxel_size(maps: HalfMaps, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from frazil.data import pseudo_protein
-from frazil.geometry import fourier_crop
+from frazil.geometry import fourier_crop, fourier_transform, inverse_fourier_transform, shell_index
 from frazil.metrics import HalfMaps, combine_half_maps, half_map_fsc
 from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import RunStory, reconstruction_report
@@ -92,6 +92,14 @@ def test_half_maps_that_agree_to_the_last_shell_are_no_measure(tmp_path: Path) -
     """No data are so good that both halves hold all that the box can show: it is too small, or they err alike."""
     head = page(half_maps(specimen(), specimen()), tmp_path).split("<section")[0]
     assert "so 16.0 Å is no measure of the map" in " ".join(head.split())
+
+
+def test_half_maps_that_agree_to_where_they_were_cut_are_no_measure(tmp_path: Path) -> None:
+    """Cut at shell 9 of 12: 192 angstrom over 9 is the finest that is in them."""
+    spectrum = fourier_transform(specimen(), 3)
+    cut = inverse_fourier_transform(spectrum * (shell_index(BOX, 3) <= 9), BOX, 3)
+    head = page(half_maps(cut, cut), tmp_path).split("<section")[0]
+    assert "is no measure of the map" in " ".join(head.split())
 
 
 @pytest.mark.parametrize("rows", [None, []])

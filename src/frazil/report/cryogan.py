@@ -13,8 +13,8 @@ CRYOGAN_SCALARS = Scalars(
     reading=Reading(
         look="Training steps run to the right; broken lines mark the start of a stage, where the images become finer"
         " and jumps are expected.",
-        good="The critic's distance settles at a small value; the resolution falls, which is finer detail, and levels"
-        " off.",
+        good="The critic's distance settles at a small value (0 where it cannot tell real from simulated images; by"
+        " default 1.39 where it always can); the resolution falls, which is finer detail, and levels off.",
         bad="A distance that grows without end: the volume cannot follow. One that stays at zero: the critic learns"
         " nothing. A curve still falling at the end: the run was too short.",
     ),

@@ -19,7 +19,7 @@ from frazil.report.map_views import map_figure
 from frazil.report.page import Report
 from frazil.report.provenance import provenance_figure
 
-_AT_NYQUIST = 1.01  # times the finest resolution there is, which FSC curves that never fall are said to have
+_AT_THE_END = 1.01  # times the finest detail of the maps, where an FSC curve that never falls is said to
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def _warnings(report: Report, maps: HalfMaps) -> None:
             f"The half maps agree only to {half:.0f} Å, a quarter of the box or worse: the run found no common"
             " structure. Check the contrast's sign, the diameter and the CTF, or let it run longer."
         )
-    if half < _AT_NYQUIST * 2 * maps.pixel_size:
+    if half < _AT_THE_END * maps.finest:
         report.warn(
-            f"The half maps agree up to {half:.1f} Å, the finest that this box can show, so {half:.1f} Å is no measure"
-            " of the map: either the images hold more (give a larger --box), or both halves have the same mistake in"
-            " common. Trust detail only where it looks like protein."
+            f"The half maps agree up to {half:.1f} Å, the finest that they hold, so {half:.1f} Å is no measure of the"
+            " map: either the images hold more (give a larger --box), or both halves have the same mistake in common."
+            " Trust detail only where it looks like protein."
         )
