@@ -91,8 +91,8 @@ VARIANTS = {
     "no turns and flips": _without("dihedral"),
     "signal's scale from 1": Variant(half=SignalFromOne),
     "penalty of every image": Variant({"penalty_stride": 1}),
-    "penalty of weight 0.03": Variant({"penalty_weight": 0.03}),
-    "penalty of weight 0.3": Variant({"penalty_weight": 0.3}),
+    "penalty of weight 0.06": Variant({"penalty_weight": 0.06}),
+    "penalty of weight 0.6": Variant({"penalty_weight": 0.6}),
     "Wasserstein": Variant({"adversary": "wasserstein", "penalty_weight": 4.0}),
     "Wasserstein, per pixel": Variant({"adversary": "wasserstein-per-pixel", "penalty_weight": 4.0 * BASE**2}),
     "batch 16": Variant({"batch_sizes": (16,)}),
@@ -224,7 +224,7 @@ the default takes for that many steps at 32 px, both halves side by side."""
 
 def run(folder: Path, variants: Sequence[str], specimens: Sequence[str], seeds: Sequence[int], steps: int) -> str:
     """The page: what was not done yet is done first."""
-    ledger = Ledger(folder / "results.jsonl")
+    ledger = Ledger("ablation")
     for job in itertools.starmap(Job, itertools.product(variants, specimens, seeds)):
         ledger.fill({**vars(job), "budget": steps}, lambda job=job: reconstruct(job, folder, steps))
     return f"{heading('Quality', torch.device('cpu'))}\n{NOTE}\n\n{table(ledger.rows)}\n"

@@ -4,10 +4,13 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from results_file import RESULTS
+
 from frazil.io import Map, read_map
+from frazil.methods.base import stable_seed
+from frazil.methods.cryogan import CryoGANConfig
 from frazil.metrics import FSC, align_to_grid, fourier_shell_correlation
 from frazil.recipes import cryogan
 from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
@@ -17,20 +20,19 @@ FIGURES = {"truth_half": "truth 0.5", "truth": "truth 0.143", "each": "each half
 
 
 class Ledger:
-    """What was measured, one line of JSON for each run."""
+    """What was measured with the default recipe as it is, one line of JSON for each run, in benchmarks/results/."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.rows: list[dict[str, Any]] = []
-        if path.exists():
-            self.rows = [json.loads(line) for line in path.read_text().splitlines()]
+    def __init__(self, name: str) -> None:
+        self._path = RESULTS / f"{name}.jsonl"
+        self._recipe = {"recipe": f"{stable_seed(repr(CryoGANConfig())):016x}"[:8]}
+        rows = [json.loads(line) for line in self._path.read_text().splitlines()] if self._path.exists() else []
+        self.rows: list[dict[str, Any]] = [row for row in rows if self._recipe.items() <= row.items()]
 
     def fill(self, key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
         """Measure what has no row yet."""
         if any(key.items() <= row.items() for row in self.rows):
             return
-        self.rows.append({**key, **measure()})
+        self.rows.append({**self._recipe, **key, **measure()})
         with self._path.open("a") as file:
             file.write(json.dumps(self.rows[-1]) + "\n")
 

@@ -51,7 +51,7 @@ def measure(name: str, place: Place, steps: tuple[int, ...], refine: bool) -> di
 
 def run(folder: Path, names: Sequence[str], seeds: Sequence[int], steps: tuple[int, ...], refine: bool) -> str:
     """The page: what was not done yet is done first."""
-    ledger = Ledger(folder / "published.jsonl")
+    ledger = Ledger("published")
     for name in names:
         for seed in seeds:
             place = Place(folder / "published" / f"{name} {seed}".replace(" ", "_"), SHARED, seed=seed)

@@ -3,7 +3,8 @@
     python benchmarks/quality.py ablation [--variants default "batch 64"] [--specimens 5a1a] [--steps 2000]
     python benchmarks/quality.py published [--experiments "80S -14 dB, 5 %"] [--steps 3000 800 400] [--refine]
 
-What is done stands in FOLDER and is not done again; the table of all of it goes to
+What is done stands in benchmarks/results/<ablation or published>.jsonl and is not done again as long as the default
+recipe stays as it is; images and runs are kept in FOLDER. The table of all of it goes to
 benchmarks/results/<quality or published>_<hardware>_<date>.md.
 """
 

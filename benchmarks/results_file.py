@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-_RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results"
 
 
 def hardware(device: torch.device) -> str:
@@ -24,8 +24,8 @@ def heading(what: str, device: torch.device) -> str:
 
 def write_results(what: str, device: torch.device, text: str) -> Path:
     """Write results/<what>_<hardware>_<date>.md."""
-    _RESULTS.mkdir(exist_ok=True)
-    path = _RESULTS / f"{what}_{hardware(device)}_{datetime.date.today()}.md"
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{what}_{hardware(device)}_{datetime.date.today()}.md"
     path.write_text(text)
     return path
 
