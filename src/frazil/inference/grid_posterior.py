@@ -13,11 +13,9 @@ from torch import Tensor
 
 from frazil.geometry import grid_spacing_deg, phase_ramp
 from frazil.inference.likelihood import Evidence, FourierDisc, SharedSlices, log_likelihoods
-from frazil.inference.pose_search import COARSE_ORDER, shift_grid
+from frazil.inference.pose_search import COARSE_ORDER, MOST_SCORES, SHIFT_APART, shift_grid
 
-_MOST_SCORES = 2**23  # at once
 _TOLD_APART = 0.62  # waves that a point at the particle's edge moves by between two rotations of the grid
-_SHIFT_APART = 0.24  # waves between a shift and the nearest that is tried
 
 
 def finest_shell(box: int, radius: float) -> int:
@@ -57,7 +55,7 @@ class GridPosterior:
         self._disc, self._scaled, self._strength = disc, scaled, strength
         last = int(disc.shell.max())
         box = disc.inside.shape[0]
-        shifts = shift_grid(max_shift, _SHIFT_APART * box / last).to(disc.frequency)
+        shifts = shift_grid(max_shift, SHIFT_APART * box / last).to(disc.frequency)
         self._back = phase_ramp(shifts, disc.frequency)
         self._shared = SharedSlices.of(slices)
         weight = torch.zeros_like(slices.real)
@@ -65,7 +63,7 @@ class GridPosterior:
 
     def at_once(self) -> int:
         """Images whose scores fit into a cache or two."""
-        return max(1, _MOST_SCORES // (2 * len(self.sums.weight) * len(self._back)))
+        return max(1, MOST_SCORES // (2 * len(self.sums.weight) * len(self._back)))
 
     def add(self, evidence: Evidence) -> None:
         """Weigh some images, and add them to the sums."""

@@ -24,9 +24,9 @@ from frazil.inference.likelihood import Evidence, FourierDisc, SharedSlices, Sli
 
 COARSE_ORDER = 3
 """Of the rotation grid that is searched exhaustively."""
-_MOST_SCORES = 2**23  # at once
+MOST_SCORES = 2**23  # at once
 _TOLD_APART = 0.5  # waves that a point at the particle's edge moves by between two rotations of a level
-_SHIFT_APART = 0.24  # waves of a level's finest detail between a shift and the nearest tried; half as many at the last
+SHIFT_APART = 0.24  # waves of a level's finest detail between a shift and the nearest tried; half as many at the last
 _FINE_ENOUGH = 0.4  # the same, at the last level
 
 
@@ -78,7 +78,7 @@ def search_levels(
         per_shell = radius / box * math.radians(spacing)
         waves = last_shell * per_shell
         shell = max(2, min(last_shell, round(_TOLD_APART / per_shell)))
-        apart = (_SHIFT_APART if waves > _FINE_ENOUGH else _SHIFT_APART / 2) * box / shell
+        apart = (SHIFT_APART if waves > _FINE_ENOUGH else SHIFT_APART / 2) * box / shell
         shifts = shift_grid(reach, apart)
         levels.append(SearchLevel(spacing, shell, keep[min(len(levels), len(keep) - 1)], shifts))
         reach = min(reach / 2, apart)
@@ -128,7 +128,7 @@ class PoseSearch:
 
     def at_once(self) -> int:
         """Images whose scores at the coarse grid fit into a cache or two."""
-        return max(1, _MOST_SCORES // (len(self._grid) * len(self._levels[0].shifts)))
+        return max(1, MOST_SCORES // (len(self._grid) * len(self._levels[0].shifts)))
 
     def __call__(self, evidence: Evidence) -> PosePosterior:
         """Posterior over the poses of some images, all poses being equally likely at first."""
