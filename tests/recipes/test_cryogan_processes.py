@@ -23,7 +23,21 @@ from frazil.training import FitSettings
 cryogan.FitSettings = partial(FitSettings, checkpoint_seconds=0.0)
 sys.exit(cli.main(sys.argv[1:]))
 """
-TWO_STAGES = ["--boxes", "16", "24", "--steps", "30", "30", "--batch-sizes", "8", "8", "--log-every", "10"]
+TWO_STAGES = [
+    "--boxes",
+    "16",
+    "24",
+    "--steps",
+    "30",
+    "30",
+    "--batch-sizes",
+    "8",
+    "8",
+    "--log-every",
+    "10",
+    "--finer",
+    "always",
+]
 
 
 def start(words: list[str], ranks: int = 1) -> subprocess.Popen:
@@ -97,7 +111,7 @@ def learnt(out: Path) -> list[dict[str, Any]]:
 def test_two_ranks_give_the_parameters_of_one_with_the_joined_batch(
     data: Path, tmp_path: Path, tiny_options: list[str]
 ) -> None:
-    options = ["--boxes", "16", "24", "--steps", "3", "3", "--batch-sizes", "8", "8"]
+    options = ["--boxes", "16", "24", "--steps", "3", "3", "--batch-sizes", "8", "8", "--finer", "always"]
     for ranks in (1, 2):
         finish(start(command(data, tmp_path / f"{ranks}", tiny_options, *options), ranks))
     for one, two in zip(learnt(tmp_path / "1"), learnt(tmp_path / "2"), strict=True):

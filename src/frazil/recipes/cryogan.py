@@ -1,5 +1,6 @@
 """`frazil cryogan`: particles with unknown poses in, two half maps and a report out."""
 
+import math
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -44,6 +45,9 @@ class CryoGANRun(ParticleRun):
     refine: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on from the map with `frazil refine`, in the folder refine/ of the run. The map itself then takes fewer steps
     and stages, unless --steps or --boxes says how many."""
+    finer: Literal["needed", "always"] = "needed"
+    """needed: a finer stage only where the halves agree to the finest detail that the one before can show. always:
+    every stage."""
     neighbours: Literal["picks", "none"] = "picks"
     """Other particles in the simulated images, where the table's coordinates say. They count in rlnMicrographPixelSize,
     or else in what the micrographs' headers say, or else in rlnMicrographOriginalPixelSize: if micrographs were binned
@@ -83,7 +87,8 @@ def run(options: CryoGANRun) -> int:
     )
     if not options.out.exists():
         half_sets.check(config.boxes[0])
-    method = CryoGAN(config, conditions(half_sets, near, options, config), data.support)
+    reach = 1.0 if options.finer == "needed" else math.inf
+    method = CryoGAN(config, conditions(half_sets, near, options, config), data.support, reach)
     inputs = particles.fingerprints()
     folder = RunFolder.open(options.out, asdict(replace(options, learning=config, given=())), inputs)
     if folder.is_main:
@@ -94,6 +99,8 @@ def run(options: CryoGANRun) -> int:
     finished = fit(method, real_batches(half_sets, method), settings, folder)
     if folder.is_main:
         _export(method, half_sets, folder, options)
+        if method.fine_enough:
+            print(f"the map holds less than images of {method.halves[0].box} px show: finer stages are left out")
         if not finished:
             print(f"stopped after {options.max_minutes:g} minutes; the same command goes on")
     return _refine(options, config, folder) if options.refine and finished else 0

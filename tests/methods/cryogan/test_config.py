@@ -78,15 +78,15 @@ def test_images_smaller_than_every_stage_get_one_at_their_own_box() -> None:
 
 def test_a_box_beyond_the_last_stage_gets_one_of_its_own() -> None:
     config = CryoGANConfig().reaching(128)
-    assert (config.boxes, config.steps) == ((32, 48, 64, 128), (3000, 800, 400, 400))
+    assert (config.boxes, config.steps) == ((32, 48, 64, 128), (3000, 400, 200, 200))
     assert CryoGANConfig().reaching(64) == CryoGANConfig()
 
 
 @pytest.mark.parametrize(
     ("images", "boxes", "steps"),
     [
-        (50_000, (32, 48, 64), (3000, 800, 400)),
-        (4_500, (32, 48), (3000, 515)),
+        (50_000, (32, 48, 64), (3000, 400, 200)),
+        (4_200, (32, 48), (3000, 281)),
         (3_900, (32,), (3000,)),  # 46 steps more would only spoil the map
         (761, (32,), (594,)),
         (10, (32,), (200,)),
@@ -109,7 +109,7 @@ def test_a_rough_map_takes_half_the_steps_to_the_first_box_that_shows_a_detail(
 ) -> None:
     """Two pixels a wave: 32 px of 245 angstrom show 15.3, of 480 angstrom 30, and 48 px 20."""
     config = CryoGANConfig().rough(field, 24.0)
-    assert (config.boxes, config.steps) == (boxes, (1500, 400, 200)[: len(boxes)])
+    assert (config.boxes, config.steps) == (boxes, (1500, 200, 100)[: len(boxes)])
 
 
 def test_rates_fall_exponentially_from_the_start_of_a_stage_to_its_end_and_begin_lower_in_later_ones() -> None:

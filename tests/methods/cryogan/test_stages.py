@@ -1,7 +1,9 @@
 """CryoGAN going from coarse images to finer ones: what is carried over."""
 
+import math
 from typing import Any, NamedTuple
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -106,6 +108,24 @@ def test_a_new_stage_keeps_what_the_critic_can_keep() -> None:
     after = method.halves[0].state_dict()["critic"]
     assert torch.equal(before["features.0.weight"], after["features.0.weight"])
     assert torch.equal(before["features.0.bias"], after["features.0.bias"])
+
+
+@pytest.mark.parametrize(("reach", "alike", "ends"), [(1.0, False, True), (1.0, True, False), (math.inf, False, False)])
+def test_a_finer_stage_begins_only_where_the_halves_agree_to_the_end_of_the_one_before(
+    reach: float, alike: bool, ends: bool
+) -> None:
+    config = tiny.config(volume_rate=0.0)
+    method = CryoGAN(config, [tiny.conditions() for _ in range(2)], support=(36.0, 42.0), reach=reach)
+    for step in (0, 1):
+        if alike and step:
+            for half in method.halves:
+                half.average.copy_(tiny.blob(OLD))
+                half.voxels.data.copy_(tiny.blob(OLD))
+        method.update(tiny.images(config, at(step)), at(step))
+        assert method.settled() is (ends and step == 1)
+    other = CryoGAN(config, [tiny.conditions() for _ in range(2)], support=(36.0, 42.0), reach=reach)
+    other.load_state_dict(method.state_dict())
+    assert other.settled() is ends
 
 
 def test_the_stage_is_told_by_its_box() -> None:

@@ -40,7 +40,7 @@ class CryoGANConfig:
     """Point group in RELION's settings."""
     boxes: tuple[int, ...] = (32, 48, 64)
     """Side in pixels to which images are Fourier-cropped in each stage; no finer than the images themselves."""
-    steps: tuple[int, ...] = (3000, 800, 400)
+    steps: tuple[int, ...] = (3000, 400, 200)
     """Updates of the volume in each stage."""
     batch_sizes: tuple[int, ...] = (32, 32, 32)
     """Images that a critic sees at a time in each stage."""

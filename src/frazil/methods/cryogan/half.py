@@ -14,7 +14,7 @@ from frazil.losses import ADVERSARIES
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor, waits
 from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, matching_scale, simulate_images
-from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth, within_disc
+from frazil.methods.cryogan.views import dihedral, dihedral_sources, last_shell, smooth, within_disc
 from frazil.nets import ConvCritic
 from frazil.physics import CTF, FourierVolume, crop_centre, low_pass, phase_flip, to_fourier_volume
 
@@ -125,6 +125,11 @@ class HalfReconstruction:
         """The reconstruction: the running average of the iterates."""
         volume = self._constrain(self.average if self.config.averaging > 0 else self.voxels, 1.0)
         return within_disc(volume, 3) if "disc" in self.config.views else volume
+
+    @property
+    def finest(self) -> float:
+        """The finest detail in angstrom that the volume can hold at this box."""
+        return self.conditions.field / (last_shell(self.box) if "disc" in self.config.views else self.box // 2)
 
     def simulate(
         self, spectrum: FourierVolume, count: int, rows: slice, generator: torch.Generator

@@ -1,5 +1,6 @@
 """CryoGAN (Gupta et al., IEEE TCI 7:759, 2021): two halves of the data, reconstructed side by side."""
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,13 +23,20 @@ class CryoGAN(Method):
     """Two independent reconstructions; they meet only when their resolution is measured.
 
     `support` is the radius in angstrom of the sphere that holds the volume, and that of the circle through which the
-    critic sees images.
+    critic sees images. A finer stage begins only where the halves agree to within `reach` times the finest detail that
+    the stage before can show: finer images have nothing to add to a map that does not hold what coarser ones show, and
+    halves that share nothing but their method's habits agree there without being right.
     """
 
     def __init__(
-        self, config: CryoGANConfig, conditions: Sequence[HalfConditions], support: tuple[float, float]
+        self,
+        config: CryoGANConfig,
+        conditions: Sequence[HalfConditions],
+        support: tuple[float, float],
+        reach: float = math.inf,
     ) -> None:
-        self.config = config
+        self.config, self._reach = config, reach
+        self.fine_enough = False
         self.halves = [HalfReconstruction(config, half, support) for half in conditions]
         self._alignment: Alignment | None = None
         self._parallel = ThreadPoolExecutor(len(self.halves), initializer=_one_thread)
@@ -43,6 +51,9 @@ class CryoGAN(Method):
         several = context.world_size == 1 and context.device.type == "cpu" and torch.get_num_threads() > 1
         run: Callable = self._parallel.map if several else map
         scalars = list(run(lambda job: job[0].update(job[1], context, job[2]), jobs))
+        if context.step + 1 in [stage.start for stage in self.config.stages] and self._reach < math.inf:
+            resolution = self.figures(context).get("half_map_resolution", math.inf)
+            self.fine_enough = resolution > self._reach * self.halves[0].finest
         return {name: torch.stack([half[name] for half in scalars]).mean() for name in scalars[0]}
 
     def _enter_stage(self, context: StepContext) -> None:
@@ -66,6 +77,10 @@ class CryoGAN(Method):
         fsc = fourier_shell_correlation(first, aligned, self.halves[0].pixel_size)
         return {"half_map_resolution": fsc.resolution(0.143)}
 
+    def settled(self) -> bool:
+        """The map holds less than the images of a stage that ended: no finer ones are needed."""
+        return self.fine_enough
+
     def _align(self, moving: Tensor, reference: Tensor) -> Alignment:
         pixel_size, old = self.halves[0].pixel_size, self._alignment
         if old is not None:
@@ -86,12 +101,14 @@ class CryoGAN(Method):
         return f"{self.config.stage(step).box} px"
 
     def state_dict(self) -> dict[str, Any]:
-        return {"halves": [half.state_dict() for half in self.halves], "alignment": _alignment_state(self._alignment)}
+        halves, alignment = [half.state_dict() for half in self.halves], _alignment_state(self._alignment)
+        return {"halves": halves, "alignment": alignment, "fine_enough": self.fine_enough}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for half, stored in zip(self.halves, state["halves"], strict=True):
             half.load_state_dict(stored)
         self._alignment = Alignment(**state["alignment"]) if state["alignment"] else None
+        self.fine_enough = state["fine_enough"]
 
     def to(self, device: torch.device) -> None:
         for half in self.halves:

@@ -15,6 +15,11 @@ from frazil.geometry import (
 _SHARE = 0.9  # of the shells: in the last ones slices are rough, and the corners beyond them no volume reaches
 
 
+def last_shell(box: int) -> int:
+    """The finest Fourier shell that the critic is shown, and that the volume holds."""
+    return int(_SHARE * box / 2)
+
+
 def within_disc(images: Float[Tensor, "*any box box"], ndim: int = 2) -> Float[Tensor, "*any box box"]:
     """Images, or a volume, without the finest detail of their box.
 
@@ -23,7 +28,7 @@ def within_disc(images: Float[Tensor, "*any box box"], ndim: int = 2) -> Float[T
     """
     box = images.shape[-1]
     shell = shell_index(box, ndim, device=images.device)
-    return inverse_fourier_transform(fourier_transform(images, ndim) * (shell <= int(_SHARE * box / 2)), box, ndim)
+    return inverse_fourier_transform(fourier_transform(images, ndim) * (shell <= last_shell(box)), box, ndim)
 
 
 def smooth(images: Float[Tensor, "batch box box"], sigma: float) -> Float[Tensor, "batch box box"]:
