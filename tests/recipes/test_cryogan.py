@@ -240,50 +240,6 @@ def test_an_option_on_the_command_line_overrides_the_preset_also_where_it_equals
 
 
 @pytest.mark.slow
-def test_stages_go_from_coarse_to_fine_and_end_at_the_finest(data: Path, cryogan: Run, tmp_path: Path) -> None:
-    options = [
-        "--boxes",
-        "16",
-        "24",
-        "48",
-        "--steps",
-        "2",
-        "2",
-        "2",
-        "--batch-sizes",
-        "8",
-        "4",
-        "4",
-        "--log-every",
-        "1",
-        "--finer",
-        "always",
-    ]
-    assert cryogan(data, *options)[0] == 0
-    out = tmp_path / "run"
-    assert config(out)["learning"]["boxes"] == [16, 24, 32]  # the images have 32 pixels
-    assert read_map(out / "map.mrc").pixel_size == pytest.approx(6.0)
-    assert [line["step"] for line in log(out)] == [1, 2, 3, 4, 5, 6]
-    text = (out / "report.html").read_text()
-    assert ">16 px</text>" in text
-    assert ">24 px</text>" in text
-    assert ">32 px</text>" in text
-
-
-def test_a_finer_stage_is_left_out_where_the_halves_do_not_agree_on_what_the_coarser_one_shows(
-    data: Path, cryogan: Run, tmp_path: Path
-) -> None:
-    options = ["--boxes", "16", "24", "--steps", "2", "2", "--batch-sizes", "8", "8", "--log-every", "1"]
-    code, out, _ = cryogan(data, *options)
-    assert code == 0
-    assert "the map holds less than images of 16 px show: finer stages are left out" in out
-    assert read_map(tmp_path / "run" / "map.mrc").pixel_size == pytest.approx(12.0)
-    assert [line["step"] for line in log(tmp_path / "run")] == [1, 2]
-    assert cryogan(data, *options)[0] == 0  # again: nothing is left to do
-    assert [line["step"] for line in log(tmp_path / "run")] == [1, 2]
-
-
-@pytest.mark.slow
 def test_a_run_in_a_symmetry_gives_maps_of_that_symmetry(data: Path, cryogan: Run, tmp_path: Path) -> None:
     assert cryogan(data, "--symmetry", "c2", *AT_ONCE)[0] == 0
     volume = read_map(tmp_path / "run" / "half1.mrc").volume[:, 1:, 1:]
