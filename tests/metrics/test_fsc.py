@@ -184,6 +184,19 @@ def test_the_correction_of_equal_maps_is_the_masked_curve() -> None:
     torch.testing.assert_close(fscs.corrected.correlation, torch.ones(9))
 
 
+def test_the_corrected_curve_ends_where_the_maps_were_cut() -> None:
+    """Beyond there the masked curve is not 0: the mask smears over what the last shells hold."""
+    box, last = 24, 8
+    mask = soft_sphere(box, 4.0, 3.0)
+    inside = shell_index(box, 3) <= last
+    maps = [coloured(box, seed=1, falloff=0.0) + 0.3 * noise(box, seed) for seed in (2, 3)]
+    cut = [inverse_fourier_transform(fourier_transform(each.float(), 3) * inside, box, 3) for each in maps]
+    found = half_map_fsc(*cut, 4.0, mask, torch.Generator().manual_seed(0))
+    assert float(found.masked.correlation[last + 2]) > 0.5
+    assert not bool(found.corrected.correlation[last + 1 :].any())
+    assert found.corrected.resolution(0.143) == pytest.approx(box * 4.0 / last, rel=0.13)
+
+
 def test_the_table_holds_shell_frequency_resolution_and_every_curve(tmp_path: Path) -> None:
     first = fourier_shell_correlation(noise(16, 0), noise(16, 1), 2.0)
     write_fsc(tmp_path / "fsc.csv", {"half": first, "flat": replace(first, correlation=torch.ones(9))})

@@ -16,6 +16,7 @@ from frazil.io import atomic_path
 
 RANDOMISE_BELOW = 0.8
 """Phases are randomised from the first shell whose unmasked FSC is lower (Chen et al. 2013, section 2.4)."""
+_NOTHING = 1e-9  # of the strongest shell's power: rounding
 _SHELLS_OF_LEAKAGE = 2  # the mask smears a sharp cut-off over its neighbours, so the correction starts later
 
 
@@ -65,6 +66,12 @@ def fourier_shell_correlation(
     return FSC(frequency.float(), correlation.float(), pixel_size)
 
 
+def last_held_shell(volume: Float[Tensor, "box box box"]) -> int:
+    """The finest Fourier shell in which a map holds anything, if it was filtered; Nyquist's of other maps."""
+    power = shell_sum(fourier_transform(volume.double(), 3).abs().square(), len(volume), 3)
+    return int(torch.nonzero(power >= _NOTHING * power.amax()).max())
+
+
 def randomise_phases(
     volume: Float[Tensor, "box box box"], first_shell: int, generator: torch.Generator
 ) -> Float[Tensor, "box box box"]:
@@ -104,7 +111,8 @@ def half_map_fsc(
     """FSC of two half maps under a mask, corrected for the mask by phase randomisation.
 
     FSC_true = (FSC_t - FSC_n) / (1 - FSC_n), Chen et al. (Ultramicroscopy 135:24, 2013), equation 4; `generator`
-    draws the phases of the two halves, one after the other.
+    draws the phases of the two halves, one after the other. `half1` must not have been turned: where it ends, the
+    corrected curve does.
     """
     unmasked = fourier_shell_correlation(half1, half2, pixel_size)
     masked = fourier_shell_correlation(half1, half2, pixel_size, mask)
@@ -117,6 +125,8 @@ def half_map_fsc(
     true = (total - by_mask) / (1 - by_mask).clamp(min=1e-6)
     shell = torch.arange(len(total), device=total.device)
     corrected = torch.where(shell < first_shell + _SHELLS_OF_LEAKAGE, total, true)
+    # Beyond where the maps end there is only what the mask smeared over from their last shells.
+    corrected = torch.where(shell > last_held_shell(half1), 0.0, corrected)
     return HalfMapFSC(unmasked, masked, randomised, replace(masked, correlation=corrected))
 
 

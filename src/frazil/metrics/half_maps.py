@@ -7,14 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.geometry import fourier_transform, inverse_fourier_transform, shell_index, shell_sum
+from frazil.geometry import fourier_transform, inverse_fourier_transform, shell_index
 from frazil.io import write_map
 from frazil.metrics.alignment import align, apply_alignment
-from frazil.metrics.fsc import FSC, HalfMapFSC, half_map_fsc, write_fsc
+from frazil.metrics.fsc import FSC, HalfMapFSC, half_map_fsc, last_held_shell, write_fsc
 from frazil.metrics.mask import half_map_mask
 from frazil.metrics.sharpening import guinier_b_factor, sharpen
-
-_NOTHING = 1e-9  # of the strongest shell's power: rounding
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,7 @@ class HalfMaps:
     @property
     def finest(self) -> float:
         """The finest detail in angstrom that is in the first map at all; none has turned it."""
-        box = len(self.first)
-        power = shell_sum(fourier_transform(self.first.double(), 3).abs().square(), box, 3)
-        last = int(torch.nonzero(power >= _NOTHING * power.amax()).max())
-        return box * self.pixel_size / max(1, last)
+        return len(self.first) * self.pixel_size / max(1, last_held_shell(self.first))
 
 
 def compare_half_maps(

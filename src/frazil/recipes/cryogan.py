@@ -46,8 +46,8 @@ class CryoGANRun(ParticleRun):
     """Go on from the map with `frazil refine`, in the folder refine/ of the run. The map itself then takes fewer steps
     and stages, unless --steps or --boxes says how many."""
     finer: Literal["needed", "always"] = "needed"
-    """needed: a finer stage only where the halves agree to the finest detail that the one before can show. always:
-    every stage."""
+    """needed: a finer stage only where the halves agree (FSC 0.5) to the finest detail that the one before can show.
+    always: every stage."""
     neighbours: Literal["picks", "none"] = "picks"
     """Other particles in the simulated images, where the table's coordinates say. They count in rlnMicrographPixelSize,
     or else in what the micrographs' headers say, or else in rlnMicrographOriginalPixelSize: if micrographs were binned

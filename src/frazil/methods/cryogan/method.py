@@ -13,19 +13,21 @@ from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.cryogan.config import CryoGANConfig
 from frazil.methods.cryogan.half import HalfReconstruction
 from frazil.methods.cryogan.simulator import HalfConditions
-from frazil.metrics import Alignment, align, apply_alignment, fourier_shell_correlation, refine_alignment
+from frazil.metrics import FSC, Alignment, align, apply_alignment, fourier_shell_correlation, refine_alignment
 from frazil.physics import to_fourier_volume
 
 _SEARCH_AGAIN = 0.02  # of correlation that a local alignment may lose before the whole of SO(3) is searched again
+_TRUSTED = 500  # steps for which a found alignment is only followed: early halves may agree best on the wrong hand
+_AGREE = 0.5  # FSC of halves that agree
 
 
 class CryoGAN(Method):
     """Two independent reconstructions; they meet only when their resolution is measured.
 
     `support` is the radius in angstrom of the sphere that holds the volume, and that of the circle through which the
-    critic sees images. A finer stage begins only where the halves agree to within `reach` times the finest detail that
-    the stage before can show: finer images have nothing to add to a map that does not hold what coarser ones show, and
-    halves that share nothing but their method's habits agree there without being right.
+    critic sees images. A finer stage begins only where the halves agree (FSC 0.5) to within `reach` times the finest
+    detail that the stage before can show: finer images have nothing to add to a map that does not hold what coarser
+    ones show.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class CryoGAN(Method):
         self.fine_enough = False
         self.halves = [HalfReconstruction(config, half, support) for half in conditions]
         self._alignment: Alignment | None = None
+        self._searched = 0  # the step at which all alignments were last searched
         self._parallel = ThreadPoolExecutor(len(self.halves), initializer=_one_thread)
 
     def update(
@@ -52,8 +55,8 @@ class CryoGAN(Method):
         run: Callable = self._parallel.map if several else map
         scalars = list(run(lambda job: job[0].update(job[1], context, job[2]), jobs))
         if context.step + 1 in [stage.start for stage in self.config.stages] and self._reach < math.inf:
-            resolution = self.figures(context).get("half_map_resolution", math.inf)
-            self.fine_enough = resolution > self._reach * self.halves[0].finest
+            fsc = self._half_map_fsc(context.step, search=True)
+            self.fine_enough = fsc is None or fsc.resolution(_AGREE) > self._reach * self.halves[0].finest
         return {name: torch.stack([half[name] for half in scalars]).mean() for name in scalars[0]}
 
     def _enter_stage(self, context: StepContext) -> None:
@@ -69,25 +72,33 @@ class CryoGAN(Method):
 
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the half maps at FSC 0.143, after alignment over both hands."""
+        fsc = self._half_map_fsc(context.step, search=False)
+        return {"half_map_resolution": fsc.resolution(0.143)} if fsc else {}
+
+    def _half_map_fsc(self, step: int, search: bool) -> FSC | None:
+        """How far the halves agree, None for an empty map; `search` all alignments, whatever was found before."""
         first, second = (half.volume() for half in self.halves)
         if not bool(first.abs().amax() > 0 and second.abs().amax() > 0):
-            return {}
-        self._alignment = self._align(second, first)
-        aligned = apply_alignment(second, self._alignment, self.halves[0].pixel_size)
-        fsc = fourier_shell_correlation(first, aligned, self.halves[0].pixel_size)
-        return {"half_map_resolution": fsc.resolution(0.143)}
+            return None
+        near = None if search or step >= self._searched + _TRUSTED else self._followed(second, first)
+        if near is None:
+            self._searched = step
+            near = align(second, first, self.halves[0].pixel_size, self.config.symmetry)
+        self._alignment = near
+        aligned = apply_alignment(second, near, self.halves[0].pixel_size)
+        return fourier_shell_correlation(first, aligned, self.halves[0].pixel_size)
 
     def settled(self) -> bool:
         """The map holds less than the images of a stage that ended: no finer ones are needed."""
         return self.fine_enough
 
-    def _align(self, moving: Tensor, reference: Tensor) -> Alignment:
-        pixel_size, old = self.halves[0].pixel_size, self._alignment
-        if old is not None:
-            near = refine_alignment(moving, reference, pixel_size, old)
-            if near.score > old.score - _SEARCH_AGAIN:
-                return near
-        return align(moving, reference, pixel_size, self.config.symmetry)
+    def _followed(self, moving: Tensor, reference: Tensor) -> Alignment | None:
+        """The alignment near the last one, where there is one that is as good."""
+        old = self._alignment
+        if old is None:
+            return None
+        near = refine_alignment(moving, reference, self.halves[0].pixel_size, old)
+        return near if near.score > old.score - _SEARCH_AGAIN else None
 
     @torch.no_grad()
     def examples(self, count: int, seed: int) -> Float[Tensor, "count box box"]:
@@ -102,13 +113,18 @@ class CryoGAN(Method):
 
     def state_dict(self) -> dict[str, Any]:
         halves, alignment = [half.state_dict() for half in self.halves], _alignment_state(self._alignment)
-        return {"halves": halves, "alignment": alignment, "fine_enough": self.fine_enough}
+        return {
+            "halves": halves,
+            "alignment": alignment,
+            "searched": self._searched,
+            "fine_enough": self.fine_enough,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for half, stored in zip(self.halves, state["halves"], strict=True):
             half.load_state_dict(stored)
         self._alignment = Alignment(**state["alignment"]) if state["alignment"] else None
-        self.fine_enough = state["fine_enough"]
+        self._searched, self.fine_enough = state["searched"], state["fine_enough"]
 
     def to(self, device: torch.device) -> None:
         for half in self.halves:
