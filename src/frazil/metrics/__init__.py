@@ -1,4 +1,4 @@
-"""What a result is worth: correlation by shell, alignment, masks."""
+"""What a result is worth: correlation by shell, alignment, masks, errors of poses."""
 
 from frazil.metrics.alignment import (
     Alignment,
@@ -18,6 +18,7 @@ from frazil.metrics.fsc import (
 )
 from frazil.metrics.half_maps import HalfMaps, combine_half_maps, compare_half_maps, sharpened, write_half_maps
 from frazil.metrics.mask import half_map_mask
+from frazil.metrics.poses import PoseErrors, pose_errors
 from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, on_grid, resample_volume, same_pixel_size
 from frazil.metrics.sharpening import guinier_b_factor, sharpen
 
@@ -26,6 +27,7 @@ __all__ = [
     "Alignment",
     "HalfMapFSC",
     "HalfMaps",
+    "PoseErrors",
     "align",
     "align_to_grid",
     "apply_alignment",
@@ -39,6 +41,7 @@ __all__ = [
     "mirror_volume",
     "move_volume",
     "on_grid",
+    "pose_errors",
     "randomise_phases",
     "refine_alignment",
     "resample_volume",

@@ -1,0 +1,73 @@
+"""Errors of poses that were found, against true ones, once both are in one frame."""
+
+from dataclasses import dataclass
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.geometry import Pose, rotation_angle, symmetry_rotations
+
+_STARTS, _SAMPLE = 100, 1000  # images whose own turn is tried for all, and images that judge it
+_ROUNDS = 5  # of the mean over the images that agree
+_AGREE = 3.0  # times the median error, up to which an image has a say in the frame
+
+
+@dataclass(frozen=True)
+class PoseErrors:
+    """What remains after the one turn, hand and offset that suit most images."""
+
+    angle_deg: Float[Tensor, " particles"]
+    """Between the orientations, at the nearest one that the symmetry allows."""
+    shift: Float[Tensor, " particles"]
+    """Between the particle's places in the image, in angstrom."""
+    rotation: Float[Tensor, "3 3"]
+    """From the frame in which poses were found to the true one."""
+    mirrored: bool
+    """The poses that were found are those of the other hand."""
+
+
+def pose_errors(found: Pose, truth: Pose, symmetry: str = "C1") -> PoseErrors:
+    """Errors of every particle's pose after global alignment over rotations, both hands and the origin.
+
+    `symmetry` is that of the true particle, in its standard axes. Neither the turn nor the origin is drawn off by
+    images whose poses are wrong: both come from those that agree with most.
+    """
+    group = symmetry_rotations(symmetry).to(truth.rotation)
+    equivalent = truth.rotation[:, None] @ group
+    # Seen from behind, a particle of the other hand shows what this one does: half a turn in the image's plane.
+    half_turn = group.new_tensor([-1.0, -1.0, 1.0])[:, None]
+    hands = [_common_frame(rotation, equivalent) for rotation in (found.rotation, half_turn * found.rotation)]
+    best = min(range(2), key=lambda hand: float(hands[hand][1].median()))
+    rotation, angle = hands[best]
+    moved = found.shift - truth.shift
+    agree = angle <= _AGREE * angle.median()
+    views = truth.rotation[:, :2]
+    offset = torch.linalg.lstsq(views[agree].flatten(0, 1), moved[agree].flatten()[:, None]).solution
+    return PoseErrors(angle, (moved - (views @ offset)[..., 0]).norm(dim=-1), rotation, bool(best))
+
+
+def _common_frame(
+    found: Float[Tensor, "n 3 3"], equivalent: Float[Tensor, "n group 3 3"]
+) -> tuple[Float[Tensor, "3 3"], Float[Tensor, " n"]]:
+    """The turn A for which found = truth A in most images, and what it leaves of each."""
+    some = torch.linspace(0, len(found) - 1, min(_SAMPLE, len(found))).long()
+    starts = equivalent[some[:_STARTS], 0].mT @ found[some[:_STARTS]]
+    left = torch.stack([_nearest(found[some], equivalent[some], start)[1].median() for start in starts])
+    frame = starts[left.argmin()]
+    for _ in range(_ROUNDS):
+        turn, angle = _nearest(found, equivalent, frame)
+        frame = roma.special_procrustes(turn[angle <= _AGREE * angle.median()].mean(0))
+    return frame, _nearest(found, equivalent, frame)[1]
+
+
+def _nearest(
+    found: Float[Tensor, "n 3 3"], equivalent: Float[Tensor, "n group 3 3"], frame: Float[Tensor, "3 3"]
+) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, " n"]]:
+    """Each image's own turn, of the equivalent ones that nearest to `frame`, and its angle to it in degrees."""
+    turn = equivalent.mT @ found[:, None]
+    angle = rotation_angle(turn, frame.expand_as(turn))
+    nearest = angle.argmin(1)
+    row = torch.arange(len(turn), device=turn.device)
+    return turn[row, nearest], angle[row, nearest]
