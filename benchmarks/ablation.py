@@ -154,11 +154,12 @@ class Job:
 def seconds_per_step(options: cryogan.CryoGANRun, box: int) -> Callable[[], float]:
     """A stopwatch for some updates of both halves at one box."""
     opened = open_run(options)
+    half_sets = HalfSets(opened.particles, options.seed)
     batch_size = options.learning.batch_sizes[0]
     config = replace(options.learning, boxes=(box,), steps=(10**6,), batch_sizes=(batch_size,))
     config = replace(config, conditions="given" if config.conditions == "auto" else config.conditions)
-    method = CryoGAN(config, cryogan.conditions(opened.half_sets, None, options, config), opened.support)
-    return lambda: _updates(method, opened.half_sets)
+    method = CryoGAN(config, cryogan.conditions(half_sets, None, options, config), opened.support)
+    return lambda: _updates(method, half_sets)
 
 
 def _updates(method: CryoGAN, half_sets: HalfSets) -> float:

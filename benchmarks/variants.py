@@ -11,10 +11,10 @@ from torch import Tensor
 
 from frazil.data import HalfSets, normalise_by_background
 from frazil.geometry import Pose, fourier_transform, half_turn_grid, inverse_fourier_transform, shell_index
-from frazil.inference import COARSE_ORDER, FourierDisc, GridPosterior, finest_shell
+from frazil.inference import COARSE_ORDER, FourierDisc, GridPosterior, ParticleImages, finest_shell
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfReconstruction
-from frazil.methods.refine import HalfImages, HalfRefinement
+from frazil.methods.refine import HalfRefinement
 from frazil.physics import FourierVolume, NoiseModel, form_images, white_noise
 from frazil.recipes import cryogan
 
@@ -127,7 +127,7 @@ class BestOfThree(HalfReconstruction):
 
     def _log_likelihood(self) -> float:
         radius, reach = (length / self.pixel_size for length in (self._support, self._image_radius))
-        images = HalfImages(
+        images = ParticleImages(
             images=lambda rows: self.images(rows, self.box),
             ctf=self.conditions.ctf,
             count=self.conditions.particles,

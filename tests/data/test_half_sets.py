@@ -72,3 +72,11 @@ def test_a_bad_image_is_found_when_the_first_images_are_read(
     spoil(place)
     with pytest.raises(ValueError, match=rf"particles.star: image {place + 1}@stack.mrcs is constant"):
         sets.images(0, torch.tensor([0]), 8)
+
+
+def test_values_of_both_halves_stand_in_the_tables_order(particles: Callable[..., Particles]) -> None:
+    sets = HalfSets(particles(), seed=1)
+    row = [torch.from_numpy(np.flatnonzero(sets.number == half)) for half in (1, 2)]
+    values = sets.in_table_order([torch.stack([rows, -rows], dim=1).float() for rows in row])
+    assert values[:, 0].tolist() == list(range(COUNT))
+    assert values[:, 1].tolist() == [-number for number in range(COUNT)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from frazil.data import background_ring
+from frazil.data import HalfSets, background_ring
 from frazil.io import read_map
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGANConfig
@@ -22,11 +22,12 @@ from frazil.recipes.particle_run import open_run
 def test_the_critic_gets_each_real_image_flipped_by_its_own_lens(data: Path, views: tuple[View, ...]) -> None:
     options = recipe.CryoGANRun(data / "particles.star", out=data / "none", contrast="light", diameter=100.0)
     opened = open_run(options)
+    half_sets = HalfSets(opened.particles, options.seed)
     config = CryoGANConfig(boxes=(16,), steps=(1,), batch_sizes=(4,), views=views)
-    conditions = recipe.conditions(opened.half_sets, None, options, config)
+    conditions = recipe.conditions(half_sets, None, options, config)
     method = recipe.CryoGAN(config, conditions, opened.support)
-    batches = recipe.real_batches(opened.half_sets, method)(StepContext(0, 0, torch.device("cpu")))
-    for half, batch in zip(opened.half_sets.halves, batches, strict=True):
+    batches = recipe.real_batches(half_sets, method)(StepContext(0, 0, torch.device("cpu")))
+    for half, batch in zip(half_sets.halves, batches, strict=True):
         every = half.load(16)
         expected = phase_flip(every, half.ctf, half.pixel_size(16)) if views else every
         distance = (batch.flatten(0, 1)[:, None] - expected).abs().amax((-1, -2))
@@ -38,11 +39,12 @@ def test_the_particles_are_measured_as_strong_as_they_are(data: Path) -> None:
     """Their true map, in units of the noise, needs no scale."""
     options = recipe.CryoGANRun(data / "particles.star", out=data / "none", contrast="light", diameter=112.0)
     opened = open_run(options)
+    half_sets = HalfSets(opened.particles, options.seed)
     truth = read_map(data / "truth.mrc")
     outside = background_ring(len(truth.volume), truth.pixel_size, 56.0)
     noise_std = torch.from_numpy(opened.particles.source.read(range(100)))[:, outside].std()
     config = CryoGANConfig(boxes=(len(truth.volume),), steps=(1,), batch_sizes=(4,))
-    for conditions in recipe.conditions(opened.half_sets, None, options, config):
+    for conditions in recipe.conditions(half_sets, None, options, config):
         scale = matching_scale(to_fourier_volume(truth.volume / noise_std), conditions, ~outside)
         assert float(scale) == pytest.approx(1, abs=0.1)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from frazil.data import HalfSets
 from frazil.physics import GaussianEulerRotations, UniformRotations
 from frazil.recipes import cryogan
 from frazil.recipes.particle_run import open_run
@@ -71,5 +72,6 @@ def test_real_particles_are_read_and_not_simulated() -> None:
 def test_a_run_expects_the_views_it_is_told(data: Path, variance: float | None, expected: object) -> None:
     options = cryogan.CryoGANRun(data / "particles.star", Path("run"), contrast="light", euler_variance=variance)
     opened = open_run(options)
-    halves = cryogan.conditions(opened.half_sets, None, options, options.learning.up_to(16))
+    half_sets = HalfSets(opened.particles, options.seed)
+    halves = cryogan.conditions(half_sets, None, options, options.learning.up_to(16))
     assert [half.rotations for half in halves] == [expected, expected]

@@ -13,7 +13,8 @@ from frazil.data import pseudo_protein
 from frazil.geometry import fourier_crop, fourier_transform, inverse_fourier_transform, shell_index
 from frazil.metrics import HalfMaps, combine_half_maps, half_map_fsc
 from frazil.report.cryogan import CRYOGAN_SCALARS
-from frazil.report.reconstruction import RunStory, reconstruction_report
+from frazil.report.reconstruction import reconstruction_report
+from frazil.report.run_story import RunStory
 
 BOX, PIXEL_SIZE = 24, 8.0
 RECORD = {

@@ -1,5 +1,7 @@
 """Two halves of a data set that share nothing, served in batches."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from frazil.data.kept_images import KeptImages
 from frazil.data.particles import Particles
+from frazil.io import ParticleTable
 
 
 class HalfSets:
@@ -27,3 +30,11 @@ class HalfSets:
     def images(self, half: int, rows: Tensor, box: int) -> Float[Tensor, "batch box box"]:
         """Images of one half (0 or 1) at a box."""
         return self._kept.images(self._rows[half][rows], box)
+
+    def table(self) -> ParticleTable:
+        """The particles as they came, with the half set that each is in."""
+        return self.particles.table.with_half_sets(self.number)
+
+    def in_table_order(self, halves: Sequence[Float[Tensor, "part *any"]]) -> Float[Tensor, "particles *any"]:
+        """Values of the particles of both halves, in the order of the table, which mixes them."""
+        return torch.cat(list(halves))[torch.cat(self._rows).argsort()]

@@ -112,6 +112,8 @@ class Particles:
                     " are drawn by chance"
                 )
             return half
+        if len(self) < 2:
+            raise ValueError(f"{self.table.path}: half set 2 is empty; two halves are needed")
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         return (order % 2 + 1).numpy()
 

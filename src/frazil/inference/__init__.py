@@ -2,6 +2,7 @@
 
 from frazil.inference.grid_posterior import GridPosterior, finest_shell
 from frazil.inference.likelihood import Evidence, FourierDisc
+from frazil.inference.particle_images import ParticleImages
 from frazil.inference.pose_search import COARSE_ORDER, PosePosterior, PoseSearch, SearchLevel, search_levels
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Evidence",
     "FourierDisc",
     "GridPosterior",
+    "ParticleImages",
     "PosePosterior",
     "PoseSearch",
     "SearchLevel",

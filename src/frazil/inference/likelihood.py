@@ -38,6 +38,11 @@ class FourierDisc:
         weight = hermitian_weight(box, device=device, dtype=dtype).expand(shell.shape)[inside]
         return cls(inside, frequency_grid(box, device=device, dtype=dtype)[inside], shell[inside], weight)
 
+    def shell_means(self, sums: Float[Tensor, " shells"]) -> Float[Tensor, " shells"]:
+        """Mean over each shell's coefficients, from their sum; 0 where the disc has none."""
+        count = torch.zeros_like(sums).index_add_(0, self.shell, self.weight)
+        return torch.where(count > 0, sums / count.clamp(min=1), 0.0)
+
     def up_to(self, last_shell: int) -> Bool[Tensor, " points"]:
         """Which of the points a smaller disc has."""
         return self.shell <= last_shell
@@ -51,6 +56,18 @@ class Evidence(Batched):
     """Spectrum times CTF, over the noise's power."""
     power: Float[Tensor, "batch points"]
     """CTF squared, over the noise's power."""
+
+    @classmethod
+    def of(
+        cls,
+        observed: tuple[Complex[Tensor, "batch points"], Float[Tensor, "batch points"]],
+        disc: FourierDisc,
+        noise: Float[Tensor, " shells"],
+    ) -> "Evidence":
+        """From images' spectra and their CTF, and the noise's power by shell."""
+        image, ctf = observed
+        precision = disc.weight / noise[disc.shell]
+        return cls(image * ctf * precision, ctf.square() * precision)
 
     def at(self, points: Bool[Tensor, " points"]) -> "Evidence":
         """The same of fewer frequencies."""

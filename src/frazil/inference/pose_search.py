@@ -23,7 +23,7 @@ from frazil.geometry import (
 from frazil.inference.likelihood import Evidence, FourierDisc, SharedSlices, Slices, log_likelihoods
 
 COARSE_ORDER = 3
-"""Of the rotation grid that is searched exhaustively."""
+"""Of the rotation grid that is searched exhaustively, unless told otherwise."""
 MOST_SCORES = 2**23  # at once
 _TOLD_APART = 0.5  # waves that a point at the particle's edge moves by between two rotations of a level
 SHIFT_APART = 0.24  # waves of a level's finest detail between a shift and the nearest tried; half as many at the last
@@ -64,17 +64,23 @@ class PosePosterior(Batched):
 
 
 def search_levels(
-    box: int, last_shell: int, radius: float, max_shift: float, keep: Sequence[int] = (8, 4)
+    box: int,
+    last_shell: int,
+    radius: float,
+    max_shift: float,
+    keep: Sequence[int] = (8, 4),
+    coarse_order: int = COARSE_ORDER,
 ) -> list[SearchLevel]:
     """Levels from the coarse grid to the spacing that `last_shell` asks for.
 
     `radius` of the particle and `max_shift` are in pixels. `keep` holds how many rotations go on after the coarse grid
-    and after each further level; the last number stands for all that follow.
+    and after each further level; the last number stands for all that follow. `coarse_order` is that of the grid which
+    is searched exhaustively.
     """
     levels: list[SearchLevel] = []
     reach, waves = max_shift, torch.inf
     while waves > _FINE_ENOUGH:
-        spacing = grid_spacing_deg(COARSE_ORDER + len(levels))
+        spacing = grid_spacing_deg(coarse_order + len(levels))
         per_shell = radius / box * math.radians(spacing)
         waves = last_shell * per_shell
         shell = max(2, min(last_shell, round(_TOLD_APART / per_shell)))

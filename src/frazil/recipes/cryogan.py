@@ -25,14 +25,14 @@ from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfR
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import GaussianEulerRotations, TriangularShifts, UniformRotations
 from frazil.recipes import refine
-from frazil.recipes.particle_run import ParticleRun, open_run
+from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run
 from frazil.report.cryogan import CRYOGAN_SCALARS
-from frazil.report.reconstruction import RunStory, reconstruction_report
-from frazil.training import FitSettings, RunFolder, fit
+from frazil.report.reconstruction import reconstruction_report
+from frazil.report.run_story import RunStory
+from frazil.training import RunFolder, fit
 
 _NEARLY_ROUND, _SETTLE = 12, 100  # order of the group; iterations at most
 _MEASURED, _FAINTEST = 1000, 1e-3  # images that tell how strong the particle is; the least power it is given
-_SHOWN = 24  # images of each kind in the report
 _REFINABLE = 24.0  # angstrom: a refinement takes up a start to 30, so finer stages would be for nothing
 
 
@@ -70,21 +70,14 @@ def run(options: CryoGANRun) -> int:
     if options.euler_variance is not None and not options.euler_variance > 0:
         raise ValueError(f"--euler-variance must be positive, it is {options.euler_variance:g}")
     data = open_run(options)
-    particles, half_sets = data.particles, data.half_sets
+    particles, half_sets = data.particles, HalfSets(data.particles, options.seed)
     near = _neighbours(particles) if options.neighbours == "picks" else None
     usual = _usual(options, particles, near is not None)
     other = _usual(replace(options, refine=not options.refine), particles, near is not None)
     if _begun_with(_for_images(other, options, particles), options.out):
         usual = other  # --refine may come later, and does not make another run of what is there
     config = _for_images(usual, options, particles)
-    settings = FitSettings(
-        steps=sum(config.steps),
-        seed=options.seed,
-        log_every=options.log_every,
-        max_minutes=options.max_minutes,
-        device=options.device,
-        precision=options.precision,
-    )
+    settings = options.fit_settings(sum(config.steps), log_every=options.log_every, precision=options.precision)
     if not options.out.exists():
         half_sets.check(config.boxes[0])
     reach = 1.0 if options.finer == "needed" else math.inf
@@ -101,8 +94,7 @@ def run(options: CryoGANRun) -> int:
         _export(method, half_sets, folder, options)
         if method.fine_enough:
             print(f"the map holds less than images of {method.halves[0].box} px show: finer stages are left out")
-        if not finished:
-            print(f"stopped after {options.max_minutes:g} minutes; the same command goes on")
+        options.say_if_stopped(finished)
     return _refine(options, config, folder) if options.refine and finished else 0
 
 
@@ -235,13 +227,13 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
     pixel_size = method.halves[0].pixel_size
     maps = compare_half_maps(first, second, pixel_size, method.config.symmetry)
     write_half_maps(folder.path, maps)
-    _write_star(half_sets, options, folder.path / "particles.star")
-    rows = torch.arange(min(_SHOWN, len(half_sets.halves[0])))
+    write_particles(folder.path / "particles.star", half_sets.table())
+    rows = torch.arange(min(SHOWN, len(half_sets.halves[0])))
     story = RunStory(
         title=f"CryoGAN: {options.particles.name}",
         scalars=CRYOGAN_SCALARS,
         real=_shown(half_sets.halves[0].images(rows, len(first)), rows, method.halves[0]).cpu(),
-        simulated=method.examples(_SHOWN, options.seed),
+        simulated=method.examples(SHOWN, options.seed),
         images="Real and simulated images" + (", phases flipped" if "phase-flip" in method.config.views else ""),
         stages={f"{stage.box} px": stage.start for stage in method.config.stages},
         record=folder.record(),
@@ -250,9 +242,3 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
     page = reconstruction_report(maps, story).write(folder.path / "report.html")
     print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143)\nreport: {page}")
     return maps
-
-
-def _write_star(half_sets: HalfSets, options: CryoGANRun, path: Path) -> None:
-    """The particles as they came, with the half set each was in."""
-    table = half_sets.particles.table
-    write_particles(path, table.with_half_sets(half_sets.number))

@@ -1,12 +1,16 @@
-"""What every run on particles is told, and what it makes of it: two half sets and how large a particle is."""
+"""What every run on particles is told, and what it makes of it: the particles, and how large one is."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from frazil.data import HalfSets, Particles, open_particles, touching_distance
+from frazil.data import Particles, open_particles, touching_distance
+from frazil.training import FitSettings
+
+SHOWN = 24
+"""Images of each kind in a report."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +39,25 @@ class ParticleRun:
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
 
+    def fit_settings(self, steps: int, **more: Any) -> FitSettings:
+        """How the loop is told what these options say."""
+        return FitSettings(steps, seed=self.seed, max_minutes=self.max_minutes, device=self.device, **more)
+
+    def say_if_stopped(self, finished: bool) -> None:
+        """Print that there is more to do, where the time was up."""
+        if not finished:
+            print(f"stopped after {self.max_minutes:g} minutes; the same command goes on")
+
 
 @dataclass(frozen=True)
 class OpenParticles:
-    """The particles of a run in two half sets, and the room that each takes."""
+    """The particles of a run, and the room that each takes."""
 
-    half_sets: HalfSets
+    particles: Particles
     touching: bool
     """Whether it was their touching that gave the diameter."""
     max_shift: float
     """Of a particle's centre from the centre of its box, in angstrom."""
-
-    @property
-    def particles(self) -> Particles:
-        """Both halves, in the table's order."""
-        return self.half_sets.particles
 
     @property
     def support(self) -> tuple[float, float]:
@@ -70,11 +78,7 @@ def open_run(options: ParticleRun) -> OpenParticles:
     distance = touching_distance(particles.table) if radius is None else None
     if distance:
         particles = replace(particles, radius=min(particles.radius, distance / 2))
-    half_sets = HalfSets(particles, options.seed)
-    for number, half in enumerate(half_sets.halves, 1):
-        if not len(half):
-            raise ValueError(f"{options.particles}: half set {number} is empty; two halves are needed")
-    return OpenParticles(half_sets, distance is not None, _max_shift(options, particles))
+    return OpenParticles(particles, distance is not None, _max_shift(options, particles))
 
 
 def _max_shift(options: ParticleRun, particles: Particles) -> float:

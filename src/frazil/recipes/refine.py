@@ -3,20 +3,20 @@
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from frazil.data import HalfSets
 from frazil.geometry import Pose, symmetry_rotations
+from frazil.inference import ParticleImages
 from frazil.io import fingerprint, read_map, write_particles
-from frazil.methods.refine import HalfImages, Refine, RefineConfig
+from frazil.methods.refine import Refine, RefineConfig
 from frazil.metrics import HalfMaps, compare_half_maps, on_grid, sharpened, write_half_maps
-from frazil.recipes.particle_run import OpenParticles, ParticleRun, open_run
+from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run
 from frazil.report import poses_figure
-from frazil.report.reconstruction import RunStory, reconstruction_report
+from frazil.report.reconstruction import reconstruction_report
 from frazil.report.refine import REFINE_SCALARS
-from frazil.training import FitSettings, RunFolder, fit
-
-_SHOWN = 24  # images of each kind in the report
+from frazil.report.run_story import RunStory
+from frazil.training import RunFolder, fit
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,10 @@ def run(options: RefineRun) -> int:
     pixel_size = data.particles.pixel_size(box)
     reference = read_map(options.reference)
     start = on_grid(reference.volume, reference.pixel_size, box, pixel_size)
-    settings = FitSettings(
-        steps=options.refining.settle + options.refining.iterations,
-        seed=options.seed,
-        log_every=1,
-        max_minutes=options.max_minutes,
-        device=options.device,
-    )
-    data.half_sets.check(box)  # also reads the images that are kept, before two threads ask for them
-    images = [_half_images(data, half, box, options) for half in range(2)]
+    settings = options.fit_settings(options.refining.settle + options.refining.iterations, log_every=1)
+    half_sets = HalfSets(data.particles, options.seed)
+    half_sets.check(box)  # also reads the images that are kept, before two threads ask for them
+    images = [_half_images(half_sets, half, box, options) for half in range(2)]
     method = Refine(options.refining, images, [start, start], (data.particles.radius, data.max_shift))
     inputs = {**data.particles.fingerprints(), options.reference: fingerprint(options.reference)}
     folder = RunFolder.open(options.out, asdict(options), inputs)
@@ -53,16 +48,15 @@ def run(options: RefineRun) -> int:
     finished = fit(method, lambda _: None, settings, folder)
     if folder.is_main:
         if method.refined:  # before, the halves have no maps of their own to compare
-            _export(method, data, folder, options)
-        if not finished:
-            print(f"stopped after {options.max_minutes:g} minutes; the same command goes on")
+            _export(method, half_sets, folder, options)
+        options.say_if_stopped(finished)
     return 0
 
 
-def _half_images(data: OpenParticles, half: int, box: int, options: RefineRun) -> HalfImages:
-    particles = data.half_sets.halves[half]
-    return HalfImages(
-        images=lambda rows: data.half_sets.images(half, rows, box),
+def _half_images(half_sets: HalfSets, half: int, box: int, options: RefineRun) -> ParticleImages:
+    particles = half_sets.halves[half]
+    return ParticleImages(
+        images=lambda rows: half_sets.images(half, rows, box),
         ctf=None if options.no_ctf else particles.ctf,
         count=len(particles),
         box=box,
@@ -70,21 +64,20 @@ def _half_images(data: OpenParticles, half: int, box: int, options: RefineRun) -
     )
 
 
-def _export(method: Refine, data: OpenParticles, folder: RunFolder, options: RefineRun) -> HalfMaps:
+def _export(method: Refine, half_sets: HalfSets, folder: RunFolder, options: RefineRun) -> HalfMaps:
     """Half maps, map, FSC, particles with their poses, and the report."""
     first, second = (half.map.cpu() for half in method.halves)
-    box = len(first)
-    pixel_size = data.particles.pixel_size(box)
+    pixel_size = half_sets.particles.pixel_size(len(first))
     maps, b_factor = sharpened(compare_half_maps(first, second, pixel_size, method.config.symmetry))
     write_half_maps(folder.path, maps)
-    found = _found(method, data.half_sets.number)
-    _write_star(found, data, folder.path / "particles.star")
-    rows = torch.arange(min(_SHOWN, len(data.half_sets.halves[0])))
+    found = _found(method, half_sets)
+    _write_star(found, half_sets, folder.path / "particles.star")
+    rows = torch.arange(min(SHOWN, len(half_sets.halves[0])))
     story = RunStory(
         title=f"Refinement: {options.particles.name}",
         scalars=REFINE_SCALARS,
-        real=data.half_sets.images(0, rows, box),
-        simulated=method.examples(_SHOWN, options.seed),
+        real=half_sets.images(0, rows, len(first)),
+        simulated=method.examples(SHOWN, options.seed),
         stages={"settling": 0, "halves apart": method.settled_in} if method.settled_in else {},
         record=folder.record(),
         log=folder.path / "log.jsonl",
@@ -96,19 +89,17 @@ def _export(method: Refine, data: OpenParticles, folder: RunFolder, options: Ref
     return maps
 
 
-def _found(method: Refine, number: np.ndarray) -> dict[str, torch.Tensor]:
-    """Rotation, shift, score and certainty of all particles in the table's order, which mixes the halves."""
-    order = torch.from_numpy(np.argsort(np.argsort(number, kind="stable")))
+def _found(method: Refine, half_sets: HalfSets) -> dict[str, torch.Tensor]:
+    """Rotation, shift, score and certainty of all particles in the table's order."""
     halves = [half.state_dict() for half in method.halves]
     names = ("rotation", "shift", "score", "certainty")
-    return {name: torch.cat([half[name].cpu() for half in halves])[order] for name in names}
+    return {name: half_sets.in_table_order([half[name].cpu() for half in halves]) for name in names}
 
 
-def _write_star(found: dict[str, torch.Tensor], data: OpenParticles, path: Path) -> None:
+def _write_star(found: dict[str, torch.Tensor], half_sets: HalfSets, path: Path) -> None:
     """The particles as they came, with the pose that was found of each, and how sure it is."""
-    table = data.particles.table.with_half_sets(data.half_sets.number)
     scores = {
         "rlnLogLikeliContribution": found["score"].numpy(),
         "rlnMaxValueProbDistribution": found["certainty"].numpy(),
     }
-    write_particles(path, table.with_pose(Pose(found["rotation"], found["shift"])).with_columns(**scores))
+    write_particles(path, half_sets.table().with_pose(Pose(found["rotation"], found["shift"])).with_columns(**scores))

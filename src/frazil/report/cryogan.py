@@ -1,7 +1,7 @@
 """What is CryoGAN's own on the page of a reconstruction."""
 
 from frazil.report.figure import Reading
-from frazil.report.reconstruction import Scalars
+from frazil.report.run_story import Scalars
 
 CRYOGAN_SCALARS = Scalars(
     panels={

@@ -1,7 +1,7 @@
 """What is the refinement's own on the page of a reconstruction."""
 
 from frazil.report.figure import Reading
-from frazil.report.reconstruction import Scalars
+from frazil.report.run_story import Scalars
 
 REFINE_SCALARS = Scalars(
     panels={

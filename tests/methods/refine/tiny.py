@@ -7,7 +7,8 @@ from torch import Tensor
 
 from frazil.data import pseudo_protein
 from frazil.geometry import Pose, random_rotations, symmetrise, symmetry_rotations
-from frazil.methods.refine import HalfImages, Refine, RefineConfig
+from frazil.inference import ParticleImages
+from frazil.methods.refine import Refine, RefineConfig
 from frazil.physics import form_images, low_pass
 from tests.methods.cryogan.tiny import lenses
 
@@ -29,13 +30,13 @@ def poses(half: int, count: int) -> Pose:
     return Pose(random_rotations(count, generator, torch.get_default_dtype()), shift)
 
 
-def half_images(half: int, count: int = 40, symmetry: str = "C1", noise: float = 1.0) -> HalfImages:
+def half_images(half: int, count: int = 40, symmetry: str = "C1", noise: float = 1.0) -> ParticleImages:
     """Images of one half: their noise is `noise` times as strong as their signal."""
     volume, ctf = specimen(symmetry), lenses(count)
     clean = form_images(volume, poses(half, count), ctf, PIXEL_SIZE)
     generator = torch.Generator().manual_seed(20 + half)
     images = clean / clean.std() + noise * torch.randn(clean.shape, generator=generator)
-    return HalfImages(lambda rows: images[rows], ctf, count, BOX, PIXEL_SIZE)
+    return ParticleImages(lambda rows: images[rows], ctf, count, BOX, PIXEL_SIZE)
 
 
 def refine(symmetry: str = "C1", count: int = 40, **changes: Any) -> Refine:

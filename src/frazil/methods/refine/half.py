@@ -1,20 +1,18 @@
 """One half of the data and its map: what the images say of their poses, and the poses of the map."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from frazil.geometry import Pose, fourier_transform, frequency_grid, phase_ramp, shell_average, soft_sphere
-from frazil.inference import Evidence, FourierDisc, GridPosterior, PosePosterior, PoseSearch
+from frazil.geometry import Pose, phase_ramp, soft_sphere
+from frazil.inference import Evidence, FourierDisc, GridPosterior, ParticleImages, PosePosterior, PoseSearch
 from frazil.physics import (
-    CTF,
     BackProjection,
     FourierVolume,
     colour_noise,
-    evaluate_ctf,
     form_images,
     sample_slices,
     to_fourier_volume,
@@ -25,19 +23,6 @@ _LEAST_WEIGHT = 1e-3  # of a rotation, below which it adds nothing but time
 _STORED = ("volume", "map", "noise", "score", "certainty")
 _AT_ONCE = 1024  # slices that are put back at a time
 _EDGE = 0.1  # of the radius, over which the particle's sphere fades
-_SAMPLE = 1000  # images whose power is the noise's as long as nothing better is known
-
-
-@dataclass(frozen=True)
-class HalfImages:
-    """The images of one half set, and how they were taken."""
-
-    images: Callable[[Int[Tensor, " batch"]], Float[Tensor, "batch box box"]]
-    """Images of some rows."""
-    ctf: CTF | None
-    count: int
-    box: int
-    pixel_size: float
 
 
 @dataclass
@@ -81,7 +66,7 @@ class HalfRefinement:
     `volume` is as far believed as the FSC allows, and searched with; `map` is the same data unfiltered.
     """
 
-    def __init__(self, data: HalfImages, volume: Float[Tensor, "box box box"], radius: float) -> None:
+    def __init__(self, data: ParticleImages, volume: Float[Tensor, "box box box"], radius: float) -> None:
         """`radius` of the particle in pixels."""
         self.data, self.volume, self.map = data, volume, volume
         self.noise = volume.new_zeros(data.box // 2 + 1)
@@ -105,8 +90,8 @@ class HalfRefinement:
 
     def _expect(self, rows: Tensor, against: tuple[FourierVolume, PoseSearch, FourierDisc], found: Expectation) -> None:
         spectrum, search, disc = against
-        image, ctf = self._observe(rows, disc)
-        evidence = self._evidence(image, ctf, disc)
+        image, ctf = self.data.observe(rows, disc)
+        evidence = Evidence.of((image, ctf), disc, self._noise())
         posterior = search(evidence)
         best = posterior.best(self.data.pixel_size)
         found.pose.rotation[rows], found.pose.shift[rows] = best.rotation, best.shift
@@ -132,8 +117,8 @@ class HalfRefinement:
         slices = sample_slices(to_fourier_volume(self.volume), grid, disc.frequency)
         posterior, power = make_posterior(slices), torch.zeros_like(disc.weight)
         for part in rows.split(posterior.at_once()):
-            image, ctf = self._observe(part, disc)
-            posterior.add(self._evidence(image, ctf, disc))
+            image, ctf = self.data.observe(part, disc)
+            posterior.add(Evidence.of((image, ctf), disc, self._noise()))
             power += image.abs().square().sum(0)
         found, back = posterior.sums, BackProjection.empty(self.data.box, like=self.volume)
         for some in torch.arange(len(grid), device=grid.device).split(_AT_ONCE):
@@ -143,32 +128,10 @@ class HalfRefinement:
         noise = torch.zeros_like(self.noise).index_add_(0, disc.shell, residual)
         return Weighed(back, noise, found.evidence, noise.new_tensor(float(len(rows))))
 
-    def _observe(
-        self, rows: Int[Tensor, " batch"], disc: FourierDisc
-    ) -> tuple[Complex[Tensor, "batch points"], Float[Tensor, "batch points"]]:
-        """Spectra of images, and their CTF."""
-        return fourier_transform(self._images(rows))[:, disc.inside], self._ctf(rows)[:, disc.inside]
-
-    def _evidence(self, image: Tensor, ctf: Tensor, disc: FourierDisc) -> Evidence:
-        precision = disc.weight / self._noise()[disc.shell]
-        return Evidence(image * ctf * precision, ctf.square() * precision)
-
-    def _images(self, rows: Tensor) -> Float[Tensor, "batch box box"]:
-        return self.data.images(rows.cpu()).to(self.volume)
-
-    def _ctf(self, rows: Tensor) -> Float[Tensor, "batch box half"]:
-        frequency = frequency_grid(
-            self.data.box, self.data.pixel_size, device=self.volume.device, dtype=self.volume.dtype
-        )
-        if self.data.ctf is None:
-            return frequency.new_ones(len(rows), *frequency.shape[:-1])
-        return evaluate_ctf(self.data.ctf[rows], frequency)
-
     def _noise(self) -> Float[Tensor, " shells"]:
         """Noise power by shell; where nothing is known of it yet, the images' own."""
         if self._power is None:
-            sample = self._images(torch.arange(min(_SAMPLE, self.data.count)))
-            self._power = shell_average(fourier_transform(sample).abs().square().mean(0), self.data.box)
+            self._power = self.data.mean_power().to(self.noise)
         return torch.where(self.noise > 0, self.noise, self._power)
 
     @torch.no_grad()
@@ -193,8 +156,7 @@ class HalfRefinement:
 
     def to(self, device: torch.device) -> None:
         """Move everything but the images, which follow batch by batch."""
-        ctf = None if self.data.ctf is None else self.data.ctf.to(device)
-        self.data, self.sphere = replace(self.data, ctf=ctf), self.sphere.to(device)
+        self.data, self.sphere = self.data.to(device), self.sphere.to(device)
         self.load_state_dict(self.state_dict())
 
 

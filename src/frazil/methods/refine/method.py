@@ -20,10 +20,18 @@ from frazil.geometry import (
     shell_index,
     symmetry_rotations,
 )
-from frazil.inference import COARSE_ORDER, FourierDisc, GridPosterior, PoseSearch, finest_shell, search_levels
+from frazil.inference import (
+    COARSE_ORDER,
+    FourierDisc,
+    GridPosterior,
+    ParticleImages,
+    PoseSearch,
+    finest_shell,
+    search_levels,
+)
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.refine.config import RefineConfig
-from frazil.methods.refine.half import Expectation, HalfImages, HalfRefinement, Weighed
+from frazil.methods.refine.half import Expectation, HalfRefinement, Weighed
 from frazil.metrics import fourier_shell_correlation
 from frazil.physics import BackProjection, FourierVolume, SpectrumTable, low_pass, sample_slices
 
@@ -47,7 +55,7 @@ class Refine(Method):
     def __init__(
         self,
         config: RefineConfig,
-        data: Sequence[HalfImages],
+        data: Sequence[ParticleImages],
         start: Sequence[Float[Tensor, "box box box"]],
         support: tuple[float, float],
     ) -> None:
@@ -92,7 +100,7 @@ class Refine(Method):
         found = self._every_half(lambda half: half.expect(make_search, disc, _own(half, context)), context)
         for half, part in zip(self.halves, found, strict=True):
             half.pose, half.score, half.certainty = part.pose, part.score, part.certainty
-            half.noise = _noise_by_shell(part.noise, disc)
+            half.noise = disc.shell_means(part.noise)
         self._maximise(found)
         joined = {name: torch.cat([getattr(half, name) for half in self.halves]) for name in ("score", "certainty")}
         means = {name: values.mean() for name, values in joined.items()}
@@ -120,7 +128,7 @@ class Refine(Method):
             lambda half: half.weigh(posterior, self._grid, disc, _own(half, context, every)), context
         )
         for half, part in zip(self.halves, found, strict=True):
-            half.noise = _noise_by_shell(part.noise / part.count, disc)
+            half.noise = disc.shell_means(part.noise / part.count)
         volume = self._joint_map([part.sums.symmetrised(self._group) for part in found])
         evidence = float(sum(part.evidence for part in found) / sum(part.count for part in found))
         gain, self.best_score = evidence - self.best_score, evidence
@@ -216,9 +224,3 @@ def _own(half: HalfRefinement, context: StepContext, every: int = 1) -> Int[Tens
     """This rank's share of a half's images, or of every n-th of them."""
     count = math.ceil(half.data.count / every)
     return every * torch.arange(context.rank, count, context.world_size, device=context.device)
-
-
-def _noise_by_shell(power: Float[Tensor, " shells"], disc: FourierDisc) -> Float[Tensor, " shells"]:
-    """Mean power of a shell's coefficients, from their sum."""
-    count = torch.zeros_like(power).index_add_(0, disc.shell, disc.weight)
-    return torch.where(count > 0, power / count.clamp(min=1), 0.0)

@@ -1,0 +1,72 @@
+"""What every run's page tells, whatever it made: how it went, what its images look like, how to repeat it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.report.figure import Figure, Reading
+from frazil.report.history import history_figure
+from frazil.report.images import comparison_figure
+from frazil.report.page import Report
+from frazil.report.provenance import provenance_figure
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """What a method logs, and how a person reads it."""
+
+    panels: Mapping[str, Sequence[str]]
+    """Scalars that share a panel, under its label."""
+    headlines: Mapping[str, tuple[str, str]]
+    """A scalar whose last value stands at the head, and what it is, under its label."""
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class RunStory:
+    """What a page needs to know of a run beside what it made."""
+
+    title: str
+    scalars: Scalars
+    real: Float[Tensor, "real box box"]
+    simulated: Float[Tensor, "simulated box box"]
+    stages: Mapping[str, int]
+    """The step at which each stage began."""
+    record: Mapping[str, Any]
+    """What `config.json` holds."""
+    log: Path
+    poses: Figure | None = None
+    """Where the method finds some."""
+    images: str = "Real and simulated images"
+    """What the two stacks are."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The log's lines."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+    def add_headlines(self, report: Report, of_what: str) -> None:
+        """The last values of the log, and the time that `of_what` took."""
+        rows = self.rows()
+        if rows:
+            for label, (name, note) in self.scalars.headlines.items():
+                report.headline(label, f"{rows[-1][name]:.3g}", "", note)
+            report.headline("Time", f"{rows[-1]['elapsed'] / 60:.1f}", "min", of_what)
+
+    def add_sections(self, report: Report, pixel_size: float, panels: Mapping[str, Sequence[str]]) -> None:
+        """Poses, images, progress in the method's panels after those given, and how to repeat it."""
+        if self.poses:
+            report.section("Poses")
+            report.figure(self.poses)
+        report.section("Images")
+        report.figure(comparison_figure(self.real, self.simulated, pixel_size, self.images))
+        report.section("Progress")
+        every = {**panels, **self.scalars.panels}
+        report.figure(history_figure({"": self.rows()}, every, stages=self.stages, reading=self.scalars.reading))
+        report.section("How to repeat it")
+        start = self.record["starts"][-1]
+        report.figure(provenance_figure(start["command"], self.record["config"], start["versions"]))
