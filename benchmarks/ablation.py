@@ -17,7 +17,17 @@ from unittest import mock
 import torch
 from measuring import FIGURES, Ledger, measured
 from results_file import heading, markdown_table
-from variants import BestOfThree, CoarseFirst, Preconditioned, SeveralNoises, SignalFromOne, WhiteNoise, real_batches
+from variants import (
+    BestOfThree,
+    CoarseFirst,
+    Preconditioned,
+    SeveralNoises,
+    SignalFromOne,
+    ToldTheLens,
+    WhiteNoise,
+    real_batches,
+    run_story,
+)
 
 from frazil.data import HalfSets
 from frazil.methods import StepContext
@@ -74,6 +84,7 @@ class Variant:
         places = ExitStack()
         places.enter_context(mock.patch.object(method, "HalfReconstruction", self.half))
         places.enter_context(mock.patch.object(cryogan, "real_batches", real_batches))
+        places.enter_context(mock.patch.object(cryogan, "RunStory", run_story))
         return places
 
 
@@ -110,6 +121,7 @@ VARIANTS = {
     "blur that fades": Variant({"smoothing": 1.0}),
     "noise spectrum and shifts learnt": Variant({"conditions": "learnt"}),
     "white noise": Variant(half=WhiteNoise),
+    "critic told the CTF": Variant(half=ToldTheLens),
     "best of three starts": Variant(half=BestOfThree),
     "4 noises for a projection": Variant(half=SeveralNoises),
     "finer shells faster": Variant(half=Preconditioned),

@@ -1,6 +1,6 @@
 """How good the maps are: what each choice of CryoGAN's recipe is worth, and the experiments that the paper published.
 
-    python benchmarks/quality.py ablation [--variants default "batch 64"] [--specimens 5a1a] [--steps 2000]
+    python benchmarks/quality.py ablation [--variants default "batch 64"] [--specimens 5a1a] [--seeds 0] [--steps 2000]
     python benchmarks/quality.py published [--experiments "80S -14 dB, 5 %"] [--steps 3000 800 400] [--refine]
 
 What is done stands in benchmarks/results/<ablation or published>.jsonl and is not done again as long as the default
@@ -20,7 +20,6 @@ from results_file import write_results
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("build/quality"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("ablation")
     one.add_argument("--variants", nargs="+", choices=ablation.VARIANTS, default=list(ablation.VARIANTS))
@@ -31,6 +30,8 @@ def main() -> None:
     other.add_argument("--experiments", nargs="+", choices=names, default=names, metavar="EXPERIMENT")
     other.add_argument("--steps", type=int, nargs="+", default=[3000, 800, 400])
     other.add_argument("--refine", action="store_true")
+    for command in (one, other):
+        command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     given = parser.parse_args()
     if given.command == "ablation":
         text = ablation.run(given.folder, given.variants, given.specimens, given.seeds, given.steps)

@@ -4,19 +4,30 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Complex, Float, Int
+from torch import Tensor, nn
 
 from frazil.data import HalfSets, normalise_by_background
-from frazil.geometry import Pose, fourier_transform, half_turn_grid, inverse_fourier_transform, shell_index
+from frazil.geometry import (
+    Pose,
+    fourier_transform,
+    frequency_grid,
+    half_turn_grid,
+    inverse_fourier_transform,
+    shell_index,
+)
 from frazil.inference import COARSE_ORDER, FourierDisc, GridPosterior, ParticleImages, finest_shell
+from frazil.losses import zero_centred_penalty
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfReconstruction
 from frazil.methods.refine import HalfRefinement
-from frazil.physics import FourierVolume, NoiseModel, form_images, white_noise
+from frazil.nets import ConvCritic
+from frazil.physics import CTF, FourierVolume, NoiseModel, evaluate_ctf, form_images, white_noise
 from frazil.recipes import cryogan
+from frazil.report.run_story import RunStory
 
 _real_batches = cryogan.real_batches
 
@@ -26,6 +37,11 @@ def real_batches(half_sets: HalfSets, method: CryoGAN) -> Callable:
     for number, half in enumerate(method.halves):
         half.images = partial(half_sets.images, number)
     return _real_batches(half_sets, method)
+
+
+def run_story(real: Tensor, simulated: Tensor, **rest: Any) -> RunStory:
+    """Of images that stand beside their lens (`ToldTheLens`), the images alone."""
+    return RunStory(real=real.real, simulated=simulated.real, **rest)
 
 
 class SignalFromOne(HalfReconstruction):
@@ -92,6 +108,43 @@ class WhiteNoise(HalfReconstruction):
 
     def __init__(self, config: CryoGANConfig, conditions: HalfConditions, support: tuple[float, float]) -> None:
         super().__init__(config, replace(conditions, noise=White()), support)
+
+
+class LensCritic(ConvCritic):
+    """Takes images of two channels: an image and its lens, as real and imaginary part."""
+
+    def __init__(self, box: int, width: int, blocks: int) -> None:
+        super().__init__(box, width, blocks)
+        self.features[0] = nn.Conv2d(2, width, 3, padding=1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Complex[Tensor, "batch box box"]) -> Float[Tensor, " batch"]:
+        return self.score(torch.flatten(self.features(torch.view_as_real(images).movedim(-1, 1)), 1))[:, 0]
+
+
+class ToldTheLens(HalfReconstruction):
+    """The critic sees each image's point spread function beside the image."""
+
+    def _build(self, box: int) -> None:
+        super()._build(box)
+        side = len(self.image_mask)
+        self.critic = LensCritic(side, self.config.critic_width, len(self.critic.features) // 3).to(self.device)
+        betas = self.critic_optimizer.defaults["betas"]
+        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=betas)
+        self._adversary = replace(self._adversary, penalty=self._penalty)
+
+    @staticmethod
+    def _penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
+        both = torch.cat([real, fake])
+        return 2 * zero_centred_penalty(lambda images: critic(torch.complex(images, both.imag)), both.real)
+
+    def filtered(self, images: Float[Tensor, "batch box box"], ctf: CTF | None) -> Complex[Tensor, "batch box box"]:
+        box = images.shape[-1]
+        lens = torch.zeros_like(images)
+        lens[:, box // 2, box // 2] = box
+        if ctf is not None:
+            transfer = evaluate_ctf(ctf, frequency_grid(box, self.conditions.field / box, device=images.device))
+            lens = inverse_fourier_transform(fourier_transform(lens) * transfer, box)
+        return torch.complex(super().filtered(images, ctf), super().filtered(lens, ctf))
 
 
 class BestOfThree(HalfReconstruction):
