@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from frazil.data import pseudo_protein
-from frazil.geometry import fourier_crop, fourier_transform, inverse_fourier_transform, shell_index
+from frazil.geometry import centred_coordinates, fourier_crop, fourier_transform, inverse_fourier_transform, shell_index
 from frazil.metrics import HalfMaps, combine_half_maps, half_map_fsc
 from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import reconstruction_report
@@ -87,6 +87,14 @@ def test_half_maps_without_common_structure_are_warned_of(bad: HalfMaps, tmp_pat
     head = page(bad, tmp_path).split("<section")[0]
     assert "Look at this first" in head
     assert "the run found no common structure" in " ".join(head.split())
+
+
+def test_a_map_of_the_wrong_sign_and_a_hollow_shell_are_warned_of(tmp_path: Path) -> None:
+    distance = centred_coordinates(BOX, 3).norm(dim=-1)
+    shell = torch.exp(-(distance - BOX / 4).square() / 4)
+    for map_, words in [(-specimen(), "darker than what surrounds it"), (shell, "a hollow shell, nearly even")]:
+        head = page(half_maps(map_, map_), tmp_path).split("<section")[0]
+        assert words in " ".join(head.split())
 
 
 def test_half_maps_that_agree_to_the_last_shell_are_no_measure(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from frazil.metrics.half_maps import HalfMaps, combine_half_maps, compare_half_m
 from frazil.metrics.mask import half_map_mask
 from frazil.metrics.poses import PoseErrors, pose_errors
 from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, on_grid, resample_volume, same_pixel_size
+from frazil.metrics.shape import is_hollow_shell, is_inverted
 from frazil.metrics.sharpening import guinier_b_factor, sharpen
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "guinier_b_factor",
     "half_map_fsc",
     "half_map_mask",
+    "is_hollow_shell",
+    "is_inverted",
     "mirror_volume",
     "move_volume",
     "on_grid",

@@ -25,7 +25,7 @@ from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfR
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import GaussianEulerRotations, TriangularShifts, UniformRotations
 from frazil.recipes import refine
-from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run
+from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run, write_report
 from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import reconstruction_report
 from frazil.report.run_story import RunStory
@@ -239,6 +239,6 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
         record=folder.record(),
         log=folder.path / "log.jsonl",
     )
-    page = reconstruction_report(maps, story).write(folder.path / "report.html")
-    print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143)\nreport: {page}")
+    print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143)")
+    write_report(reconstruction_report(maps, story), folder)
     return maps

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from frazil.data import Particles, open_particles, touching_distance
-from frazil.training import FitSettings
+from frazil.report import Report
+from frazil.training import FitSettings, RunFolder
 
 SHOWN = 24
 """Images of each kind in a report."""
@@ -69,6 +70,12 @@ class OpenParticles:
         if self.touching:
             diameter = 2 * self.particles.radius
             print(f"the particles touch: diameter {diameter:.0f} angstrom, unless --diameter says otherwise")
+
+
+def write_report(report: Report, folder: RunFolder) -> None:
+    """Write the page, and print where it is and what it warns of."""
+    page = report.write(folder.path / "report.html")
+    print("\n".join([f"report: {page}", *(f"warning: {sentence}" for sentence in report.warnings)]))
 
 
 def open_run(options: ParticleRun) -> OpenParticles:

@@ -11,7 +11,7 @@ from frazil.inference import ParticleImages
 from frazil.io import fingerprint, read_map, write_particles
 from frazil.methods.refine import Refine, RefineConfig
 from frazil.metrics import HalfMaps, compare_half_maps, on_grid, sharpened, write_half_maps
-from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run
+from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run, write_report
 from frazil.report import poses_figure
 from frazil.report.reconstruction import reconstruction_report
 from frazil.report.refine import REFINE_SCALARS
@@ -83,9 +83,9 @@ def _export(method: Refine, half_sets: HalfSets, folder: RunFolder, options: Ref
         log=folder.path / "log.jsonl",
         poses=poses_figure(found["rotation"], found["certainty"], symmetry_rotations(method.config.symmetry)),
     )
-    page = reconstruction_report(maps, story).write(folder.path / "report.html")
     sharpening = "too coarse to be sharpened" if b_factor is None else f"B-factor {b_factor:.0f} square angstrom undone"
-    print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143), {sharpening}\nreport: {page}")
+    print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143), {sharpening}")
+    write_report(reconstruction_report(maps, story), folder)
     return maps
 
 

@@ -49,7 +49,7 @@ class Report:
 
     def warn(self, sentence: str) -> None:
         """A sentence the reader must not miss."""
-        self.warnings.append(f"<li>{html.escape(sentence)}</li>")
+        self.warnings.append(sentence)
 
     def section(self, title: str) -> None:
         """Start a section; what is added next stands under it."""
@@ -84,7 +84,7 @@ class Report:
             style=folder.joinpath("style.css").read_text("utf-8"),
             warnings=_wrapped(
                 '<aside class="warnings" aria-label="Warnings"><h2>Look at this first</h2><ul>{}</ul></aside>',
-                self.warnings,
+                [f"<li>{html.escape(sentence)}</li>" for sentence in self.warnings],
             ),
             headlines=_wrapped('<dl class="headlines">{}</dl>', self.headlines),
             contents=self._contents(),

@@ -1,6 +1,6 @@
 """The page of a reconstruction: how good the map is, what it looks like, how the run went."""
 
-from frazil.metrics import HalfMaps
+from frazil.metrics import HalfMaps, is_hollow_shell, is_inverted
 from frazil.report.fsc import fsc_figure
 from frazil.report.isosurface import isosurface_figure
 from frazil.report.map_views import map_figure
@@ -32,6 +32,16 @@ def _warnings(report: Report, maps: HalfMaps) -> None:
         report.warn(
             f"The half maps agree only to {half:.0f} Å, a quarter of the box or worse: the run found no common"
             " structure. Check the contrast's sign, the diameter and the CTF, or let it run longer."
+        )
+    if is_inverted(maps.first):
+        report.warn(
+            "The map is darker than what surrounds it: the images' contrast has the other sign than was taken. Give"
+            " --contrast light where --contrast dark was taken, or the other way round."
+        )
+    if is_hollow_shell(maps.first):
+        report.warn(
+            "The map is a hollow shell, nearly even in all directions. Unless the particle is one (ferritin, an empty"
+            " capsid), the run has collapsed: check the CTF and the diameter, or give another --seed."
         )
     if half < _AT_THE_END * maps.finest:
         report.warn(
