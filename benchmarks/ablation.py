@@ -144,7 +144,7 @@ class Job:
         """The command that reconstructs it."""
         variant, specimen = VARIANTS[self.variant], SPECIMENS[self.specimen]
         boxes = tuple(variant.boxes)
-        shape = {"boxes": boxes, "steps": steps or (1,) * len(boxes), "batch_sizes": (32,) * len(boxes)}
+        shape = {"boxes": boxes, "steps": steps or (1,) * len(boxes)}
         changes = {**shape, **variant.changes}
         data = self.data(folder)
         return cryogan.CryoGANRun(

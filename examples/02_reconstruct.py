@@ -34,7 +34,7 @@ def main(options: Options) -> None:
             options.out,
             contrast="light",  # simulated protein is positive; raw micrographs show it dark
             diameter=115.0,
-            learning=CryoGANConfig(boxes=(32,), steps=(options.steps,), batch_sizes=(32,)),
+            learning=CryoGANConfig(boxes=(32,), steps=(options.steps,)),
         )
     )
 

@@ -60,7 +60,7 @@ def _reconstruction(options: DemoRun, data: Path) -> CryoGANRun:
         diameter=115.0,
         seed=options.seed,
         refine=True,
-        learning=cryogan.CryoGANConfig(boxes=(32,), steps=(options.steps,), batch_sizes=(32,)),
+        learning=cryogan.CryoGANConfig(boxes=(32,), steps=(options.steps,)),
     )
 
 

@@ -95,7 +95,7 @@ def test_a_box_beyond_the_last_stage_gets_one_of_its_own() -> None:
 def test_few_images_get_fewer_steps(images: int, boxes: tuple[int, ...], steps: tuple[int, ...]) -> None:
     """100 passes: 4 critic steps of 32 images each are 128 images a step."""
     config = CryoGANConfig().for_images(images)
-    assert (config.boxes, config.steps, len(config.batch_sizes)) == (boxes, steps, len(boxes))
+    assert (config.boxes, config.steps, len(config.stages)) == (boxes, steps, len(boxes))
 
 
 @pytest.mark.parametrize(("images", "weight"), [(761, 1.31), (5000, 0.2), (10_000, 0.1), (50_000, 0.1)])
@@ -200,3 +200,10 @@ def test_the_published_critic_has_57_million_parameters_and_15_gigaflop_an_image
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         critic(torch.zeros(1, 192, 192))
     assert counter.get_total_flops() / 1e9 == pytest.approx(15.35, abs=0.01)
+
+
+def test_one_batch_size_is_that_of_every_stage() -> None:
+    config = CryoGANConfig(boxes=(16, 24), steps=(4, 6), batch_sizes=(8,))
+    assert [stage.batch_size for stage in config.stages] == [8, 8]
+    assert [stage.batch_size for stage in config.reaching(32).stages] == [8, 8, 8]
+    assert [stage.batch_size for stage in config.up_to(16).stages] == [8]

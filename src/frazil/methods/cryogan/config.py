@@ -42,8 +42,8 @@ class CryoGANConfig:
     """Side in pixels to which images are Fourier-cropped in each stage; no finer than the images themselves."""
     steps: tuple[int, ...] = (3000, 400, 200)
     """Updates of the volume in each stage."""
-    batch_sizes: tuple[int, ...] = (32, 32, 32)
-    """Images that a critic sees at a time in each stage."""
+    batch_sizes: tuple[int, ...] = (32,)
+    """Images that a critic sees at a time: in each stage, or one number for all."""
     critic_steps: int = 4
     """Updates of the critic for each one of the volume."""
     critic_width: int = 16
@@ -84,11 +84,11 @@ class CryoGANConfig:
     """Gaussian blur of both kinds of images at the start, standard deviation in pixels; gone at the end."""
 
     def __post_init__(self) -> None:
-        lengths = {len(self.boxes), len(self.steps), len(self.batch_sizes)}
-        if len(lengths) != 1 or not self.boxes:
+        batches = len(self.batch_sizes)
+        if not self.boxes or len(self.steps) != len(self.boxes) or batches not in (1, len(self.boxes)):
             raise ValueError(
                 f"stages need as many boxes as steps and batch sizes: {len(self.boxes)} boxes,"
-                f" {len(self.steps)} steps, {len(self.batch_sizes)} batch sizes"
+                f" {len(self.steps)} steps, {batches} batch sizes"
             )
         if list(self.boxes) != sorted(set(self.boxes)):
             raise ValueError(f"boxes must grow from stage to stage, these are {self.boxes}")
@@ -103,7 +103,8 @@ class CryoGANConfig:
     def stages(self) -> tuple[Stage, ...]:
         """The stages in order, with the step at which each begins."""
         starts = accumulate(self.steps, initial=0)
-        return tuple(map(Stage, self.boxes, starts, self.steps, self.batch_sizes))
+        batches = self.batch_sizes * (len(self.boxes) if len(self.batch_sizes) == 1 else 1)
+        return tuple(map(Stage, self.boxes, starts, self.steps, batches))
 
     def up_to(self, box: int) -> "CryoGANConfig":
         """Same recipe where no stage is finer than `box`: the first that would be is held at `box`, the others go."""
@@ -115,7 +116,8 @@ class CryoGANConfig:
         """Same recipe with one stage more, at `box`, where that is finer than its last."""
         if box <= self.boxes[-1]:
             return self
-        steps, batch_sizes = (*self.steps, self.steps[-1]), (*self.batch_sizes, self.batch_sizes[-1])
+        steps = (*self.steps, self.steps[-1])
+        batch_sizes = self.batch_sizes if len(self.batch_sizes) == 1 else (*self.batch_sizes, self.batch_sizes[-1])
         return replace(self, boxes=(*self.boxes, box), steps=steps, batch_sizes=batch_sizes)
 
     def rough(self, field: float, detail: float) -> "CryoGANConfig":
