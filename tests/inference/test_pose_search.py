@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frazil.data import pseudo_protein
 from frazil.geometry import Pose, fourier_transform, half_turn_grid, random_rotations, rotation_angle
-from frazil.inference import Evidence, FourierDisc, PoseSearch, SearchLevel, search_levels
+from frazil.inference import COARSE_ORDER, Evidence, FourierDisc, PoseSearch, SearchLevel, search_levels
 from frazil.physics import form_images, sample_slices, to_fourier_volume
 
 BOX, PIXEL_SIZE, RADIUS = 24, 8.0, 7.0
@@ -35,10 +35,10 @@ def evidence(images: Tensor, disc: FourierDisc, noise_std: float) -> Evidence:
     return Evidence(fourier_transform(images)[:, disc.inside] * precision, precision.expand(len(images), -1))
 
 
-def search(volume: Tensor, disc: FourierDisc, order: int = 3, scaled: bool = True) -> PoseSearch:
+def search(volume: Tensor, disc: FourierDisc, scaled: bool = True) -> PoseSearch:
     levels = search_levels(BOX, int(disc.shell.max()), RADIUS, max_shift=1.5)
     slices = partial(sample_slices, to_fourier_volume(volume))
-    return PoseSearch(slices, half_turn_grid(order), disc, levels, scaled)
+    return PoseSearch(slices, half_turn_grid(COARSE_ORDER), disc, levels, scaled)
 
 
 def test_levels_get_finer_until_they_tell_the_last_shell(volume: Tensor) -> None:
@@ -52,6 +52,8 @@ def test_levels_get_finer_until_they_tell_the_last_shell(volume: Tensor) -> None
     waves = [level.last_shell * 24 / 64 * math.radians(level.spacing_deg) for level in levels]
     assert max(waves) < 0.55
     assert waves[-1] < 0.4
+    coarser = search_levels(64, 31, 24.0, 2.0, coarse_order=COARSE_ORDER - 1)
+    assert [level.spacing_deg for level in coarser] == [2 * levels[0].spacing_deg, *(x.spacing_deg for x in levels)]
 
 
 @pytest.mark.parametrize("scaled", [True, False])
@@ -113,3 +115,12 @@ def test_noise_leaves_the_pose_open(volume: Tensor) -> None:
     faint = 1e-3 * volume / volume.std()
     posterior = search(faint, disc)(evidence(noise, disc, 1.0))
     assert float(posterior.weight.amax()) < 0.05
+
+
+def test_no_gradient_flows_through_a_search(volume: Tensor, pose: Pose) -> None:
+    """A decoder whose slices are searched learns from the poses that were found, not from how."""
+    disc = FourierDisc.of(6, like=volume)
+    own = evidence(form_images(volume, pose, None, PIXEL_SIZE), disc, 1.0)
+    wanting = search(volume.clone().requires_grad_(), disc)(own)
+    assert not wanting.weight.requires_grad
+    assert torch.equal(wanting.weight, search(volume, disc)(own).weight)

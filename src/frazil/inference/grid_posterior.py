@@ -65,6 +65,7 @@ class GridPosterior:
         """Images whose scores fit into a cache or two."""
         return max(1, MOST_SCORES // (2 * len(self.sums.weight) * len(self._back)))
 
+    @torch.no_grad()
     def add(self, evidence: Evidence) -> None:
         """Weigh some images, and add them to the sums."""
         moved = evidence.matched.conj()[:, None] * self._back

@@ -111,9 +111,11 @@ class PoseSearch:
     `grid` is half of the rotation grid of the first level's spacing, or of its asymmetric unit: each of its rotations
     is also tried after half a turn in the image's plane, which only conjugates the slice. With `scaled` false the
     reference's contrast is unknown, and the best one is taken for every image and pose. Where `slices` are quick but
-    rough, those that are left in the end are weighed by `exact` ones.
+    rough, those that are left in the end are weighed by `exact` ones. No gradient flows through a search, whatever
+    the slices are of.
     """
 
+    @torch.no_grad()
     def __init__(
         self,
         slices: Slices,
@@ -136,6 +138,7 @@ class PoseSearch:
         """Images whose scores at the coarse grid fit into a cache or two."""
         return max(1, MOST_SCORES // (len(self._grid) * len(self._levels[0].shifts)))
 
+    @torch.no_grad()
     def __call__(self, evidence: Evidence) -> PosePosterior:
         """Posterior over the poses of some images, all poses being equally likely at first."""
         first, last = self._levels[0], self._levels[-1]

@@ -3,7 +3,7 @@
 from frazil.physics.backprojection import BackProjection
 from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf, make_ctf, phase_flip
 from frazil.physics.envelope import b_factor_envelope, b_factor_of_nyquist_value
-from frazil.physics.image_formation import form_images, noise_std_for_snr, signal_to_noise_db
+from frazil.physics.image_formation import form_images, image_from_slices, noise_std_for_snr, signal_to_noise_db
 from frazil.physics.noise import (
     ColouredNoise,
     NoiseModel,
@@ -76,6 +76,7 @@ __all__ = [
     "electron_wavelength",
     "evaluate_ctf",
     "form_images",
+    "image_from_slices",
     "low_pass",
     "make_ctf",
     "noise_std_for_snr",
