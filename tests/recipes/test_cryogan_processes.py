@@ -18,9 +18,9 @@ CHECKPOINTS_AT_EVERY_STEP = """
 import sys
 from functools import partial
 from frazil import cli
-from frazil.recipes import cryogan
+from frazil.recipes import particle_run
 from frazil.training import FitSettings
-cryogan.FitSettings = partial(FitSettings, checkpoint_seconds=0.0)
+particle_run.FitSettings = partial(FitSettings, checkpoint_seconds=0.0)
 sys.exit(cli.main(sys.argv[1:]))
 """
 TWO_STAGES = [
