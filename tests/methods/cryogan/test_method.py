@@ -205,28 +205,25 @@ def test_a_method_that_has_learnt_nothing_has_no_resolution() -> None:
     assert tiny.cryogan().figures(at(0)) == {}
 
 
-def test_equal_half_maps_agree_to_nyquist() -> None:
-    config = tiny.config(boxes=(16,), steps=(1,), batch_sizes=(4,))
-    method = tiny.cryogan(config)
+def with_equal_halves() -> CryoGAN:
+    method = tiny.cryogan(tiny.config(boxes=(16,), steps=(1,), batch_sizes=(4,)))
     tiny.trained(method, 1)
     places = [(0, 0, 0), (3, 0, -1), (0, 4, 1), (-4, 1, 3), (1, -2, -4)]
     with torch.no_grad():
         for half in method.halves:
             half.voxels.copy_(sum(tiny.blob(16).square().roll(by, (0, 1, 2)) for by in places))
             half.average.copy_(half.voxels)
+    return method
+
+
+def test_equal_half_maps_agree_to_nyquist() -> None:
+    method = with_equal_halves()
     assert method.figures(at(0))["half_map_resolution"] <= 1.15 * 2 * tiny.FIELD / 16
 
 
 def test_an_alignment_that_early_maps_suggested_is_searched_anew_after_500_steps() -> None:
     """Later maps may agree better on the other hand, where an alignment that is only followed never comes."""
-    config = tiny.config(boxes=(16,), steps=(1,), batch_sizes=(4,))
-    method = tiny.cryogan(config)
-    tiny.trained(method, 1)
-    places = [(0, 0, 0), (3, 0, -1), (0, 4, 1), (-4, 1, 3), (1, -2, -4)]
-    with torch.no_grad():
-        for half in method.halves:
-            half.voxels.copy_(sum(tiny.blob(16).square().roll(by, (0, 1, 2)) for by in places))
-            half.average.copy_(half.voxels)
+    method = with_equal_halves()
     method.figures(at(0))
     state = method.state_dict()
     turned = torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
