@@ -17,6 +17,7 @@ from floor import Ceiling, ceiling, seconds, work
 from results_file import heading, markdown_table, write_results
 from torch import Tensor
 
+from frazil.data import Support
 from frazil.data.phantoms import blob_projections, blob_volume, random_blobs
 from frazil.geometry import inverse_fourier_transform, random_rotations
 from frazil.losses import ADVERSARIES
@@ -139,7 +140,7 @@ def white_conditions(box: int, settings: Settings) -> HalfConditions:
 def half_and_step(box: int, settings: Settings) -> tuple[HalfReconstruction, Callable[[], object]]:
     """A half of the default recipe at a box, and a step of it on images of noise."""
     config = CryoGANConfig(boxes=(box,), steps=(1000,), batch_sizes=(settings.batch,))
-    half = HalfReconstruction(config, white_conditions(box, settings), support=(0.35 * FIELD, 0.38 * FIELD))
+    half = HalfReconstruction(config, white_conditions(box, settings), support=Support(0.35 * FIELD, 0.03 * FIELD))
     half.to(settings.device)
     generator = torch.Generator(settings.device).manual_seed(0)
     real = torch.randn(config.critic_steps, settings.batch, box, box, device=settings.device)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor, nn
 
-from frazil.data import HalfSets, normalise_by_background
+from frazil.data import HalfSets, Support, normalise_by_background
 from frazil.geometry import (
     Pose,
     fourier_transform,
@@ -106,7 +106,7 @@ class White(NoiseModel):
 class WhiteNoise(HalfReconstruction):
     """The noise's spectrum is not measured."""
 
-    def __init__(self, config: CryoGANConfig, conditions: HalfConditions, support: tuple[float, float]) -> None:
+    def __init__(self, config: CryoGANConfig, conditions: HalfConditions, support: Support) -> None:
         super().__init__(config, replace(conditions, noise=White()), support)
 
 
@@ -152,7 +152,7 @@ class BestOfThree(HalfReconstruction):
 
     starts, share, judges = 3, 0.2, 100  # starts, each with this share of the steps; images that decide
 
-    def __init__(self, config: CryoGANConfig, conditions: HalfConditions, support: tuple[float, float]) -> None:
+    def __init__(self, config: CryoGANConfig, conditions: HalfConditions, support: Support) -> None:
         (steps,) = config.steps
         self._length = max(1, round(self.share * steps))
         left = max(1, steps - (self.starts - 1) * self._length)
@@ -179,7 +179,7 @@ class BestOfThree(HalfReconstruction):
         self.load_state_dict(max(self._tried)[-1] if trial == self.starts else self._waiting[trial])
 
     def _log_likelihood(self) -> float:
-        radius, reach = (length / self.pixel_size for length in (self._support, self._image_radius))
+        radius, max_shift = (length / self.pixel_size for length in (self._support.radius, self._support.max_shift))
         images = ParticleImages(
             images=lambda rows: self.images(rows, self.box),
             ctf=self.conditions.ctf,
@@ -190,7 +190,7 @@ class BestOfThree(HalfReconstruction):
         half = HalfRefinement(images, self.volume(), radius)
         disc = FourierDisc.of(finest_shell(self.box, radius), like=self.volume())
         found = half.weigh(
-            lambda slices: GridPosterior(slices, disc, reach - radius, scaled=False),
+            lambda slices: GridPosterior(slices, disc, max_shift, scaled=False),
             half_turn_grid(COARSE_ORDER),
             disc,
             torch.arange(min(self.judges, images.count)),

@@ -7,6 +7,7 @@ from frazil.data.kept_images import KeptImages, draw_rows
 from frazil.data.neighbours import assumed_pixel_size, neighbour_offsets, touching_distance
 from frazil.data.particles import (
     Particles,
+    Support,
     background_ring,
     normalise_by_background,
     open_particles,
@@ -26,6 +27,7 @@ __all__ = [
     "HalfSets",
     "KeptImages",
     "Particles",
+    "Support",
     "assumed_pixel_size",
     "background_ring",
     "blob_projections",

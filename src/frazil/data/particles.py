@@ -25,6 +25,19 @@ _CHUNK_BYTES = 2**26
 
 
 @dataclass(frozen=True)
+class Support:
+    """Where a particle may be, in angstrom: the sphere that holds it, and how far its centre is from the box's."""
+
+    radius: float
+    max_shift: float
+
+    @property
+    def reach(self) -> float:
+        """Radius of the circle in which the particle lies wherever it is in the image."""
+        return self.radius + self.max_shift
+
+
+@dataclass(frozen=True)
 class Particles:
     """Particle images read when asked for, as many as there are, never all at once unless by `load`."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from frazil.data import Particles, open_particles, touching_distance
+from frazil.data import Particles, Support, open_particles, touching_distance
 from frazil.report import Report
 from frazil.training import FitSettings, RunFolder
 
@@ -57,13 +57,7 @@ class OpenParticles:
     particles: Particles
     touching: bool
     """Whether it was their touching that gave the diameter."""
-    max_shift: float
-    """Of a particle's centre from the centre of its box, in angstrom."""
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """Radii in angstrom of the particle's sphere, and of the circle in which it lies wherever it is."""
-        return self.particles.radius, self.particles.radius + self.max_shift
+    support: Support
 
     def say_what_was_chosen(self) -> None:
         """Print what no option said."""
@@ -85,17 +79,18 @@ def open_run(options: ParticleRun) -> OpenParticles:
     distance = touching_distance(particles.table) if radius is None else None
     if distance:
         particles = replace(particles, radius=min(particles.radius, distance / 2))
-    return OpenParticles(particles, distance is not None, _max_shift(options, particles))
+    return OpenParticles(particles, distance is not None, _support(options, particles))
 
 
-def _max_shift(options: ParticleRun, particles: Particles) -> float:
+def _support(options: ParticleRun, particles: Particles) -> Support:
     field = particles.box * particles.pixel_size()
-    shift = options.shift_percent / 100 * field
-    if shift < 0:
+    support = Support(particles.radius, options.shift_percent / 100 * field)
+    if support.max_shift < 0:
         raise ValueError(f"--shift-percent must not be negative, it is {options.shift_percent:g}")
-    if particles.radius + shift > field / 2:
+    if support.reach > field / 2:
         raise ValueError(
-            f"{options.particles}: a particle of {2 * particles.radius:g} angstrom that is shifted by up to {shift:.3g}"
-            f" leaves its box of {field:g}; give a smaller --diameter or --shift-percent, or extract larger boxes"
+            f"{options.particles}: a particle of {2 * support.radius:g} angstrom that is shifted by up to"
+            f" {support.max_shift:.3g} leaves its box of {field:g}; give a smaller --diameter or --shift-percent, or"
+            " extract larger boxes"
         )
-    return shift
+    return support

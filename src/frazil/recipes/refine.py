@@ -40,7 +40,7 @@ def run(options: RefineRun) -> int:
     half_sets = HalfSets(data.particles, options.seed)
     half_sets.check(box)  # also reads the images that are kept, before two threads ask for them
     images = [_half_images(half_sets, half, box, options) for half in range(2)]
-    method = Refine(options.refining, images, [start, start], (data.particles.radius, data.max_shift))
+    method = Refine(options.refining, images, [start, start], data.support)
     inputs = {**data.particles.fingerprints(), options.reference: fingerprint(options.reference)}
     folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main:

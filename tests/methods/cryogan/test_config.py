@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from frazil.data import Support
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, published_recipe
 from frazil.methods.cryogan.config import rate_factor, waits
 from frazil.physics import ColouredNoise, TriangularShifts, UniformRotations
@@ -195,7 +196,7 @@ def test_the_published_critic_has_57_million_parameters_and_15_gigaflop_an_image
         particles=1,
         field=field,
     )
-    critic = CryoGAN(recipe, [conditions], support=(90.0, 95.0)).halves[0].critic
+    critic = CryoGAN(recipe, [conditions], support=Support(90.0, 5.0)).halves[0].critic
     assert sum(parameter.numel() for parameter in critic.parameters()) / 1e6 == pytest.approx(56.85, abs=0.005)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         critic(torch.zeros(1, 192, 192))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from frazil.data import Support
 from frazil.geometry import centred_coordinates, fourier_transform, rotate_volume, shell_index, symmetry_rotations
 from frazil.methods.cryogan import CryoGAN, published_recipe
 from frazil.methods.cryogan.config import View
@@ -108,7 +109,7 @@ def test_a_volume_of_lower_symmetry_is_left_so() -> None:
 
 def test_the_volume_ends_at_its_support() -> None:
     """But for the ripples of a map without its finest detail."""
-    method = CryoGAN(tiny.config(views=("soft-circle",)), [tiny.conditions()] * 2, support=(24.0, 30.0))
+    method = CryoGAN(tiny.config(views=("soft-circle",)), [tiny.conditions()] * 2, support=Support(24.0, 6.0))
     tiny.trained(method, 1)
     distance = centred_coordinates(16, 3).norm(dim=-1) * tiny.FIELD / 16
     volume = method.halves[0].volume()

@@ -55,7 +55,7 @@ def entered(batch_size: int = 32) -> Entered:
         negativity="free",
         averaging=0.5,
     )
-    method = CryoGAN(config, [white(config.boxes)], support=(36.0, 42.0))
+    method = CryoGAN(config, [white(config.boxes)], support=tiny.SUPPORT)
     generator = torch.Generator().manual_seed(2)
     batches = [torch.randn(config.critic_steps, batch_size, box, box, generator=generator) for box in config.boxes]
     method.update([batches[0]], at(0))
@@ -115,7 +115,7 @@ def test_a_finer_stage_begins_only_where_the_halves_agree_to_the_end_of_the_one_
     reach: float, alike: bool, ends: bool
 ) -> None:
     config = tiny.config(volume_rate=0.0)
-    method = CryoGAN(config, [tiny.conditions() for _ in range(2)], support=(36.0, 42.0), reach=reach)
+    method = CryoGAN(config, [tiny.conditions() for _ in range(2)], support=tiny.SUPPORT, reach=reach)
     for step in (0, 1):
         if alike and step:
             for half in method.halves:
@@ -123,7 +123,7 @@ def test_a_finer_stage_begins_only_where_the_halves_agree_to_the_end_of_the_one_
                 half.voxels.data.copy_(tiny.blob(OLD))
         method.update(tiny.images(config, at(step)), at(step))
         assert method.settled() is (ends and step == 1)
-    other = CryoGAN(config, [tiny.conditions() for _ in range(2)], support=(36.0, 42.0), reach=reach)
+    other = CryoGAN(config, [tiny.conditions() for _ in range(2)], support=tiny.SUPPORT, reach=reach)
     other.load_state_dict(method.state_dict())
     assert other.settled() is ends
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from frazil.data import Support
 from frazil.geometry import centred_coordinates
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions
@@ -12,6 +13,7 @@ from frazil.physics import CTF, ColouredNoise, TriangularShifts, UniformRotation
 from tests.methods.steps import at
 
 FIELD = 96.0
+SUPPORT = Support(36.0, 6.0)
 """Side of the box in angstrom."""
 PARTICLES = 6
 """Of one half."""
@@ -61,7 +63,7 @@ def cryogan(recipe: CryoGANConfig | None = None, halves: list[HalfConditions] | 
     """A CryoGAN of two halves with different noise."""
     recipe = recipe or config()
     halves = halves or [conditions(recipe.boxes, slope) for slope in (1.0, 2.0)]
-    return CryoGAN(recipe, halves, support=(36.0, 42.0))
+    return CryoGAN(recipe, halves, support=SUPPORT)
 
 
 def images(recipe: CryoGANConfig, context: StepContext) -> list[torch.Tensor]:

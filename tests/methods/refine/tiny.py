@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frazil.data import pseudo_protein
+from frazil.data import Support, pseudo_protein
 from frazil.geometry import Pose, random_rotations, symmetrise, symmetry_rotations
 from frazil.inference import ParticleImages
 from frazil.methods.refine import Refine, RefineConfig
@@ -13,7 +13,7 @@ from frazil.physics import form_images, low_pass
 from tests.methods.cryogan.tiny import lenses
 
 BOX, PIXEL_SIZE = 16, 10.0
-SUPPORT = 58.0, 10.0
+SUPPORT = Support(58.0, 10.0)
 """Radius of the particle and its largest shift, in angstrom."""
 
 

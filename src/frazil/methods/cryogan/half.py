@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frazil.data import background_ring, normalise_by_background
+from frazil.data import Support, background_ring, normalise_by_background
 from frazil.geometry import fourier_crop, soft_sphere, symmetrise, symmetry_rotations
 from frazil.losses import ADVERSARIES
 from frazil.methods.base import StepContext
@@ -35,9 +35,9 @@ class HalfReconstruction:
     adds up to about 1, the noise's standard deviation, at every box.
     """
 
-    def __init__(self, config: CryoGANConfig, conditions: HalfConditions, support: tuple[float, float]) -> None:
+    def __init__(self, config: CryoGANConfig, conditions: HalfConditions, support: Support) -> None:
         self.config, self.conditions = config, conditions
-        self._support, self._image_radius = support
+        self._support = support
         self._symmetry = symmetry_rotations(config.symmetry)
         self._adversary = ADVERSARIES[config.adversary]
         self.device = torch.device("cpu")
@@ -61,26 +61,26 @@ class HalfReconstruction:
         groups += [{"params": [scale]} for scale in (self.log_signal, self.log_noise, self.log_shift)]
         self.volume_optimizer = torch.optim.AdamW(groups, betas=_BETAS, weight_decay=0.0)
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=_BETAS)
-        radius = self._support / self.pixel_size
+        radius = self._support.radius / self.pixel_size
         self.sphere = soft_sphere(box, radius, min(_FADE * radius, box / 2 - radius), device=self.device)
 
     def _build_views(self, box: int) -> None:
         """The square and, inside it, the circle that the critic is shown: beyond them is only noise to pay for."""
-        radius = self._image_radius / self.pixel_size
+        radius = self._support.reach / self.pixel_size
         if "soft-circle" not in self.config.views:
             self.image_mask = torch.ones(box, box, device=self.device)
         else:
             edge = _TAPER * radius
             side = min(box, 2 * math.ceil(radius + edge))
             self.image_mask = soft_sphere(side, radius, edge, ndim=2, device=self.device)
-        self._ring = background_ring(box, self.pixel_size, self._support).to(self.device)
+        self._ring = background_ring(box, self.pixel_size, self._support.radius).to(self.device)
         self._sources = dihedral_sources(len(self.image_mask), self.device)
 
     def begin(self) -> None:
         """Start from nothing or nearly so; the new critic and faint density are drawn from the global generator."""
         self._build(self.box)
         if self.config.start == "random":
-            density = low_pass(torch.randn(self.voxels.shape), self.pixel_size, self._support / _START_DETAIL)
+            density = low_pass(torch.randn(self.voxels.shape), self.pixel_size, self._support.radius / _START_DETAIL)
             density = symmetrise(density.to(self.device), self._symmetry)
             density /= density.std()
             typical = to_fourier_volume(self._constrain(_TYPICAL * density, 0.0))

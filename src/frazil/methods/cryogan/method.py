@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from frazil.data import Support
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.cryogan.config import CryoGANConfig
 from frazil.methods.cryogan.half import HalfReconstruction
@@ -24,17 +25,16 @@ _AGREE = 0.5  # FSC of halves that agree
 class CryoGAN(Method):
     """Two independent reconstructions; they meet only when their resolution is measured.
 
-    `support` is the radius in angstrom of the sphere that holds the volume, and that of the circle through which the
-    critic sees images. A finer stage begins only where the halves agree (FSC 0.5) to within `reach` times the finest
-    detail that the stage before can show: finer images have nothing to add to a map that does not hold what coarser
-    ones show.
+    The volume lies in the sphere of `support`, and the critic sees images through the circle that the sphere reaches. A
+    finer stage begins only where the halves agree (FSC 0.5) to within `reach` times the finest detail that the stage
+    before can show: finer images have nothing to add to a map that does not hold what coarser ones show.
     """
 
     def __init__(
         self,
         config: CryoGANConfig,
         conditions: Sequence[HalfConditions],
-        support: tuple[float, float],
+        support: Support,
         reach: float = math.inf,
     ) -> None:
         self.config, self._reach = config, reach

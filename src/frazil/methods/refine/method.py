@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frazil.data import Support
 from frazil.geometry import (
     asymmetric_views,
     fourier_transform,
@@ -57,13 +58,13 @@ class Refine(Method):
         config: RefineConfig,
         data: Sequence[ParticleImages],
         start: Sequence[Float[Tensor, "box box box"]],
-        support: tuple[float, float],
+        support: Support,
     ) -> None:
-        """`start` holds a map for each half; `support` the particle's radius and its largest shift, in angstrom."""
+        """`start` holds a map for each half."""
         self.config = config
         self._group = symmetry_rotations(config.symmetry)
         self._box, self._pixel_size = data[0].box, data[0].pixel_size
-        self._radius, self._max_shift = (length / self._pixel_size for length in support)
+        self._radius, self._max_shift = support.radius / self._pixel_size, support.max_shift / self._pixel_size
         self.halves = [
             HalfRefinement(half, low_pass(volume, self._pixel_size, config.start_resolution), self._radius)
             for half, volume in zip(data, start, strict=True)
