@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frazil.data import pseudo_protein
 from frazil.geometry import Pose, fourier_transform, half_turn_grid, random_rotations, rotation_angle
-from frazil.inference import COARSE_ORDER, Evidence, FourierDisc, PoseSearch, SearchLevel, search_levels
+from frazil.inference import COARSE_ORDER, Evidence, FourierDisc, Observed, PoseSearch, SearchLevel, search_levels
 from frazil.physics import form_images, sample_slices, to_fourier_volume
 
 BOX, PIXEL_SIZE, RADIUS = 24, 8.0, 7.0
@@ -31,8 +31,9 @@ def pose() -> Pose:
 
 def evidence(images: Tensor, disc: FourierDisc, noise_std: float) -> Evidence:
     """Of images without a lens, in white noise."""
-    precision = disc.weight / (noise_std * BOX) ** 2
-    return Evidence(fourier_transform(images)[:, disc.inside] * precision, precision.expand(len(images), -1))
+    spectrum = fourier_transform(images)[:, disc.inside]
+    noise = torch.full((BOX // 2 + 1,), (noise_std * BOX) ** 2)
+    return Evidence.of(Observed(spectrum, torch.ones_like(spectrum.real)), disc, noise)
 
 
 def search(volume: Tensor, disc: FourierDisc, scaled: bool = True) -> PoseSearch:

@@ -1,7 +1,7 @@
 """What is inferred for each image, shared by several methods."""
 
 from frazil.inference.grid_posterior import GridPosterior, finest_shell
-from frazil.inference.likelihood import Evidence, FourierDisc
+from frazil.inference.likelihood import Evidence, FourierDisc, Observed
 from frazil.inference.particle_images import ParticleImages
 from frazil.inference.pose_search import COARSE_ORDER, PosePosterior, PoseSearch, SearchLevel, search_levels
 
@@ -10,6 +10,7 @@ __all__ = [
     "Evidence",
     "FourierDisc",
     "GridPosterior",
+    "Observed",
     "ParticleImages",
     "PosePosterior",
     "PoseSearch",

@@ -49,6 +49,14 @@ class FourierDisc:
 
 
 @dataclass(frozen=True)
+class Observed(Batched):
+    """Images at the frequencies of a disc, and what the lens did there."""
+
+    spectrum: Complex[Tensor, "batch points"]
+    ctf: Float[Tensor, "batch points"]
+
+
+@dataclass(frozen=True)
 class Evidence(Batched):
     """All that the likelihood of a pose takes of an image."""
 
@@ -58,16 +66,10 @@ class Evidence(Batched):
     """CTF squared, over the noise's power."""
 
     @classmethod
-    def of(
-        cls,
-        observed: tuple[Complex[Tensor, "batch points"], Float[Tensor, "batch points"]],
-        disc: FourierDisc,
-        noise: Float[Tensor, " shells"],
-    ) -> "Evidence":
-        """From images' spectra and their CTF, and the noise's power by shell."""
-        image, ctf = observed
+    def of(cls, observed: Observed, disc: FourierDisc, noise: Float[Tensor, " shells"]) -> "Evidence":
+        """From what was observed and the noise's power by shell."""
         precision = disc.weight / noise[disc.shell]
-        return cls(image * ctf * precision, ctf.square() * precision)
+        return cls(observed.spectrum * observed.ctf * precision, observed.ctf.square() * precision)
 
     def at(self, points: Bool[Tensor, " points"]) -> "Evidence":
         """The same of fewer frequencies."""

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.geometry import fourier_transform, frequency_grid, shell_average
-from frazil.inference.likelihood import FourierDisc
+from frazil.inference.likelihood import FourierDisc, Observed
 from frazil.physics import CTF, evaluate_ctf
 
 _SAMPLE = 1000  # images whose power is the noise's as long as nothing better is known
@@ -25,12 +25,10 @@ class ParticleImages:
     box: int
     pixel_size: float
 
-    def observe(
-        self, rows: Int[Tensor, " batch"], disc: FourierDisc
-    ) -> tuple[Complex[Tensor, "batch points"], Float[Tensor, "batch points"]]:
-        """Spectra of images, and their CTF."""
+    def observe(self, rows: Int[Tensor, " batch"], disc: FourierDisc) -> Observed:
+        """Some images at the disc's frequencies, on its device."""
         images = self.images(rows.cpu()).to(disc.frequency)
-        return fourier_transform(images)[:, disc.inside], self._ctf(rows, disc)
+        return Observed(fourier_transform(images)[:, disc.inside], self._ctf(rows, disc))
 
     def _ctf(self, rows: Tensor, disc: FourierDisc) -> Float[Tensor, "batch points"]:
         if self.ctf is None:

@@ -143,14 +143,14 @@ class PoseSearch:
         """Posterior over the poses of some images, all poses being equally likely at first."""
         first, last = self._levels[0], self._levels[-1]
         every = self._grid.expand(len(evidence), -1, 3, 3)
-        found = self._compare(evidence, self._coarse, every, (self._grid.new_zeros(len(evidence), 2), first))
+        found = self._compare(evidence, self._coarse, every, self._grid.new_zeros(len(evidence), 2), first)
         for before, level in pairwise(self._levels):
             rotation = subdivide_rotations(found.rotation, before.spacing_deg)
             values = self._slices(rotation, self._frequency(level))
-            found = self._compare(evidence, values, rotation, (found.best_shift, level))
+            found = self._compare(evidence, values, rotation, found.best_shift, level)
         if self._exact:
             values = self._exact(found.rotation, self._frequency(last))
-            found = self._compare(evidence, values, found.rotation, (found.centre, last))
+            found = self._compare(evidence, values, found.rotation, found.centre, last)
         weight = found.score.flatten(1).softmax(1).view_as(found.score)
         return PosePosterior(found.rotation, found.shift, weight, found.score.flatten(1).amax(1))
 
@@ -162,12 +162,12 @@ class PoseSearch:
         evidence: Evidence,
         values: Complex[Tensor, "rows n points"] | None,
         rotation: Float[Tensor, "batch n 3 3"],
-        where: tuple[Float[Tensor, "batch xy"], SearchLevel],
+        centre: Float[Tensor, "batch xy"],
+        level: SearchLevel,
     ) -> "_Found":
         """The rotations that go on from a level, whose shifts count from a centre."""
-        centre, level = where
         evidence = evidence.at(self._disc.up_to(level.last_shell))
-        score = self._scores(evidence, values, self._frequency(level), (centre, level.shifts))
+        score = self._scores(evidence, values, self._frequency(level), centre, level.shifts)
         at = score.amax(-1).topk(min(level.keep, score.shape[1]), dim=1).indices
         row = torch.arange(len(at), device=at.device)[:, None]
         return _Found(rotation[row, at], score[row, at], centre, level.shifts)
@@ -177,14 +177,14 @@ class PoseSearch:
         evidence: Evidence,
         values: Complex[Tensor, "rows n points"] | None,
         frequency: Float[Tensor, "points xy"],
-        places: tuple[Float[Tensor, "batch xy"], Float[Tensor, "shifts xy"]],
+        centre: Float[Tensor, "batch xy"],
+        offsets: Float[Tensor, "shifts xy"],
     ) -> Float[Tensor, "batch n shifts"]:
         """Log-likelihood of every rotation and shift, against that of no particle at all.
 
         Re <y, C S P x> - |C P x|^2 / 2 over the noise's power: all that depends on the pose. The grid's slices, which
         all images share, where `values` is None.
         """
-        centre, offsets = places
         matched = evidence.matched.conj() * phase_ramp(centre, frequency)
         offset = phase_ramp(offsets, frequency)
         if values is None:

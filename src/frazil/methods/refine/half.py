@@ -85,13 +85,14 @@ class HalfRefinement:
         pose, nothing = _no_poses(self.data.count, self.volume), torch.zeros_like
         found = Expectation(sums, nothing(self.noise), pose.map(nothing), nothing(self.score), nothing(self.certainty))
         for part in rows.split(search.at_once()):
-            self._expect(part, (spectrum, search, disc), found)
+            self._expect(part, spectrum, search, disc, found)
         return found
 
-    def _expect(self, rows: Tensor, against: tuple[FourierVolume, PoseSearch, FourierDisc], found: Expectation) -> None:
-        spectrum, search, disc = against
-        image, ctf = self.data.observe(rows, disc)
-        evidence = Evidence.of((image, ctf), disc, self._noise())
+    def _expect(
+        self, rows: Tensor, spectrum: FourierVolume, search: PoseSearch, disc: FourierDisc, found: Expectation
+    ) -> None:
+        observed = self.data.observe(rows, disc)
+        evidence = Evidence.of(observed, disc, self._noise())
         posterior = search(evidence)
         best = posterior.best(self.data.pixel_size)
         found.pose.rotation[rows], found.pose.shift[rows] = best.rotation, best.shift
@@ -100,10 +101,10 @@ class HalfRefinement:
         pair = _pairs(posterior, disc.frequency)
         slices, weight = pair.moved * evidence.matched[pair.image], pair.weight[:, None] * evidence.power[pair.image]
         found.sums.add(slices, weight, pair.rotation, disc.frequency)
-        expected = sample_slices(spectrum, pair.rotation, disc.frequency) * ctf[pair.image]
-        cross = (pair.moved * image[pair.image] * expected.conj()).real
+        expected = sample_slices(spectrum, pair.rotation, disc.frequency) * observed.ctf[pair.image]
+        cross = (pair.moved * observed.spectrum[pair.image] * expected.conj()).real
         explained = 2 * cross - pair.weight[:, None] * expected.abs().square()
-        residual = image.abs().square().sum(0) - explained.sum(0)
+        residual = observed.spectrum.abs().square().sum(0) - explained.sum(0)
         found.noise.index_add_(0, disc.shell, residual * disc.weight / self.data.count)
 
     def weigh(
@@ -117,9 +118,9 @@ class HalfRefinement:
         slices = sample_slices(to_fourier_volume(self.volume), grid, disc.frequency)
         posterior, power = make_posterior(slices), torch.zeros_like(disc.weight)
         for part in rows.split(posterior.at_once()):
-            image, ctf = self.data.observe(part, disc)
-            posterior.add(Evidence.of((image, ctf), disc, self._noise()))
-            power += image.abs().square().sum(0)
+            observed = self.data.observe(part, disc)
+            posterior.add(Evidence.of(observed, disc, self._noise()))
+            power += observed.spectrum.abs().square().sum(0)
         found, back = posterior.sums, BackProjection.empty(self.data.box, like=self.volume)
         for some in torch.arange(len(grid), device=grid.device).split(_AT_ONCE):
             back.add(found.slices[some], found.weight[some], grid[some], disc.frequency)
