@@ -8,10 +8,10 @@ from typing import Any
 
 from results_file import RESULTS
 
-from frazil.io import Map, read_map
+from frazil.io import read_map
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogan import CryoGANConfig
-from frazil.metrics import FSC, align_to_grid, fourier_shell_correlation
+from frazil.metrics import fourier_shell_correlation, truth_fsc
 from frazil.recipes import cryogan
 from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
@@ -47,11 +47,6 @@ def measured(images: SimulateParticles, options: cryogan.CryoGANRun) -> dict[str
     first, second, found = (read_map(folder / f"{name}.mrc") for name in ("half1", "half2", "map"))
     half = fourier_shell_correlation(first.volume, second.volume, first.pixel_size).resolution(0.143)
     truth = read_map(images.out / "truth.mrc")
-    fsc, *each = (_against(truth, own) for own in (found, first, second))
+    fsc, *each = (truth_fsc(own, truth) for own in (found, first, second))
     figures = {"truth_half": fsc.resolution(0.5), "truth": fsc.resolution(0.143), "half": half}
     return {"minutes": round(minutes, 2), **figures, "each": statistics.mean(one.resolution(0.5) for one in each)}
-
-
-def _against(truth: Map, found: Map) -> FSC:
-    aligned, _ = align_to_grid(found.volume, found.pixel_size, truth.volume, truth.pixel_size)
-    return fourier_shell_correlation(aligned, truth.volume, truth.pixel_size)

@@ -12,7 +12,7 @@ import tyro
 
 from frazil.io import read_map
 from frazil.methods.cryogan import CryoGANConfig
-from frazil.metrics import align, apply_alignment, fourier_shell_correlation
+from frazil.metrics import truth_fsc
 from frazil.recipes.cryogan import CryoGANRun, run
 
 
@@ -39,10 +39,7 @@ def main(options: Options) -> None:
     )
 
     # Projections do not tell a molecule's orientation, place or hand, so the map is laid onto the truth first.
-    found, truth = read_map(options.out / "map.mrc"), read_map(options.particles.with_name("truth.mrc"))
-    alignment = align(found.volume, truth.volume, truth.pixel_size)
-    aligned = apply_alignment(found.volume, alignment, truth.pixel_size)
-    fsc = fourier_shell_correlation(aligned, truth.volume, truth.pixel_size)
+    fsc = truth_fsc(read_map(options.out / "map.mrc"), read_map(options.particles.with_name("truth.mrc")))
     print(f"against the truth: FSC 0.5 at {fsc.resolution(0.5):.1f} angstrom")
 
 

@@ -15,7 +15,7 @@ from frazil.geometry import (
     soft_sphere,
     symmetry_rotations,
 )
-from frazil.io import read_map
+from frazil.io import Map, read_map
 from frazil.metrics import (
     Alignment,
     align,
@@ -25,6 +25,7 @@ from frazil.metrics import (
     move_volume,
     refine_alignment,
     rotation_distance,
+    truth_fsc,
 )
 
 Blobs = Callable[..., Tensor]
@@ -95,6 +96,12 @@ def test_the_alignment_applied_gives_the_reference(pair: Callable[..., Pair], bo
     apart = fourier_shell_correlation(made.moving, made.reference, PIXEL_SIZE)
     together = fourier_shell_correlation(moved, made.reference, PIXEL_SIZE)
     assert together.resolution(0.5) < 0.5 * apart.resolution(0.5)
+
+
+def test_a_reconstruction_is_held_against_the_truth_on_whatever_grid_it_is(pair: Callable[..., Pair]) -> None:
+    maps = pair(32, True, 0.0, 4)
+    coarser = Map(fourier_crop(maps.moving, 24, 3), PIXEL_SIZE * 32 / 24)
+    assert truth_fsc(coarser, Map(maps.reference, PIXEL_SIZE)).resolution(0.9) < 2.2 * coarser.pixel_size
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

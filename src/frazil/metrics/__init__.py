@@ -7,6 +7,7 @@ from frazil.metrics.alignment import (
     apply_alignment,
     refine_alignment,
     rotation_distance,
+    truth_fsc,
 )
 from frazil.metrics.fsc import (
     FSC,
@@ -52,6 +53,7 @@ __all__ = [
     "same_pixel_size",
     "sharpen",
     "sharpened",
+    "truth_fsc",
     "write_fsc",
     "write_half_maps",
 ]

@@ -15,6 +15,8 @@ from frazil.geometry import (
     soft_sphere,
     symmetry_rotations,
 )
+from frazil.io import Map
+from frazil.metrics.fsc import FSC, fourier_shell_correlation
 from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, on_grid, same_pixel_size
 from frazil.metrics.rigid_search import (
     Candidates,
@@ -108,6 +110,12 @@ def align_to_grid(
     moving = on_grid(moving, pixel_size, room, reference_pixel_size)
     alignment = align(moving, fit_box(reference, room), reference_pixel_size, symmetry)
     return fit_box(apply_alignment(moving, alignment, reference_pixel_size), box), alignment
+
+
+def truth_fsc(found: Map, truth: Map) -> FSC:
+    """Fourier shell correlation of a reconstruction, whose pose and hand are anyhow, with the truth."""
+    aligned, _ = align_to_grid(found.volume, found.pixel_size, truth.volume, truth.pixel_size)
+    return fourier_shell_correlation(aligned, truth.volume, truth.pixel_size)
 
 
 def rotation_distance(first: Float[Tensor, "3 3"], second: Float[Tensor, "3 3"], symmetry: str = "C1") -> float:
