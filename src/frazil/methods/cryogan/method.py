@@ -1,8 +1,7 @@
 """CryoGAN (Gupta et al., IEEE TCI 7:759, 2021): two halves of the data, reconstructed side by side."""
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.cryogan.config import CryoGANConfig
 from frazil.methods.cryogan.half import HalfReconstruction
 from frazil.methods.cryogan.simulator import HalfConditions
+from frazil.methods.side_by_side import SideBySide
 from frazil.metrics import FSC, Alignment, align, apply_alignment, fourier_shell_correlation, refine_alignment
 from frazil.physics import to_fourier_volume
 
@@ -42,7 +42,7 @@ class CryoGAN(Method):
         self.halves = [HalfReconstruction(config, half, support) for half in conditions]
         self._alignment: Alignment | None = None
         self._searched = 0  # the step at which all alignments were last searched
-        self._parallel = ThreadPoolExecutor(len(self.halves), initializer=_one_thread)
+        self._side_by_side = SideBySide(len(self.halves))
 
     def update(
         self, batch: Sequence[Float[Tensor, "steps share box box"]], context: StepContext
@@ -51,9 +51,7 @@ class CryoGAN(Method):
         self._enter_stage(context)
         generators = [context.generator("cryogan", half) for half in range(len(self.halves))]
         jobs = list(zip(self.halves, batch, generators, strict=True))
-        several = context.world_size == 1 and context.device.type == "cpu" and torch.get_num_threads() > 1
-        run: Callable = self._parallel.map if several else map
-        scalars = list(run(lambda job: job[0].update(job[1], context, job[2]), jobs))
+        scalars = self._side_by_side.map(lambda job: job[0].update(job[1], context, job[2]), jobs, context)
         if context.step + 1 in [stage.start for stage in self.config.stages] and self._reach < math.inf:
             fsc = self._half_map_fsc(context.step, search=True)
             self.fine_enough = fsc is None or fsc.resolution(_AGREE) > self._reach * self.halves[0].finest
@@ -129,11 +127,6 @@ class CryoGAN(Method):
     def to(self, device: torch.device) -> None:
         for half in self.halves:
             half.to(device)
-
-
-def _one_thread() -> None:
-    """Two halves on two cores, one thread each: the convolutions are too small to share one."""
-    torch.set_num_threads(1)
 
 
 def _alignment_state(alignment: Alignment | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -33,6 +32,7 @@ from frazil.inference import (
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.refine.config import RefineConfig
 from frazil.methods.refine.half import Expectation, HalfRefinement, Weighed
+from frazil.methods.side_by_side import SideBySide
 from frazil.metrics import fourier_shell_correlation
 from frazil.physics import BackProjection, FourierVolume, SpectrumTable, low_pass, sample_slices
 
@@ -78,7 +78,7 @@ class Refine(Method):
         # A grid's half spacing beyond the unit's border, lest a pose there is far from every grid point.
         margin_deg = grid_spacing_deg(COARSE_ORDER) / 2
         self._grid = asymmetric_views(half_turn_grid(COARSE_ORDER), self._group, margin_deg)
-        self._parallel = ThreadPoolExecutor(len(self.halves), initializer=partial(torch.set_num_threads, 1))
+        self._side_by_side = SideBySide(len(self.halves))
 
     def _shell(self, resolution: float) -> int:
         ahead = round(_AHEAD * self._box * self._pixel_size / resolution) + 1
@@ -111,8 +111,7 @@ class Refine(Method):
 
     def _every_half(self, run: Callable[[HalfRefinement], _Found], context: StepContext) -> list[_Found]:
         """What each half finds in its images, all ranks' together."""
-        side_by_side: Callable = self._parallel.map if context.device.type == "cpu" else map
-        found = list(side_by_side(run, self.halves))
+        found = self._side_by_side.map(run, self.halves, context)
         context.sum_over_ranks([tensor for part in found for tensor in part.tensors()])
         return found
 
