@@ -21,6 +21,7 @@ Rows = Sequence[int] | np.ndarray | Int[Tensor, " batch"]
 
 _DEFAULT_RADIUS = 0.375  # of the box: RELION's default background circle, 75 % of the box across
 _CONTRAST_SAMPLE, _CONTRAST_BOX = 1000, 32
+_SIGNAL_SAMPLE = 1000
 _CHUNK_BYTES = 2**26
 
 
@@ -108,6 +109,12 @@ class Particles:
         """The particles of the given rows, in that order."""
         rows = np.asarray(rows, np.int64)
         return replace(self, table=self.table.select(rows), source=self.source.select(rows))
+
+    def signal_power(self, box: int) -> float:
+        """Mean square of what the first images have inside the particle's circle and not outside, where it is 1."""
+        images = self.images(range(min(_SIGNAL_SAMPLE, len(self))), box)
+        inside = ~background_ring(box, self.pixel_size(box), self.radius)
+        return float(images[:, inside].square().mean()) - 1
 
     def fingerprints(self) -> dict[Path, str]:
         """What each file holds that the images come from: its table whole, its stacks by their ends."""

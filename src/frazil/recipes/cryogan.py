@@ -13,7 +13,6 @@ from frazil.data import (
     HalfSets,
     Particles,
     assumed_pixel_size,
-    background_ring,
     draw_rows,
     neighbour_offsets,
     surrounding_noise,
@@ -32,7 +31,7 @@ from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, fit
 
 _NEARLY_ROUND, _SETTLE = 12, 100  # order of the group; iterations at most
-_MEASURED, _FAINTEST = 1000, 1e-3  # images that tell how strong the particle is; the least power it is given
+_FAINTEST = 1e-3  # the least power that a particle is given
 _REFINABLE = 24.0  # angstrom: a refinement takes up a start to 30, so finer stages would be for nothing
 
 
@@ -83,7 +82,10 @@ def run(options: CryoGANRun) -> int:
     reach = 1.0 if options.finer == "needed" else math.inf
     method = CryoGAN(config, conditions(half_sets, near, options, config), data.support, reach)
     inputs = particles.fingerprints()
-    folder = RunFolder.open(options.out, asdict(replace(options, learning=config, given=())), inputs)
+    record = asdict(replace(options, learning=config))
+    for name in ("refine", "given"):  # they change nothing of the map itself
+        del record[name]
+    folder = RunFolder.open(options.out, record, inputs)
     if folder.is_main:
         data.say_what_was_chosen()
         _say_if_shorter(config, usual, particles)
@@ -185,15 +187,8 @@ def _half_conditions(
         particles=len(half),
         field=field_,
         neighbours=near,
-        signal_power=_signal_power(half, config.boxes[0]),
+        signal_power=max(_FAINTEST, half.signal_power(config.boxes[0])),
     )
-
-
-def _signal_power(half: Particles, box: int) -> float:
-    """Mean square of what images have inside the particle's circle and not outside, where it is 1."""
-    images = half.images(torch.arange(min(_MEASURED, len(half))), box)
-    inside = ~background_ring(box, half.pixel_size(box), half.radius)
-    return max(float(images[:, inside].square().mean()) - 1, _FAINTEST)
 
 
 def real_batches(half_sets: HalfSets, method: CryoGAN):

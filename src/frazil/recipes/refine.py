@@ -73,6 +73,7 @@ def _export(method: Refine, half_sets: HalfSets, folder: RunFolder, options: Ref
     found = _found(method, half_sets)
     _write_star(found, half_sets, folder.path / "particles.star")
     rows = torch.arange(min(SHOWN, len(half_sets.halves[0])))
+    poses = poses_figure(found["rotation"], found["certainty"], symmetry_rotations(method.config.symmetry))
     story = RunStory(
         title=f"Refinement: {options.particles.name}",
         scalars=REFINE_SCALARS,
@@ -81,7 +82,7 @@ def _export(method: Refine, half_sets: HalfSets, folder: RunFolder, options: Ref
         stages={"settling": 0, "halves apart": method.settled_in} if method.settled_in else {},
         record=folder.record(),
         log=folder.path / "log.jsonl",
-        poses=poses_figure(found["rotation"], found["certainty"], symmetry_rotations(method.config.symmetry)),
+        found={"Poses": poses},
     )
     sharpening = "too coarse to be sharpened" if b_factor is None else f"B-factor {b_factor:.0f} square angstrom undone"
     print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143), {sharpening}")

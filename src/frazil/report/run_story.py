@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ class RunStory:
     record: Mapping[str, Any]
     """What `config.json` holds."""
     log: Path
-    poses: Figure | None = None
-    """Where the method finds some."""
+    found: Mapping[str, Figure] = field(default_factory=dict)
+    """What the method found beside its maps, poses say, each under a heading of its own."""
     images: str = "Real and simulated images"
     """What the two stacks are."""
 
@@ -58,10 +58,10 @@ class RunStory:
             report.headline("Time", f"{rows[-1]['elapsed'] / 60:.1f}", "min", of_what)
 
     def add_sections(self, report: Report, pixel_size: float, panels: Mapping[str, Sequence[str]]) -> None:
-        """Poses, images, progress in the method's panels after those given, and how to repeat it."""
-        if self.poses:
-            report.section("Poses")
-            report.figure(self.poses)
+        """What was found, images, progress in the method's panels after those given, and how to repeat it."""
+        for heading, figure in self.found.items():
+            report.section(heading)
+            report.figure(figure)
         report.section("Images")
         report.figure(comparison_figure(self.real, self.simulated, pixel_size, self.images))
         report.section("Progress")

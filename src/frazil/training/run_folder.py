@@ -14,7 +14,7 @@ from lightning.fabric.utilities import rank_zero_only
 
 from frazil.io import PARTIAL, configuration_changes, read_record, stored_configuration, write_record
 
-FREE_FIELDS = frozenset({"out", "device", "workers", "max_minutes", "log_every", "checkpoint_seconds", "refine"})
+FREE_FIELDS = frozenset({"out", "device", "workers", "max_minutes", "log_every", "checkpoint_seconds"})
 """Fields of a configuration that do not change the result, so they may differ when a run is resumed."""
 
 
