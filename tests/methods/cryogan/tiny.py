@@ -13,8 +13,8 @@ from frazil.physics import CTF, ColouredNoise, TriangularShifts, UniformRotation
 from tests.methods.steps import at
 
 FIELD = 96.0
-SUPPORT = Support(36.0, 6.0)
 """Side of the box in angstrom."""
+SUPPORT = Support(36.0, 6.0)
 PARTICLES = 6
 """Of one half."""
 
