@@ -47,6 +47,19 @@ def test_features_do_not_depend_on_the_box() -> None:
     large.features.load_state_dict(small.features.state_dict())
 
 
+@pytest.mark.parametrize(("box", "blocks"), [(32, 3), (33, 4), (30, 3), (5, 2), (2, 1)])
+def test_its_own_gradient_is_autograds_and_so_is_what_a_penalty_makes_of_it(box: int, blocks: int) -> None:
+    critic, images = ConvCritic(box, width=3, blocks=blocks).double(), torch.randn(4, box, box).double()
+    images[:, : box // 3] = 0  # as beyond a circle: responses there are equal, and the first of them is the largest
+    images.requires_grad_()
+    (expected,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
+    gradient = critic.input_gradient(images.detach())
+    torch.testing.assert_close(gradient, expected)
+    weights = [value for value in critic.parameters() if value.dim() > 1]
+    wanted, found = (torch.autograd.grad(each.square().sum(), weights) for each in (expected, gradient))
+    torch.testing.assert_close(found, wanted)
+
+
 def test_a_gradient_of_its_gradient_exists() -> None:
     critic, images = ConvCritic(16, width=2, blocks=2), torch.randn(2, 16, 16, requires_grad=True)
     (gradient,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -50,7 +50,17 @@ def interpolate(
     return weight * real + (1 - weight) * fake
 
 
+@runtime_checkable
+class KnowsItsGradient(Protocol):
+    """A critic with a faster way to its gradient by the pixels than autograd's."""
+
+    def input_gradient(self, images: Tensor) -> Tensor:
+        """Gradient of each image's score, which can be differentiated by the critic's parameters."""
+
+
 def _input_gradient(critic: Critic, images: Tensor) -> Tensor:
+    if isinstance(critic, KnowsItsGradient):
+        return critic.input_gradient(images.detach())
     images = images.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
     return gradient
