@@ -193,7 +193,9 @@ class PoseSearch:
         else:
             product = (values * matched[:, None]).flatten(0, 1)
             cross = (_as_real(product) @ _as_real(offset.conj()).T).unflatten(0, (len(matched), -1))
-            size = (values.abs().square() @ evidence.power[..., None])[..., 0]
+            # Real and imaginary parts as if they were points: a complex number's own modulus takes a root.
+            squares = torch.view_as_real(values).flatten(-2).square()
+            size = (squares @ evidence.power.repeat_interleave(2, dim=1)[..., None])[..., 0]
         return log_likelihoods(cross, size[..., None], self._scaled)
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from frazil.physics.projection import sample_spectrum, separable_window, slice_points
+from frazil.physics.projection import sample_spectrum, separable_window, slice_points, spread_samples
 
 _PADDING = 2
 
@@ -37,10 +37,7 @@ class BackProjection:
         """Put slices, each multiplied by its weight already, where their rotations say."""
         points, mirrored = slice_points(rotation, frequency)
         imaginary = torch.where(mirrored, -slices.imag, slices.imag)
-        with torch.enable_grad():
-            grid = torch.zeros_like(self.sums, requires_grad=True)
-            sampled = sample_spectrum(grid, points)
-        self.sums += torch.autograd.grad(sampled, grid, torch.stack([slices.real, imaginary, weight]))[0]
+        self.sums += spread_samples(torch.stack([slices.real, imaginary, weight]), points, self.sums)
 
     def symmetrised(self, rotations: Float[Tensor, "order 3 3"]) -> "BackProjection":
         """Same sums as if every slice had been added in all equivalent orientations."""

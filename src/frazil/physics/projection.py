@@ -11,6 +11,7 @@ from frazil.geometry import centred_coordinates, frequency_grid, inverse_fourier
 
 # Less than 0.5 by more than rounding: 3-4-5 triples put some frequencies of boxes 25 and 50 on Nyquist itself.
 _BELOW_NYQUIST = 0.5 - 1e-6
+_LINEAR, _BORDER = 0, 1  # as torch numbers grid_sample's modes
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,36 @@ def sample_spectrum(
     values: Float[Tensor, "fields padded padded half"], points: Float[Tensor, "*batch points xyz"]
 ) -> Float[Tensor, "fields *batch points"]:
     """Trilinear samples of a padded spectrum at frequencies in cycles per pixel."""
+    # "border": within one sample of Nyquist the nearest sample stands for its periodic partner, not zero.
+    sampled = grid_sample(values[None], _grid(points, values), padding_mode="border", align_corners=True)
+    return sampled.reshape(-1, *points.shape[:-1])
+
+
+def spread_samples(
+    samples: Float[Tensor, "fields *batch points"],
+    points: Float[Tensor, "*batch points xyz"],
+    like: Float[Tensor, "fields padded padded half"],
+) -> Float[Tensor, "fields padded padded half"]:
+    """Adjoint of `sample_spectrum`: every sample on the corners around it, on a grid as of `like`."""
+    # What autograd would call; it would sample first, for nothing.
+    spread, _ = torch.ops.aten.grid_sampler_3d_backward(
+        samples.reshape(1, len(samples), 1, 1, -1),
+        like[None],
+        _grid(points, like),
+        _LINEAR,
+        _BORDER,
+        True,
+        [True, False],
+    )
+    return spread[0]
+
+
+def _grid(points: Tensor, values: Tensor) -> Float[Tensor, "1 1 1 points xyz"]:
+    """Points as grid_sample has them: -1 and 1 are the centres of the first and last sample (align_corners)."""
     padded, half = values.shape[-2], values.shape[-1]
     origin = points.new_tensor([0.0, padded // 2, padded // 2])
-    # grid_sample's -1 and 1 are the centres of the first and last sample (align_corners).
     scale = 2 / (points.new_tensor([half, padded, padded]) - 1)
-    grid = (points * padded + origin) * scale - 1
-    # "border": within one sample of Nyquist the nearest sample stands for its periodic partner, not zero.
-    flat = grid.reshape(1, 1, 1, -1, 3)
-    sampled = grid_sample(values[None], flat, padding_mode="border", align_corners=True)
-    return sampled.reshape(-1, *points.shape[:-1])
+    return ((points * padded + origin) * scale - 1).reshape(1, 1, 1, -1, 3)
 
 
 def project(
