@@ -178,7 +178,7 @@ def measure_steps(settings: Settings) -> Section:
         f"One step of one half of CryoGAN by the default recipe, batches of {settings.batch}: four updates of the "
         "critic and one of the volume, in milliseconds; what its parts take when run alone, and what only the "
         "projections of as many images would take with torch-fourier-slice, which transforms the volume for each "
-        "batch. The critic is the cost, and half of it the penalty."
+        "batch. The critic is the cost."
     )
     header = ["box", "step", "simulating", "critic", "penalty", "(torch-fourier-slice)", "images simulated a second"]
     return Section("CryoGAN's step", note, header, [step_row(box, settings) for box in STEP_BOXES])
