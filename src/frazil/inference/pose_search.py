@@ -53,6 +53,8 @@ class PosePosterior(Batched):
     """Sums to 1 for each image."""
     score: Float[Tensor, " batch"]
     """Logarithm of the best pair's likelihood against that of noise alone."""
+    slices: Complex[Tensor, "batch n points"]
+    """The reference's at those rotations, at the last level's frequencies."""
 
     def best(self, pixel_size: float) -> Pose:
         """The likeliest rotation, and the mean shift under it."""
@@ -152,7 +154,8 @@ class PoseSearch:
             values = self._exact(found.rotation, self._frequency(last))
             found = self._compare(evidence, values, found.rotation, found.centre, last)
         weight = found.score.flatten(1).softmax(1).view_as(found.score)
-        return PosePosterior(found.rotation, found.shift, weight, found.score.flatten(1).amax(1))
+        slices = self._slices(found.rotation, self._frequency(last)) if found.slices is None else found.slices
+        return PosePosterior(found.rotation, found.shift, weight, found.score.flatten(1).amax(1), slices)
 
     def _frequency(self, level: SearchLevel) -> Float[Tensor, "points xy"]:
         return self._disc.frequency[self._disc.up_to(level.last_shell)]
@@ -170,7 +173,8 @@ class PoseSearch:
         score = self._scores(evidence, values, self._frequency(level), centre, level.shifts)
         at = score.amax(-1).topk(min(level.keep, score.shape[1]), dim=1).indices
         row = torch.arange(len(at), device=at.device)[:, None]
-        return _Found(rotation[row, at], score[row, at], centre, level.shifts)
+        slices = None if values is None else values.expand(len(at), -1, -1)[row, at]
+        return _Found(rotation[row, at], score[row, at], centre, level.shifts, slices)
 
     def _scores(
         self,
@@ -208,6 +212,8 @@ class _Found:
     score: Float[Tensor, "batch n shifts"]
     centre: Float[Tensor, "batch xy"]
     offsets: Float[Tensor, "shifts xy"]
+    slices: Complex[Tensor, "batch n points"] | None
+    """The reference's at those rotations; None where all images share them."""
 
     @property
     def shift(self) -> Float[Tensor, "batch shifts xy"]:

@@ -11,7 +11,6 @@ from frazil.geometry import Pose, phase_ramp, soft_sphere
 from frazil.inference import Evidence, FourierDisc, GridPosterior, ParticleImages, PosePosterior, PoseSearch
 from frazil.physics import (
     BackProjection,
-    FourierVolume,
     colour_noise,
     form_images,
     sample_slices,
@@ -76,21 +75,18 @@ class HalfRefinement:
         self._power: Tensor | None = None
 
     def expect(
-        self, make_search: Callable[[Tensor, FourierVolume], PoseSearch], disc: FourierDisc, rows: Int[Tensor, " rows"]
+        self, make_search: Callable[[Tensor], PoseSearch], disc: FourierDisc, rows: Int[Tensor, " rows"]
     ) -> Expectation:
         """Poses of some images against the map as it is, and the sums that the next map is made of."""
-        spectrum = to_fourier_volume(self.volume)
-        search = make_search(self.volume, spectrum)
+        search = make_search(self.volume)
         sums = BackProjection.empty(self.data.box, like=self.volume)
         pose, nothing = _no_poses(self.data.count, self.volume), torch.zeros_like
         found = Expectation(sums, nothing(self.noise), pose.map(nothing), nothing(self.score), nothing(self.certainty))
         for part in rows.split(search.at_once()):
-            self._expect(part, spectrum, search, disc, found)
+            self._expect(part, search, disc, found)
         return found
 
-    def _expect(
-        self, rows: Tensor, spectrum: FourierVolume, search: PoseSearch, disc: FourierDisc, found: Expectation
-    ) -> None:
+    def _expect(self, rows: Tensor, search: PoseSearch, disc: FourierDisc, found: Expectation) -> None:
         observed = self.data.observe(rows, disc)
         evidence = Evidence.of(observed, disc, self._noise())
         posterior = search(evidence)
@@ -101,7 +97,7 @@ class HalfRefinement:
         pair = _pairs(posterior, disc.frequency)
         slices, weight = pair.moved * evidence.matched[pair.image], pair.weight[:, None] * evidence.power[pair.image]
         found.sums.add(slices, weight, pair.rotation, disc.frequency)
-        expected = sample_slices(spectrum, pair.rotation, disc.frequency) * observed.ctf[pair.image]
+        expected = pair.slices * observed.ctf[pair.image]
         cross = (pair.moved * observed.spectrum[pair.image] * expected.conj()).real
         explained = 2 * cross - pair.weight[:, None] * expected.abs().square()
         residual = observed.spectrum.abs().square().sum(0) - explained.sum(0)
@@ -170,6 +166,8 @@ class _Pairs:
     weight: Float[Tensor, " pairs"]
     moved: Complex[Tensor, "pairs points"]
     """What moves the image back to the centre, a mean over the likely shifts; the weight is in it."""
+    slices: Complex[Tensor, "pairs points"]
+    """Of the map that was searched, at the rotation."""
 
 
 def _pairs(posterior: PosePosterior, frequency: Float[Tensor, "points xy"]) -> _Pairs:
@@ -177,7 +175,8 @@ def _pairs(posterior: PosePosterior, frequency: Float[Tensor, "points xy"]) -> _
     image, place = torch.nonzero(by_rotation > _LEAST_WEIGHT, as_tuple=True)
     back = phase_ramp(-posterior.shift, frequency)
     moved = (posterior.weight[image, place][:, None].to(back.dtype) @ back[image])[:, 0]
-    return _Pairs(image, posterior.rotation[image, place], by_rotation[image, place], moved)
+    at = image, place
+    return _Pairs(image, posterior.rotation[at], by_rotation[at], moved, posterior.slices[at])
 
 
 def _no_poses(count: int, like: Tensor) -> Pose:

@@ -34,7 +34,7 @@ from frazil.methods.refine.config import RefineConfig
 from frazil.methods.refine.half import Expectation, HalfRefinement, Weighed
 from frazil.methods.side_by_side import SideBySide
 from frazil.metrics import fourier_shell_correlation
-from frazil.physics import BackProjection, FourierVolume, SpectrumTable, low_pass, sample_slices
+from frazil.physics import BackProjection, SpectrumTable, low_pass, sample_slices, to_fourier_volume
 
 _STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled", "settling", "settled_in", "refined")
 _AHEAD = 1.25  # times the resolution that the halves agree on, to where images are compared next
@@ -92,8 +92,8 @@ class Refine(Method):
         disc = FourierDisc.of(self.last_shell, like=self.halves[0].volume)
         levels = search_levels(self._box, self.last_shell, self._radius, self._max_shift, self.config.keep)
 
-        def make_search(volume: Tensor, spectrum: FourierVolume) -> PoseSearch:
-            exact, scaled = partial(sample_slices, spectrum), context.step > 0
+        def make_search(volume: Tensor) -> PoseSearch:
+            exact, scaled = partial(sample_slices, to_fourier_volume(volume)), context.step > 0
             if not self.config.quick:
                 return PoseSearch(exact, self._grid, disc, levels, scaled)
             return PoseSearch(SpectrumTable.of(volume).slices, self._grid, disc, levels, scaled, exact)
