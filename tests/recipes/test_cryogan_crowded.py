@@ -40,14 +40,14 @@ def test_round_particles_that_touch_give_the_diameter_and_stand_in_the_simulated
     code, out, _ = cryogan(copied, *AT_ONCE)
     assert code == 0
     assert re.search("the particles touch: diameter 1(09|10) angstrom", out)
-    config, conditions, (radius, _), _ = made[0]
+    config, conditions, support, _ = made[0]
     assert config.conditions == "learnt"
-    assert radius == pytest.approx(55, rel=0.02)
+    assert support.radius == pytest.approx(55, rel=0.02)
     assert [len(half.neighbours) for half in conditions] == [half.particles for half in conditions]
     assert cryogan(copied, *AT_ONCE, "--neighbours", "none", "--diameter", "100", out=tmp_path / "other")[0] == 0
-    config, conditions, (radius, _), _ = made[1]
+    config, conditions, support, _ = made[1]
     assert config.conditions == "given"
-    assert radius == 50
+    assert support.radius == 50
     assert [half.neighbours for half in conditions] == [None, None]
 
 
