@@ -108,9 +108,10 @@ VARIANTS = {
     "Wasserstein, per pixel": Variant({"adversary": "wasserstein-per-pixel", "penalty_weight": 4.0 * BASE**2}),
     "batch 16": Variant({"batch_sizes": (16,)}),
     "batch 64": Variant({"batch_sizes": (64,)}),
+    "1 critic step": Variant({"critic_steps": 1}),
     "2 critic steps": Variant({"critic_steps": 2}),
     "critic of 8 channels": Variant({"critic_width": 8}),
-    "critic of 24 channels": Variant({"critic_width": 24}),
+    "critic of 32 channels": Variant({"critic_width": 32}),
     "last iterate": Variant({"averaging": 0.0}),
     "no shrinkage": Variant({"shrinkage": 0.0}),
     "volume rate 0.015": Variant({"volume_rate": 0.015}),
@@ -146,10 +147,10 @@ class Job:
         boxes = tuple(variant.boxes)
         shape = {"boxes": boxes, "steps": steps or (1,) * len(boxes)}
         changes = {**shape, **variant.changes}
-        data = self.data(folder)
+        data, length = self.data(folder), "+".join(map(str, shape["steps"]))
         return cryogan.CryoGANRun(
             data.out / "particles.star",
-            out=folder / "runs" / f"{self.variant} {self.specimen} {self.seed}".replace(" ", "_"),
+            out=folder / "runs" / f"{self.variant} {self.specimen} {self.seed} {length}".replace(" ", "_"),
             contrast="light",
             diameter=specimen.diameter,
             shift_percent=data.shift_percent,

@@ -1,6 +1,6 @@
 """How good the maps are: what each choice of CryoGAN's recipe is worth, and the experiments that the paper published.
 
-    python benchmarks/quality.py ablation [--variants default "batch 64"] [--specimens 5a1a] [--seeds 0] [--steps 2000]
+    python benchmarks/quality.py ablation [--variants default "batch 64"] [--specimens 5a1a] [--seeds 0] [--steps 1000]
     python benchmarks/quality.py published [--experiments "80S -14 dB, 5 %"] [--steps 3000 800 400] [--refine]
 
 What is done stands in benchmarks/results/<ablation or published>.jsonl and is not done again as long as the default
@@ -24,7 +24,7 @@ def main() -> None:
     one = commands.add_parser("ablation")
     one.add_argument("--variants", nargs="+", choices=ablation.VARIANTS, default=list(ablation.VARIANTS))
     one.add_argument("--specimens", nargs="+", choices=ablation.SPECIMENS, default=list(ablation.SPECIMENS))
-    one.add_argument("--steps", type=int, default=2000)
+    one.add_argument("--steps", type=int, default=1000)
     other = commands.add_parser("published")
     names = list(published.EXPERIMENTS)
     other.add_argument("--experiments", nargs="+", choices=names, default=names, metavar="EXPERIMENT")

@@ -173,6 +173,7 @@ def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
         boxes=(box,),
         steps=(steps,),
         batch_sizes=(8,),
+        critic_steps=4,
         critic_width=96,
         adversary="wasserstein-per-pixel",
         penalty_weight=1.0,
