@@ -110,6 +110,7 @@ VARIANTS = {
     "batch 64": Variant({"batch_sizes": (64,)}),
     "1 critic step": Variant({"critic_steps": 1}),
     "2 critic steps": Variant({"critic_steps": 2}),
+    "8 critic steps": Variant({"critic_steps": 8}),
     "critic of 8 channels": Variant({"critic_width": 8}),
     "critic of 32 channels": Variant({"critic_width": 32}),
     "last iterate": Variant({"averaging": 0.0}),
