@@ -43,6 +43,8 @@ class Scene:
     """Radial power spectrum of the noise, its mean over pixels 1; None for white noise."""
     seed: int
     count: int
+    first: int = 0
+    """Images of the data set before this scene's, whose random numbers are not drawn again."""
 
     @property
     def chunk(self) -> int:
@@ -65,7 +67,7 @@ class Exposure:
 
 def expose(scene: Scene, chunk: int, noise_std: float) -> Exposure:
     """The images of one chunk, a pure function of the scene's seed and the chunk's number."""
-    generator = _chunk_generator(scene.seed, chunk)
+    generator = _chunk_generator(scene.seed, scene.first + chunk)
     count = min(scene.chunk, scene.count - chunk * scene.chunk)
     conditions = scene.prior.sample(count, generator)
     device = scene.spectrum.values.device
@@ -83,9 +85,9 @@ def _chunk_generator(seed: int, chunk: int) -> torch.Generator:
     return torch.Generator().manual_seed((start + chunk) % 2**32)
 
 
-def calibration_images(scene: Scene) -> Float[Tensor, "batch box box"]:
-    """The data set's own first images without noise, to set the noise's strength by."""
-    chunks = range(min(scene.chunks, -(-_CALIBRATION_COUNT // scene.chunk)))
+def calibration_images(scene: Scene, scenes: int = 1) -> Float[Tensor, "batch box box"]:
+    """The scene's own first images without noise, to set the noise's strength by; fewer where there are more scenes."""
+    chunks = range(min(scene.chunks, -(-_CALIBRATION_COUNT // (scenes * scene.chunk))))
     return torch.cat([expose(scene, chunk, noise_std=0.0).images for chunk in chunks])
 
 

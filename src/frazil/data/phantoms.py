@@ -5,7 +5,7 @@ from functools import cache
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.geometry import random_rotations
@@ -74,13 +74,22 @@ def pseudo_protein(
     return blob_volume(blobs, box, pixel_size)
 
 
-@cache
 def pseudo_protein_blobs(seed: int = 0) -> GaussianBlobs:
     """An asymmetric molecule about 100 angstrom long: a chain of domains, each a bundle of helices.
 
     Two blobs to a residue, backbone and side chain, weighted like the forward scattering of real ones, about
     their centre of mass. No residue was taken from a real protein.
     """
+    return _pseudo_protein(seed)[0]
+
+
+def pseudo_protein_domains(seed: int = 0) -> Int[Tensor, " blobs"]:
+    """Number, from 0, of the domain in which each blob of the pseudo-protein lies."""
+    return _pseudo_protein(seed)[1]
+
+
+@cache
+def _pseudo_protein(seed: int) -> tuple[GaussianBlobs, Int[Tensor, " blobs"]]:
     generator = torch.Generator().manual_seed(seed)
     domain_centres, domain_radii = _domains(generator)
     domains = zip(domain_centres, domain_radii.tolist(), strict=True)
@@ -92,7 +101,9 @@ def pseudo_protein_blobs(seed: int = 0) -> GaussianBlobs:
     weights = torch.cat([torch.full((len(backbone),), 11.0), 4 + 16 * size])
     sigmas = torch.cat([torch.full((len(backbone),), 1.2), 1.1 + 0.5 * size])
     centres = torch.cat([backbone, side_chains])
-    return GaussianBlobs(centres - (weights[:, None] * centres).sum(0) / weights.sum(), sigmas, weights)
+    domain = (torch.cdist(centres, domain_centres) - domain_radii).argmin(1)
+    middle = (weights[:, None] * centres).sum(0) / weights.sum()
+    return GaussianBlobs(centres - middle, sigmas, weights), domain
 
 
 def _domains(generator: torch.Generator) -> tuple[Tensor, Tensor]:

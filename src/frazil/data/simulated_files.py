@@ -27,6 +27,7 @@ from frazil.io.particle_table import group_optics
 from frazil.physics import CTF, Conditions, CTFRanges, ctf_from_table
 
 _TABLE = "particles.star"  # written last: where it is, the data set is whole
+STRUCTURES = "structures"  # folder of the true maps, where there are several
 _OUTPUTS = (_TABLE, "particles.mrcs", "truth.mrc", "README.txt", "config.json")
 
 
@@ -61,22 +62,28 @@ def whole_or_nothing(out: Path) -> Iterator[None]:
     except BaseException:
         for name in _OUTPUTS:
             (out / name).unlink(missing_ok=True)
+        shutil.rmtree(out / STRUCTURES, ignore_errors=True)
         if not any(out.iterdir()):
             out.rmdir()
         raise
 
 
 def write_conditions(
-    path: Path, conditions: Sequence[Conditions], box: int, pixel_size: float, stack: str = "particles.mrcs"
+    path: Path,
+    conditions: Sequence[Conditions],
+    box: int,
+    pixel_size: float,
+    more: Mapping[str, Any] | None = None,
+    stack: str = "particles.mrcs",
 ) -> None:
-    """Write the true poses and lenses as RELION 3.1's table, half sets taking turns."""
+    """Write the true poses and lenses as RELION 3.1's table, half sets taking turns, with `more` columns."""
     count = sum(len(part.pose) for part in conditions)
     columns: dict[str, Any] = {"rlnImageName": [f"{place:06d}@{stack}" for place in range(1, count + 1)]}
     lenses = [part.ctf for part in conditions if part.ctf is not None]
     if lenses:
         joined = {name: torch.cat([getattr(lens, name) for lens in lenses]) for name in CTF_COLUMNS}
         columns |= columns_of_ctf(CTF(**joined))
-    data = pd.DataFrame(columns | {"rlnImagePixelSize": pixel_size, "rlnImageSize": box})
+    data = pd.DataFrame(columns | {"rlnImagePixelSize": pixel_size, "rlnImageSize": box, **(more or {})})
     data, optics = group_optics(data)
     table = ParticleTable(path, data, optics.assign(rlnImageDimensionality=2))
     rotation, shift = (torch.cat([getattr(part.pose, name) for part in conditions]) for name in ("rotation", "shift"))

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.data.phantoms import pseudo_protein, pseudo_protein_blobs
+from frazil.data.scatterers import PSEUDO_PROTEIN, read_scatterers
 from frazil.geometry import centred_coordinates
-from frazil.io import Map, read_atoms, read_map
-from frazil.physics import centre_of_mass, low_pass, potential_from_atoms
+from frazil.io import Map, read_map
+from frazil.physics import low_pass
 
-PSEUDO_PROTEIN = "pseudo-protein"
 _ATOMIC_MODELS = (".pdb", ".ent", ".cif", ".mmcif")
 _MAPS = (".mrc", ".map", ".ccp4")
 _SURFACE = 0.1  # a map's particle ends where its density last exceeds this part of its maximum
@@ -25,6 +25,10 @@ class Specimen:
     volume: Float[Tensor, "box box box"]
     pixel_size: float
     radius: float
+    latent: float = 1.0
+    """What tells it from the others of a data set (`Structure.latent`)."""
+    what: str = "all alike"
+    """The same in words."""
 
 
 def read_specimen(
@@ -43,26 +47,21 @@ def read_specimen(
     along x or y.
     """
     resolution = resolution or 2 * pixel_size
-    kind = _kind(model)
+    kind = kind_of_model(model)
     if assembly is not None and kind != "atoms":
         raise ValueError(f"{model}: only an atomic model has a biological assembly, {assembly!r} was asked for")
-    if kind == "phantom":
-        blobs = pseudo_protein_blobs()
-        _check_fit(blobs.radius, box, pixel_size, shift)
-        return Specimen(pseudo_protein(box, pixel_size, resolution=resolution), pixel_size, blobs.radius)
     if kind == "map":
         density = read_map(model)
         radius = _map_radius(density)
-        _check_fit(radius, box, pixel_size, shift)
+        check_fit(radius, box, pixel_size, shift)
         return Specimen(low_pass(resample(density, box, pixel_size), pixel_size, resolution), pixel_size, radius)
-    atoms = read_atoms(model, assembly=False if assembly is None else assembly == "first" or assembly)
-    radius = (atoms.positions - centre_of_mass(atoms.positions, atoms.elements)).norm(dim=-1).max().item()
-    _check_fit(radius, box, pixel_size, shift)
-    volume = potential_from_atoms(atoms.positions, atoms.elements, atoms.b_factors, box, pixel_size, resolution)
-    return Specimen(volume, pixel_size, radius)
+    molecule = read_scatterers(model, assembly)
+    check_fit(molecule.radius, box, pixel_size, shift)
+    return Specimen(molecule.volume(box, pixel_size, resolution), pixel_size, molecule.radius)
 
 
-def _kind(model: str) -> str:
+def kind_of_model(model: str) -> Literal["phantom", "atoms", "map"]:
+    """What a model is, by its name; ValueError where that says nothing."""
     if model == PSEUDO_PROTEIN:
         return "phantom"
     suffixes = [suffix.lower() for suffix in Path(model).suffixes if suffix.lower() not in (".gz", ".bz2")]
@@ -75,7 +74,8 @@ def _kind(model: str) -> str:
     raise ValueError(f"{model}: the model must be a file ending in {known} (.gz too), or the word {PSEUDO_PROTEIN}")
 
 
-def _check_fit(radius: float, box: int, pixel_size: float, shift: float) -> None:
+def check_fit(radius: float, box: int, pixel_size: float, shift: float) -> None:
+    """ValueError, with a box that would do, where a particle of that radius leaves this one."""
     room = box * pixel_size / 2
     if radius + shift > room:
         needed = int(2 * (radius + shift) / pixel_size) + 1

@@ -19,6 +19,8 @@ class Atoms:
     """Chemical symbols: C, N, ZN."""
     b_factors: Float[Tensor, " atoms"]
     """Isotropic displacement in square angstrom."""
+    chains: list[str]
+    """Name of the chain that each is in."""
 
     def __len__(self) -> int:
         return len(self.elements)
@@ -44,13 +46,15 @@ def read_atoms(path: str | Path, assembly: bool | str = False) -> Atoms:
     structure.remove_hydrogens()
     structure.remove_waters()
     structure.remove_alternative_conformations()
-    atoms = [site.atom for site in structure[0].all()]
+    sites = list(structure[0].all())
+    atoms = [site.atom for site in sites]
     if not atoms:
         raise ValueError(f"{path} holds no atoms besides hydrogens and water")
     return Atoms(
         positions=torch.tensor([atom.pos.tolist() for atom in atoms], dtype=torch.float32),
         elements=[atom.element.name.upper() for atom in atoms],
         b_factors=torch.tensor([atom.b_iso for atom in atoms], dtype=torch.float32),
+        chains=[site.chain.name for site in sites],
     )
 
 

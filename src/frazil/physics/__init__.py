@@ -18,6 +18,7 @@ from frazil.physics.potential import (
     low_pass,
     potential_from_atoms,
     resolution_b_factor,
+    scattering_coefficients,
 )
 from frazil.physics.priors import (
     Conditions,
@@ -87,6 +88,7 @@ __all__ = [
     "radial_power",
     "resolution_b_factor",
     "sample_slices",
+    "scattering_coefficients",
     "signal_to_noise_db",
     "to_fourier_volume",
     "white_noise",

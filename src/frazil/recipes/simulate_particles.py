@@ -1,7 +1,7 @@
 """`frazil simulate particles`: a stack of images with known poses, shifts and lenses, made from a model."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,10 +15,13 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from torch import Tensor
 
 from frazil.data.exposures import Scene, calibration_images, expose_all, noise_power
+from frazil.data.heterogeneity import Heterogeneity, structures
+from frazil.data.scatterers import read_scatterers
 from frazil.data.simulated_files import claim_folder, read_ctf_rows, whole_or_nothing, write_conditions
-from frazil.data.specimens import Specimen, read_specimen
+from frazil.data.specimens import Specimen, check_fit, kind_of_model, read_specimen
+from frazil.data.truths import Truth, describe_truths, latent_columns, write_truths
 from frazil.geometry import symmetrise, symmetry_rotations
-from frazil.io import StackWriter, write_map
+from frazil.io import StackWriter, read_map
 from frazil.physics import (
     CTFPrior,
     CTFRanges,
@@ -44,12 +47,18 @@ _SHIFTS: dict[str, Callable[[float, float], ShiftPrior]] = {
 
 @dataclass(frozen=True)
 class SimulateParticles:
-    """Simulate particle images with known poses, shifts and CTF; protein is light (positive) in them."""
+    """Simulate particle images with known poses, shifts and CTF; protein is light (positive) in them.
+
+    With --heterogeneity the molecules differ: their maps are in structures/, and the STAR says of each image which one
+    it shows (rlnClassNumber) and what tells that one from the others (frazilLatent).
+    """
 
     model: tyro.conf.Positional[str]
     """Atomic model (.pdb, .cif, .gz too), map (.mrc; its protein positive), or the word pseudo-protein."""
     out: Path
     """Folder for particles.mrcs, particles.star and truth.mrc."""
+    molecules: Annotated[Heterogeneity, tyro.conf.arg(name="")] = field(default_factory=Heterogeneity)
+    """How the molecules differ."""
     box: int = 64
     """Side of the images in pixels, odd or even."""
     pixel_size: float = 3.8
@@ -97,27 +106,42 @@ def simulate_particles(options: SimulateParticles) -> None:
 
 
 def _simulate(options: SimulateParticles, console: Console) -> None:
-    rotations = symmetry_rotations(options.symmetry)
     prior = _imaging_prior(options)
     power = noise_power(options.noise, options.box, options.pixel_size)
-    specimen = _specimen(options, prior.shift, rotations, console)
-    if claim_folder(options.out, _configuration(options), 4 * options.box**2 * (options.count + options.box)):
+    maps = options.molecules.count + 1
+    if claim_folder(options.out, _configuration(options), 4 * options.box**2 * (options.count + maps * options.box)):
         console.print(f"{options.out}: already simulated with these options")
         return
     with whole_or_nothing(options.out):
-        write_map(options.out / "truth.mrc", specimen.volume, options.pixel_size)
-        spectrum = to_fourier_volume(specimen.volume.to(options.device))
-        scene = Scene(spectrum, options.pixel_size, prior, power, options.seed, options.count)
-        noise_std = noise_std_for_snr(calibration_images(scene), options.snr_db)
-        (options.out / "README.txt").write_text(_note(options, specimen.radius, noise_std))
-        _write_images(options, scene, noise_std)
+        truths = write_truths(options.out, _specimens(options, prior.shift, console), options.molecules, options.count)
+        shots = [_Shot(truth, options, prior, power) for truth in truths]
+        few = torch.cat([calibration_images(shot.scene(), len(shots)) for shot in shots])
+        noise_std = noise_std_for_snr(few, options.snr_db)
+        (options.out / "README.txt").write_text(_note(options, truths, noise_std))
+        _write_images(options, shots, noise_std)
     console.print(f"{options.out}: {options.count} images of {options.box} px, noise_std {noise_std:.4g}")
+
+
+@dataclass(frozen=True)
+class _Shot:
+    """How one structure is imaged."""
+
+    truth: Truth
+    options: SimulateParticles
+    prior: ImagingPrior
+    power: Float[Tensor, " shells"] | None
+
+    def scene(self) -> Scene:
+        """Ready to be exposed; its spectrum is large, so it is made when it is needed."""
+        spectrum = to_fourier_volume(read_map(self.truth.path).volume.to(self.options.device))
+        seed, images = self.options.seed, self.truth.images
+        return Scene(spectrum, self.options.pixel_size, self.prior, self.power, seed, len(images), images.start)
 
 
 def _configuration(options: SimulateParticles) -> dict[str, Any]:
     """What decides the bytes written, each option by its name on the command line."""
     config = asdict(options)
-    config |= config.pop("lens")
+    config |= config.pop("lens") | config.pop("molecules")
     return {name: value for name, value in config.items() if name not in ("out", "workers", "device")}
 
 
@@ -153,28 +177,44 @@ def _ctf_prior(options: SimulateParticles) -> CTFPrior | None:
     return options.lens if options.ctf == "ranges" else CTFTable(read_ctf_rows(Path(options.ctf), options.lens))
 
 
-def _specimen(
-    options: SimulateParticles, shifts: ShiftPrior, rotations: Float[Tensor, "order 3 3"], console: Console
+def _specimens(options: SimulateParticles, shifts: ShiftPrior, console: Console) -> Iterator[Specimen]:
+    """Every structure, one after the other."""
+    how, group = options.molecules, symmetry_rotations(options.symmetry)
+    reach = 0.0 if options.allow_clipping else shifts.maximum
+    box, pixel_size, resolution = options.box, options.pixel_size, options.resolution or 2 * options.pixel_size
+    if how.heterogeneity == "none":
+        alone = read_specimen(options.model, box, pixel_size, resolution, options.assembly, shift=reach)
+        yield _averaged(alone, group, options, console)
+        return
+    if kind_of_model(options.model) == "map" or len(group) > 1:
+        raise ValueError(
+            f"--heterogeneity {how.heterogeneity} needs an atomic model or pseudo-protein, and no --symmetry"
+        )
+    if options.count < how.count:
+        raise ValueError(f"--count {options.count}: fewer images than --states {how.count}")
+    every = structures(read_scatterers(options.model, options.assembly), how, options.seed)
+    radius = max(one.molecule.radius for one in every)
+    check_fit(radius, box, pixel_size, reach)
+    for one in every:
+        volume = one.molecule.volume(box, pixel_size, resolution)
+        yield Specimen(volume, pixel_size, radius, one.latent, one.what)
+
+
+def _averaged(
+    specimen: Specimen, group: Float[Tensor, "order 3 3"], options: SimulateParticles, console: Console
 ) -> Specimen:
-    specimen = read_specimen(
-        options.model,
-        options.box,
-        options.pixel_size,
-        options.resolution,
-        options.assembly,
-        shift=0.0 if options.allow_clipping else shifts.maximum,
-    )
+    """The specimen with the symmetry asked for."""
     if not specimen.volume.std() > 0:
         raise ValueError(f"{options.model}: no density falls in the box")
-    if len(rotations) == 1:
+    if len(group) == 1:
         return specimen
-    volume = symmetrise(specimen.volume, rotations)
+    volume = symmetrise(specimen.volume, group)
     same = torch.corrcoef(torch.stack([specimen.volume.flatten(), volume.flatten()]))[0, 1]
     console.print(f"{options.symmetry}: the averaged model correlates {same:.3f} with the model as it was")
     return replace(specimen, volume=volume)
 
 
-def _write_images(options: SimulateParticles, scene: Scene, noise_std: float) -> None:
+def _write_images(options: SimulateParticles, shots: Sequence[_Shot], noise_std: float) -> None:
     stack_path = options.out / "particles.mrcs"
     columns = ("{task.description}", MofNCompleteColumn(), TimeRemainingColumn())
     conditions = []
@@ -183,11 +223,13 @@ def _write_images(options: SimulateParticles, scene: Scene, noise_std: float) ->
         Progress(*columns, console=Console(stderr=True)) as progress,
     ):
         task = progress.add_task("images", total=options.count)
-        for exposure in expose_all(scene, noise_std, options.workers or _MOST_WORKERS):
-            stack.write(exposure.images.numpy())
-            conditions.append(exposure.conditions)
-            progress.advance(task, len(exposure.images))
-    write_conditions(options.out / "particles.star", conditions, options.box, options.pixel_size)
+        for shot in shots:
+            for exposure in expose_all(shot.scene(), noise_std, options.workers or _MOST_WORKERS):
+                stack.write(exposure.images.numpy())
+                conditions.append(exposure.conditions)
+                progress.advance(task, len(exposure.images))
+    more = latent_columns([shot.truth for shot in shots], options.molecules)
+    write_conditions(options.out / "particles.star", conditions, options.box, options.pixel_size, more)
 
 
 @contextmanager
@@ -201,7 +243,7 @@ def _one_thread_per_operation() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _note(options: SimulateParticles, radius: float, noise_std: float) -> str:
+def _note(options: SimulateParticles, truths: Sequence[Truth], noise_std: float) -> str:
     view = "uniform" if options.euler_variance is None else f"Gaussian in Euler angles ({options.euler_variance:g})"
     return f"""Particle images simulated by frazil from {options.model}.
 
@@ -209,7 +251,7 @@ particles.mrcs  {options.count} images of {options.box} px at {options.pixel_siz
                 positive (light): `--contrast light`. Raw micrographs would show it dark.
 particles.star  the true poses ({view}), shifts ({options.shift_prior}, {options.shift_percent:g} % of the box)
                 and lenses ({options.ctf}) of the images, in RELION 3.1's columns; half sets take turns.
-truth.mrc       the volume they were made from, {radius:.0f} angstrom from its centre to its farthest point.
+truth.mrc       {describe_truths(truths, options.molecules)}
 config.json     every option.
 
 The noise ({options.noise}) has a standard deviation of {noise_std:.6g}, which makes
