@@ -3,7 +3,7 @@
 from frazil.data.contrast import contrast_sign
 from frazil.data.ctf_columns import ctf_of_table
 from frazil.data.half_sets import HalfSets
-from frazil.data.kept_images import KeptImages, draw_rows
+from frazil.data.kept_images import ImageBatch, KeptImages, draw_rows, epoch_rows
 from frazil.data.neighbours import assumed_pixel_size, neighbour_offsets, touching_distance
 from frazil.data.particles import (
     Particles,
@@ -25,6 +25,7 @@ from frazil.data.surroundings import surrounding_noise
 __all__ = [
     "GaussianBlobs",
     "HalfSets",
+    "ImageBatch",
     "KeptImages",
     "Particles",
     "Support",
@@ -35,6 +36,7 @@ __all__ = [
     "contrast_sign",
     "ctf_of_table",
     "draw_rows",
+    "epoch_rows",
     "neighbour_offsets",
     "normalise_by_background",
     "open_particles",

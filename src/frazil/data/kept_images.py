@@ -1,5 +1,7 @@
 """Images of a data set in batches: from memory where all of them fit, else from disk."""
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -8,6 +10,13 @@ from frazil.data.particles import Particles
 
 _MEMORY = 4 * 2**30  # bytes of images kept; larger sets are read from disk, batch by batch
 _AT_ONCE = 256
+
+
+class ImageBatch(NamedTuple):
+    """Some images, and the rows of the table that they stand in."""
+
+    rows: Int[Tensor, " batch"]
+    images: Float[Tensor, "batch box box"]
 
 
 class KeptImages:
@@ -36,3 +45,15 @@ class KeptImages:
 def draw_rows(total: int, count: int, generator: torch.Generator, share: slice) -> Int[Tensor, " share"]:
     """Rows drawn with replacement from `total`: the part `share` of a joined batch of `count`."""
     return torch.randint(total, (count,), generator=generator)[share]
+
+
+def epoch_rows(rows: Int[Tensor, " rows"], step: int, batch_size: int, seed: int) -> Int[Tensor, " batch"]:
+    """The rows of a step, where each pass takes every row once, in an order of its own.
+
+    The last step of a pass fills its batch with the pass's first rows, so that all batches are of one size.
+    """
+    steps = -(-len(rows) // batch_size)
+    epoch, place = divmod(step, steps)
+    generator = torch.Generator().manual_seed((seed + epoch) % 2**63)
+    order = torch.randperm(len(rows), generator=generator)
+    return rows[order[torch.arange(place * batch_size, (place + 1) * batch_size) % len(rows)]]

@@ -28,9 +28,10 @@ class ParticleImages:
     def observe(self, rows: Int[Tensor, " batch"], disc: FourierDisc) -> Observed:
         """Some images at the disc's frequencies, on its device."""
         images = self.images(rows.cpu()).to(disc.frequency)
-        return Observed(fourier_transform(images)[:, disc.inside], self._ctf(rows, disc))
+        return Observed(fourier_transform(images)[:, disc.inside], self.transfer(rows, disc))
 
-    def _ctf(self, rows: Tensor, disc: FourierDisc) -> Float[Tensor, "batch points"]:
+    def transfer(self, rows: Int[Tensor, " batch"], disc: FourierDisc) -> Float[Tensor, "batch points"]:
+        """What the lens made of each of the disc's frequencies in some images."""
         if self.ctf is None:
             return disc.weight.new_ones(len(rows), len(disc.weight))
         like = disc.frequency

@@ -13,6 +13,7 @@ from frazil.losses.adversarial import (
     wasserstein_generator_loss,
     zero_centred_penalty,
 )
+from frazil.losses.variational import divergence_from_normal, misfit
 
 __all__ = [
     "ADVERSARIES",
@@ -20,9 +21,11 @@ __all__ = [
     "AdversaryName",
     "cross_entropy_critic_loss",
     "cross_entropy_generator_loss",
+    "divergence_from_normal",
     "gradient_penalty",
     "gradient_penalty_per_pixel",
     "interpolate",
+    "misfit",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",
     "zero_centred_penalty",

@@ -1,5 +1,7 @@
 """Networks: tensors in, tensors out, no microscope."""
 
 from frazil.nets.critic import ConvCritic
+from frazil.nets.frequency_encoding import EncodingKind, FrequencyEncoding
+from frazil.nets.residual_mlp import residual_mlp
 
-__all__ = ["ConvCritic"]
+__all__ = ["ConvCritic", "EncodingKind", "FrequencyEncoding", "residual_mlp"]

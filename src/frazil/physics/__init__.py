@@ -42,6 +42,8 @@ from frazil.physics.projection import (
     project,
     project_in_real_space,
     sample_slices,
+    sample_spectrum,
+    slice_points,
     to_fourier_volume,
 )
 from frazil.physics.spectrum_table import SpectrumTable
@@ -88,8 +90,10 @@ __all__ = [
     "radial_power",
     "resolution_b_factor",
     "sample_slices",
+    "sample_spectrum",
     "scattering_coefficients",
     "signal_to_noise_db",
+    "slice_points",
     "to_fourier_volume",
     "white_noise",
 ]

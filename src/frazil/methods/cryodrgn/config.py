@@ -1,0 +1,64 @@
+"""What cryoDRGN is told: its networks, its rates, how long it learns."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from frazil.nets import EncodingKind
+
+_LEAST = dict.fromkeys(("epochs", "batch_size", "encoder_width", "decoder_width", "rank"), 1)
+
+
+@dataclass(frozen=True)
+class CryoDRGNConfig:
+    """How cryoDRGN learns: the latent, the networks, the rates."""
+
+    latent_dim: int = 8
+    """Numbers that tell a particle's structure from the others'; 0 for one structure."""
+    epochs: int = 20
+    """Passes over all images."""
+    batch_size: int = 16
+    """Images of a step."""
+    rate: float = 1e-4
+    """Adam's learning rate."""
+    beta: float | None = None
+    """Weight of the latent's divergence from a standard normal distribution; default 1 / latent_dim."""
+    decoder: Literal["coordinates", "basis"] = "coordinates"
+    """coordinates: the published network of frequency and latent. basis: a mean volume and others, mixed as a network
+    of the latent says; many times faster."""
+    encoder_width: int = 256
+    """Units of each layer of the encoder."""
+    encoder_depth: int = 3
+    """Residual layers of the encoder."""
+    decoder_width: int = 256
+    """Units of each layer of the decoder."""
+    decoder_depth: int = 3
+    """Residual layers of the decoder by coordinates."""
+    encoding: EncodingKind = "gaussian"
+    """Waves by which a frequency is given to the network: in random directions, or along the axes."""
+    encoding_sigma: float = 0.5
+    """Spread of the random directions, as a fraction of half the box."""
+    rank: int = 16
+    """Volumes beside the mean of the decoder by a basis."""
+    held_out: float = 0.05
+    """Share of the images that is never learnt from, to tell whether the network learns noise."""
+    halves: bool = True
+    """Learn each half set apart as well: what two models that share nothing agree on is the resolution."""
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        for name in ("latent_dim", "encoder_depth", "decoder_depth"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, it is {getattr(self, name)}")
+        if not self.rate > 0 or not self.encoding_sigma > 0:
+            raise ValueError(f"rates and spreads must be positive, not {self.rate:g} and {self.encoding_sigma:g}")
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out must lie in 0 ... 1, it is {self.held_out:g}")
+        if self.beta is not None and self.beta < 0:
+            raise ValueError(f"beta must not be negative, it is {self.beta:g}")
+
+    @property
+    def divergence_weight(self) -> float:
+        """Weight of the latent's divergence, the default too."""
+        return 1 / max(1, self.latent_dim) if self.beta is None else self.beta

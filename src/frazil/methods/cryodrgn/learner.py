@@ -1,0 +1,81 @@
+"""One model that learns from its own images, and the noise that it leaves unexplained."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from frazil.inference import FourierDisc
+from frazil.losses import divergence_from_normal, misfit
+from frazil.methods.base import StepContext
+from frazil.methods.cryodrgn.centred import CentredImages
+from frazil.methods.cryodrgn.config import CryoDRGNConfig
+from frazil.methods.cryodrgn.model import Autoencoder
+
+_KEPT = 0.99  # of what is known of the noise, at each step
+
+
+class Learner:
+    """A model, its optimizer, and the power of the noise by shell."""
+
+    def __init__(self, config: CryoDRGNConfig, model: Autoencoder, disc: FourierDisc) -> None:
+        self.model, self.disc = model, disc
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.rate)
+        self.noise = torch.zeros(len(disc.inside) // 2 + 1)
+        self._latent_dim, self._batch_size = config.latent_dim, config.batch_size
+        self._beta = config.divergence_weight
+
+    def update(
+        self, images: CentredImages, context: StepContext, generator: torch.Generator
+    ) -> dict[str, Tensor | float]:
+        """One step down the negative evidence lower bound of this rank's images."""
+        shape = (self._batch_size, self._latent_dim)
+        noise = torch.randn(shape, generator=generator, device=context.device)[context.share(self._batch_size)]
+        with context.autocast():
+            latents = self.model.encode(images)
+            latent = latents.sample(noise)
+            expected = self.model.expect(latent, images, self.disc.frequency)
+        self._note_noise((images.spectrum - expected).detach(), context)
+        divergence = divergence_from_normal(latents.mean, latents.log_variance)
+        loss = (misfit(images.spectrum, expected, self.precision) + self._beta * divergence).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        context.average_gradients(self.model.parameters())
+        self.optimizer.step()
+        return {"loss": loss.detach(), "divergence": divergence.detach().mean()}
+
+    @property
+    def precision(self) -> Float[Tensor, " points"]:
+        """How much an error at each of the disc's points counts."""
+        return self.disc.weight / self.noise[self.disc.shell]
+
+    def _note_noise(self, left: Complex[Tensor, "batch points"], context: StepContext) -> None:
+        """The likeliest noise is what the model leaves: a mean over the last hundred steps."""
+        power = left.abs().square().mean(0) * self.disc.weight
+        sums = torch.zeros_like(self.noise).index_add_(0, self.disc.shell, power)
+        context.sum_over_ranks([sums])
+        kept = min(_KEPT, context.step / (context.step + 1))
+        self.noise = kept * self.noise + (1 - kept) * self.disc.shell_means(sums) / context.world_size
+
+    @torch.no_grad()
+    def gain(self, images: CentredImages) -> Float[Tensor, " batch"]:
+        """By how much the model, at each latent's mean, makes the image likelier than noise alone does."""
+        expected = self.model.expect(self.model.encode(images).mean, images, self.disc.frequency)
+        nothing = torch.zeros_like(expected)
+        return misfit(images.spectrum, nothing, self.precision) - misfit(images.spectrum, expected, self.precision)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next update depends on."""
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "noise": self.noise}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave, onto the device that this is on."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.noise = state["noise"].to(self.noise)
+
+    def to(self, disc: FourierDisc) -> None:
+        """Move to the device of a disc, in place."""
+        self.disc, self.noise = disc, self.noise.to(disc.weight)
+        self.model.to(disc.weight.device)

@@ -1,0 +1,81 @@
+"""A cryoDRGN small enough for tests: the pseudo-protein of two shapes, in 16 pixels."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from frazil.data import ImageBatch, Support, epoch_rows
+from frazil.data.heterogeneity import Heterogeneity, structures
+from frazil.data.scatterers import read_scatterers
+from frazil.geometry import Pose
+from frazil.inference import ParticleImages
+from frazil.methods.base import StepContext
+from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
+from frazil.physics import CTF, CTFRanges, ImagingPrior, TriangularShifts, UniformRotations, form_images
+
+BOX, PIXEL_SIZE, COUNT = 16, 10.0, 40
+
+
+def config(**changes: Any) -> CryoDRGNConfig:
+    small = {"latent_dim": 2, "batch_size": 8, "encoder_width": 16, "decoder_width": 16, "encoder_depth": 1, "rank": 2}
+    return CryoDRGNConfig(**{**small, **changes})
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Images and how they were taken."""
+
+    images: Tensor
+    pose: Pose
+    ctf: CTF
+
+
+def particles() -> Taken:
+    """Images of two structures in turns, with a little noise, in the precision that tests compute in."""
+    own, dtype = _particles(), torch.get_default_dtype()
+    return Taken(own.images.to(dtype), own.pose.to(dtype), own.ctf.to(dtype))
+
+
+@cache
+def _particles() -> Taken:
+    generator = torch.Generator().manual_seed(0)
+    how = Heterogeneity("discrete", 2, moving="2")
+    volumes = [
+        one.molecule.volume(BOX, PIXEL_SIZE, 20.0) for one in structures(read_scatterers("pseudo-protein"), how, 0)
+    ]
+    prior = ImagingPrior(UniformRotations(), TriangularShifts(5.0, BOX * PIXEL_SIZE), CTFRanges())
+    conditions = prior.sample(COUNT, generator)
+    assert conditions.ctf is not None
+    images = torch.empty(COUNT, BOX, BOX)
+    for number, volume in enumerate(volumes):
+        part = slice(number, None, 2)
+        images[part] = form_images(volume, conditions.pose[part], conditions.ctf[part], PIXEL_SIZE)
+    images = images / images.std() + torch.randn(images.shape, generator=generator)
+    return Taken(images, conditions.pose, conditions.ctf)
+
+
+def data() -> ParticleImages:
+    own = particles()
+    return ParticleImages(lambda rows: own.images[rows], own.ctf, COUNT, BOX, PIXEL_SIZE)
+
+
+def split(halves: bool = True) -> Split:
+    rows = torch.arange(COUNT)
+    learnt = rows[8:]
+    return Split(learnt, rows[:8], (learnt[::2], learnt[1::2]) if halves else None)
+
+
+def cryodrgn(**changes: Any) -> CryoDRGN:
+    own = config(**changes)
+    return CryoDRGN(own, data(), particles().pose, split(own.halves), Support(56.0, 8.0), seed=3)
+
+
+def batch(context: StepContext, config: CryoDRGNConfig) -> list[ImageBatch]:
+    """This rank's share of each model's images of a step."""
+    images = particles().images
+    share = context.share(config.batch_size)
+    rows = [epoch_rows(own, context.step, config.batch_size, context.seed)[share] for own in split(config.halves).sets]
+    return [ImageBatch(own, images[own]) for own in rows]
