@@ -220,3 +220,12 @@ def test_half_maps_of_known_signal_per_shell_give_the_expected_resolution() -> N
     assert 96 / fsc.resolution(0.5) == pytest.approx(12, abs=0.5)
     expected = shell_average(snr, box, 3) / (1 + shell_average(snr, box, 3))
     assert float((fsc.correlation - expected)[4:].abs().max()) < 0.1
+
+
+def test_the_area_under_the_curve_of_a_map_with_itself_is_one_and_half_where_it_holds_half_of_the_shells() -> None:
+    volume = torch.randn(32, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert fourier_shell_correlation(volume, volume, 2.0).area() == pytest.approx(1)
+    other = torch.randn(32, 32, 32, generator=torch.Generator().manual_seed(1))
+    mixed = torch.where(shell_index(32, 3) <= 8, fourier_transform(volume, 3), fourier_transform(other, 3))
+    half = fourier_shell_correlation(volume, inverse_fourier_transform(mixed, 32, 3), 2.0)
+    assert half.area() == pytest.approx(0.5, abs=0.03)

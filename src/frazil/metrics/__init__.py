@@ -18,6 +18,7 @@ from frazil.metrics.fsc import (
     write_fsc,
 )
 from frazil.metrics.half_maps import HalfMaps, combine_half_maps, compare_half_maps, sharpened, write_half_maps
+from frazil.metrics.latents import information_imbalance, neighbourhood_similarity
 from frazil.metrics.mask import half_map_mask
 from frazil.metrics.poses import PoseErrors, pose_errors
 from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, on_grid, resample_volume, same_pixel_size
@@ -40,10 +41,12 @@ __all__ = [
     "guinier_b_factor",
     "half_map_fsc",
     "half_map_mask",
+    "information_imbalance",
     "is_hollow_shell",
     "is_inverted",
     "mirror_volume",
     "move_volume",
+    "neighbourhood_similarity",
     "on_grid",
     "pose_errors",
     "randomise_phases",

@@ -47,6 +47,10 @@ class FSC:
         part = (high - threshold) / (high - low)
         return float(1 / torch.lerp(frequency[at - 1], frequency[at], part))
 
+    def area(self) -> float:
+        """Mean of the curve over its shells, without zero frequency: the area under it (AUC-FSC of CryoBench)."""
+        return float(self.correlation[1:].double().mean())
+
 
 def fourier_shell_correlation(
     first: Float[Tensor, "box box box"],
