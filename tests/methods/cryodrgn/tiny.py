@@ -76,6 +76,8 @@ def cryodrgn(**changes: Any) -> CryoDRGN:
 def batch(context: StepContext, config: CryoDRGNConfig) -> list[ImageBatch]:
     """This rank's share of each model's images of a step."""
     images = particles().images
-    share = context.share(config.batch_size)
-    rows = [epoch_rows(own, context.step, config.batch_size, context.seed)[share] for own in split(config.halves).sets]
+    rows = []
+    for number, own in enumerate(split(config.halves).sets):
+        size = config.batch_size // (2 if number else 1)
+        rows.append(epoch_rows(own, context.step, size, context.seed)[context.share(size)])
     return [ImageBatch(own, images[own]) for own in rows]

@@ -53,6 +53,8 @@ class CryoDRGNConfig:
                 raise ValueError(f"{name} must not be negative, it is {getattr(self, name)}")
         if not self.rate > 0 or not self.encoding_sigma > 0:
             raise ValueError(f"rates and spreads must be positive, not {self.rate:g} and {self.encoding_sigma:g}")
+        if self.halves and self.batch_size % 2:
+            raise ValueError(f"batch_size must be even, for each half has half of it, not {self.batch_size}")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out must lie in 0 ... 1, it is {self.held_out:g}")
         if self.beta is not None and self.beta < 0:

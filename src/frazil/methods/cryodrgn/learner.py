@@ -19,19 +19,18 @@ _KEPT = 0.99  # of what is known of the noise, at each step
 class Learner:
     """A model, its optimizer, and the power of the noise by shell."""
 
-    def __init__(self, config: CryoDRGNConfig, model: Autoencoder, disc: FourierDisc) -> None:
-        self.model, self.disc = model, disc
+    def __init__(self, config: CryoDRGNConfig, model: Autoencoder, disc: FourierDisc, batch_size: int) -> None:
+        self.model, self.disc, self.batch_size = model, disc, batch_size
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.rate)
         self.noise = torch.zeros(len(disc.inside) // 2 + 1)
-        self._latent_dim, self._batch_size = config.latent_dim, config.batch_size
-        self._beta = config.divergence_weight
+        self._latent_dim, self._beta = config.latent_dim, config.divergence_weight
 
     def update(
         self, images: CentredImages, context: StepContext, generator: torch.Generator
     ) -> dict[str, Tensor | float]:
         """One step down the negative evidence lower bound of this rank's images."""
-        shape = (self._batch_size, self._latent_dim)
-        noise = torch.randn(shape, generator=generator, device=context.device)[context.share(self._batch_size)]
+        shape = (self.batch_size, self._latent_dim)
+        noise = torch.randn(shape, generator=generator, device=context.device)[context.share(self.batch_size)]
         with context.autocast():
             latents = self.model.encode(images)
             latent = latents.sample(noise)

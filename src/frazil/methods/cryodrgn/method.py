@@ -51,7 +51,9 @@ class CryoDRGN(Method):
             with torch.random.fork_rng():
                 torch.manual_seed(stable_seed(seed, "model", number))
                 model = autoencoder(config, data.box, self.centring.radius, self.centring.pixels)
-            self.learners.append(Learner(config, model, self.centring.disc))
+            # A half has half the images: with half of them in a step, it sees each as often.
+            batch_size = config.batch_size // (2 if number else 1)
+            self.learners.append(Learner(config, model, self.centring.disc, batch_size))
 
     def update(self, batch: Sequence[ImageBatch], context: StepContext) -> dict[str, Tensor | float]:
         """One step of each model on images of its own; the scalars are those of the whole set's."""
