@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from frazil.report.figure import carried
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -59,12 +61,9 @@ def chart(panels: Sequence[Panel], x_label: str, height: float = 3.4, width: flo
         for name, size in (("wide", (width, height)), ("narrow", (NARROW, min(height, 0.6 * height + 1))))
     )
     curves = [[_pointer_data(curve) for curve in panel.curves] for panel in panels]
-    data = json.dumps({"pointer": panels[0].pointer, "curves": curves}).replace("</", "<\\/")
+    data = carried({"pointer": panels[0].pointer, "curves": curves})
     names = {curve.name: curve.colour for panel in panels if len(panel.curves) > 1 for curve in panel.curves}
-    return (
-        f'<div class="chart">{legend(names)}{drawings}<div class="tip" hidden></div>'
-        f'<script type="application/json">{data}</script></div>'
-    )
+    return f'<div class="chart">{legend(names)}{drawings}<div class="tip" hidden></div>{data}</div>'
 
 
 def legend(names: Mapping[str, str]) -> str:

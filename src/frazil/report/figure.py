@@ -1,8 +1,10 @@
 """A figure of the report: finished markup, a title, and how to read it in plain words."""
 
 import html
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class Figure:
     """How to read it."""
     scripts: tuple[str, ...] = ()
     """Scripts of this folder that bring the figure to life; the page carries each once."""
+
+
+def carried(data: Any) -> str:
+    """Data that the page carries for a script beside it."""
+    text = json.dumps(data).replace("</", "<\\/")
+    return f'<script type="application/json">{text}</script>'
 
 
 def refusal(title: str, sentence: str) -> Figure:
