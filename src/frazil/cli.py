@@ -33,6 +33,15 @@ COMMANDS = {
     "refine": Command(
         "frazil.recipes.refine", "RefineRun", "run", "poses and two half maps, from a map that is roughly right"
     ),
+    "cryodrgn": Command(
+        "frazil.recipes.cryodrgn", "CryoDRGNRun", "run", "a latent and volumes for particles that are not all alike"
+    ),
+    "select": Command(
+        "frazil.recipes.select_particles",
+        "SelectParticles",
+        "select_particles",
+        "picked particles as a table of their own",
+    ),
     "fsc": Command("frazil.recipes.compare_maps", "CompareMaps", "fsc", "the Fourier shell correlation of two maps"),
     "align": Command(
         "frazil.recipes.compare_maps", "AlignMaps", "align", "turn and shift a map, or its mirror image, onto another"

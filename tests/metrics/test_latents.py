@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from frazil.metrics import information_imbalance, neighbourhood_similarity
+from frazil.geometry import random_rotations
+from frazil.metrics import information_imbalance, neighbourhood_similarity, view_dependence
 
 
 def test_a_latent_that_is_the_truth_keeps_all_neighbours_and_all_information() -> None:
@@ -33,6 +34,28 @@ def test_in_a_data_set_of_few_structures_all_of_one_are_neighbours() -> None:
     assert neighbourhood_similarity(truth + 0.01 * noise, truth, 10) == 1
     assert information_imbalance(truth + 0.01 * noise, truth) == pytest.approx(0.25, abs=0.01)
     assert neighbourhood_similarity(noise, truth, 10) == pytest.approx(0.25, abs=0.06)
+
+
+def test_a_latent_that_is_the_view_tells_it_and_one_of_noise_does_not() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rotation = random_rotations(2000, generator)
+    noise = torch.randn(2000, 3, generator=generator)
+    assert view_dependence(rotation[:, 2], rotation) > 0.9
+    assert view_dependence(noise, rotation) < 0.02
+    assert 0.2 < view_dependence(rotation[:, 2] + 0.3 * noise, rotation) < 0.9
+
+
+def test_a_latent_that_confuses_front_and_back_still_tells_the_view() -> None:
+    rotation = random_rotations(2000, torch.Generator().manual_seed(0))
+    assert view_dependence(rotation[:, 2, :2], rotation) > 0.5
+    assert view_dependence(rotation[:, 2, 2:].abs(), rotation) > 0.1
+
+
+def test_a_latent_of_noise_is_not_blamed_for_views_that_are_preferred() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rotation = random_rotations(4000, generator)
+    rotation = rotation[rotation[:, 2, 2] > 0.8]
+    assert view_dependence(torch.randn(len(rotation), 3, generator=generator), rotation) < 0.05
 
 
 def test_more_neighbours_than_particles_are_refused() -> None:

@@ -18,7 +18,7 @@ from frazil.metrics.fsc import (
     write_fsc,
 )
 from frazil.metrics.half_maps import HalfMaps, combine_half_maps, compare_half_maps, sharpened, write_half_maps
-from frazil.metrics.latents import information_imbalance, neighbourhood_similarity
+from frazil.metrics.latents import information_imbalance, neighbourhood_similarity, view_dependence
 from frazil.metrics.mask import half_map_mask
 from frazil.metrics.poses import PoseErrors, pose_errors
 from frazil.metrics.resampling import fit_box, mirror_volume, move_volume, on_grid, resample_volume, same_pixel_size
@@ -57,6 +57,7 @@ __all__ = [
     "sharpen",
     "sharpened",
     "truth_fsc",
+    "view_dependence",
     "write_fsc",
     "write_half_maps",
 ]

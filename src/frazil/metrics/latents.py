@@ -36,6 +36,30 @@ def information_imbalance(first: Float[Tensor, "particles dim"], second: Float[T
     return float(2 / count * rank.double().mean())
 
 
+def view_dependence(
+    latent: Float[Tensor, "particles dim"], rotation: Float[Tensor, "particles 3 3"], neighbours: int = 20
+) -> float:
+    """How much of the direction of view the latent tells: 0 nothing, 1 all of it.
+
+    The mean direction of each particle's nearest neighbours by the latent has length 1 if the latent is the view, and
+    otherwise that of the mean of as many particles drawn by chance. The same of the views' axes, which a latent that
+    confuses front and back tells.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    points = latent.double().cpu().numpy()
+    found = NearestNeighbors(n_neighbors=min(neighbours, len(points) - 1)).fit(points).kneighbors(return_distance=False)
+    nearest = torch.from_numpy(found)
+    by_chance = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))[nearest]
+    view = rotation[:, 2].double().cpu()
+    axis = (view[:, :, None] * view[:, None, :] - torch.eye(3, dtype=torch.float64) / 3).flatten(1) * 1.5**0.5
+    scores = []
+    for feature in (view, axis):
+        own, chance = (feature[rows].mean(1).square().sum(-1).mean() for rows in (nearest, by_chance))
+        scores.append(float((own - chance) / (1 - chance)))
+    return max(0.0, *scores)
+
+
 def _distances(points: Float[Tensor, "particles dim"]) -> Float[Tensor, "particles particles"]:
     """Of each particle to each other; none is its own neighbour."""
     return torch.cdist(points.double(), points.double()).fill_diagonal_(torch.inf)

@@ -1,7 +1,6 @@
 """`frazil cryodrgn`: particles with poses in, a latent for each of them and volumes for the latents out."""
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,10 +9,10 @@ import torch
 from frazil.data import ImageBatch, KeptImages, Particles, epoch_rows
 from frazil.geometry import Pose
 from frazil.inference import ParticleImages
-from frazil.io import write_particles
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
+from frazil.recipes.cryodrgn_analysis import Analysis, write_analysis
 from frazil.recipes.particle_run import ParticleRun, open_run
 from frazil.training import RunFolder, fit
 
@@ -53,7 +52,8 @@ def run(options: CryoDRGNRun) -> int:
         opened.say_what_was_chosen()
     finished = fit(method, batches(method, options.seed), settings, folder)
     if folder.is_main:
-        _write_star(method, particles, folder.path / "particles.star")
+        method.to(torch.device("cpu"))
+        write_analysis(method, particles, folder, Analysis())
         options.say_if_stopped(finished)
     return 0
 
@@ -90,10 +90,3 @@ def batches(method: CryoDRGN, seed: int):
         return drawn
 
     return draw
-
-
-def _write_star(method: CryoDRGN, particles: Particles, path: Path) -> None:
-    """The particles as they came, each with its latent."""
-    mean = method.latents(torch.arange(len(particles))).mean.numpy()
-    columns = {f"frazilLatent{number + 1}": values for number, values in enumerate(mean.T)}
-    write_particles(path, particles.table.with_columns(**columns))

@@ -19,7 +19,9 @@ LATENT = torch.randn(3, 2, generator=torch.Generator().manual_seed(2))
 def decoder(kind: str) -> FourierDecoder:
     torch.manual_seed(0)
     if kind == "coordinates":
-        return CoordinateDecoder(BOX, FrequencyEncoding(BOX, "gaussian", 0.5), 2, 32, 2)
+        network = CoordinateDecoder(BOX, FrequencyEncoding(BOX, "gaussian", 0.5), 2, 32, 2)
+        torch.nn.init.normal_(network.rest[-1].weight)
+        return network
     basis = BasisDecoder(BOX, 9.0, 2, 2, 8)
     with torch.no_grad():
         for number, volume in enumerate(basis.volumes):
@@ -65,6 +67,11 @@ def test_a_decoder_without_latent_is_of_one_volume() -> None:
         BasisDecoder(BOX, 9.0, 0, 4, 8),
     ):
         assert own.volume(torch.empty(0)).shape == (BOX, BOX, BOX)
+
+
+def test_a_network_begins_with_an_empty_volume() -> None:
+    network = CoordinateDecoder(BOX, FrequencyEncoding(BOX, "gaussian", 0.5), 2, 32, 2)
+    assert network.volume(LATENT[0]).abs().max() == 0
 
 
 def test_a_basis_is_nothing_beyond_the_particle() -> None:

@@ -53,6 +53,9 @@ class CoordinateDecoder(FourierDecoder):
         self.encoding = encoding
         network = residual_mlp(encoding.width, width, depth, 2)
         self.first, self.rest = network[0], network[1:]
+        # Networks that begin with nothing do not agree on what none of them was told.
+        for parameter in network[-1].parameters():
+            nn.init.zeros_(parameter)
         self.of_latent = nn.Linear(latent_dim, width, bias=False) if latent_dim else None
 
     def spectrum(

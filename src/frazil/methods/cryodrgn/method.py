@@ -10,18 +10,20 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.data import ImageBatch, Support
-from frazil.geometry import Pose, soft_sphere
+from frazil.geometry import Pose, inverse_fourier_transform, soft_sphere
 from frazil.inference import ParticleImages
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.cryodrgn.centred import CentredImages, Centring
 from frazil.methods.cryodrgn.config import CryoDRGNConfig
 from frazil.methods.cryodrgn.learner import Learner
 from frazil.methods.cryodrgn.model import Latents, autoencoder
-from frazil.metrics import fourier_shell_correlation
+from frazil.metrics import FSC, fourier_shell_correlation
+from frazil.physics import colour_noise, white_noise
 
 _JUDGED = 256  # images of each kind by which it is judged whether noise is learnt
 _PROBED = 4  # images at whose latents the halves' volumes are compared
 _AT_ONCE = 256
+_EDGE = 0.1  # of the radius, over which the particle's sphere fades
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class CryoDRGN(Method):
     ) -> None:
         self.config, self.split = config, split
         self.centring = Centring(data, pose, support.radius / data.pixel_size)
+        self._sphere = soft_sphere(data.box, self.centring.radius, _EDGE * self.centring.radius)
         self.learners = []
         for number in range(len(split.sets)):
             with torch.random.fork_rng():
@@ -74,27 +77,43 @@ class CryoDRGN(Method):
         return Latents(torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts]))
 
     def volume(self, latent: Float[Tensor, " latent"], learner: int = 0) -> Float[Tensor, "box box box"]:
-        """A model's volume at a latent."""
-        return self.learners[learner].model.decoder.volume(latent)
+        """A model's volume at a latent, within the particle's sphere."""
+        return self.learners[learner].model.decoder.volume(latent) * self._sphere
 
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the halves' volumes, and what the model explains of images that it has not seen."""
-        found = {"half_map_resolution": self.half_map_resolution()} if self.split.halves else {}
+        curves = self.half_map_fsc()
+        resolutions = [curve.resolution(0.143) for curve in curves.values()]
+        found = {"half_map_resolution": sum(resolutions) / len(resolutions)} if curves else {}
         for name, rows in (("gain", self.split.learnt), ("held_out_gain", self.split.held_out)):
             if len(rows):
                 found[name] = float(self.learners[0].gain(self.read(rows[:_JUDGED])).mean())
         return found
 
-    def half_map_resolution(self) -> float:
-        """FSC 0.143 of the halves' volumes, each half's at its own latents of the same images; the mean of a few."""
-        data, radius = self.centring.data, self.centring.radius
+    def half_map_fsc(self) -> dict[int, FSC]:
+        """Of the halves' volumes at each half's own latent of the same image, for the rows of a few images."""
+        if self.split.halves is None:
+            return {}
+        pixel_size = self.centring.data.pixel_size
         rows = torch.cat([self.split.held_out, self.split.learnt])[:_PROBED]
-        sphere = soft_sphere(data.box, radius, 0.1 * radius).to(self.centring.disc.weight)
-        found = []
-        for latents in zip(*(self.latents(rows, half).mean for half in (1, 2)), strict=True):
-            first, second = (self.volume(latent, half) * sphere for half, latent in enumerate(latents, 1))
-            found.append(fourier_shell_correlation(first, second, data.pixel_size).resolution(0.143))
-        return sum(found) / len(found)
+        latents = [self.latents(rows, half).mean for half in (1, 2)]
+        found = {}
+        for row, *pair in zip(rows.tolist(), *latents, strict=True):
+            first, second = (self.volume(latent, half) for half, latent in enumerate(pair, 1))
+            found[row] = fourier_shell_correlation(first, second, pixel_size)
+        return found
+
+    @torch.no_grad()
+    def examples(self, count: int, seed: int) -> Float[Tensor, "count box box"]:
+        """The first images as the model would have them, the particle in the centre, with noise as it finds it."""
+        rows, learner, box = torch.arange(count), self.learners[0], self.centring.data.box
+        seen, disc = self.read(rows), self.centring.disc
+        clean = seen.spectrum.new_zeros(count, *disc.inside.shape)
+        expected = learner.model.expect(learner.model.encode(seen).mean, seen, disc.frequency)
+        clean[:, disc.inside] = expected * box
+        generator = torch.Generator().manual_seed(stable_seed(seed, "examples"))
+        white = white_noise((count, box, box), generator).to(disc.weight)
+        return (inverse_fourier_transform(clean, box) + colour_noise(white, learner.noise)).cpu()
 
     @property
     def steps_of_epoch(self) -> int:
@@ -113,6 +132,6 @@ class CryoDRGN(Method):
             learner.load_state_dict(stored)
 
     def to(self, device: torch.device) -> None:
-        self.centring = self.centring.to(device)
+        self.centring, self._sphere = self.centring.to(device), self._sphere.to(device)
         for learner in self.learners:
             learner.to(self.centring.disc)

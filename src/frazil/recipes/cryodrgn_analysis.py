@@ -1,0 +1,112 @@
+"""What a run of cryoDRGN leaves: latents, volumes and the report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from frazil.data import Particles
+from frazil.io import write_map, write_particles
+from frazil.methods.cryodrgn import CryoDRGN, Latents
+from frazil.methods.cryodrgn.latent_space import Clusters, PrincipalAxes, cluster, embed, principal_axes
+from frazil.metrics import view_dependence
+from frazil.recipes.particle_run import SHOWN, write_report
+from frazil.report import Figure
+from frazil.report.cryodrgn import CRYODRGN_SCALARS, Findings, cryodrgn_report
+from frazil.report.run_story import RunStory
+from frazil.report.scatter import Layout, scatter_figure
+from frazil.report.volumes import volumes_figure
+from frazil.training import RunFolder
+
+_COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "frazilLatent")
+"""Columns of a table by which points may be coloured, if they are there."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """How latents are looked at."""
+
+    clusters: int = 12
+    """Parts of the latent space (k-means), each with the volume of the image nearest to its middle."""
+    axes: int = 2
+    """Principal axes along which volumes are made."""
+    steps: int = 10
+    """Volumes along each axis."""
+    umap: bool = True
+    """Lay the latents out by UMAP too, which takes minutes for 100,000 images."""
+
+
+def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, how: Analysis) -> None:
+    """Particles with their latents, volumes of clusters and along the principal axes, and the report."""
+    latents = method.latents(torch.arange(len(particles)))
+    latent = latents.mean.numpy()
+    axes, parts = principal_axes(latent), cluster(latent, how.clusters, seed=0)
+    columns = {f"frazilLatent{number}": values for number, values in enumerate(latent.T, 1)}
+    more = {**columns, "frazilLatentSpread": _spread(latents), "frazilCluster": parts.label + 1}
+    write_particles(folder.path / "particles.star", particles.table.with_columns(**more))
+    data = method.centring.data
+    rows = torch.arange(min(SHOWN, len(particles)))
+    story = RunStory(
+        title=f"cryoDRGN: {particles.table.path.name}",
+        scalars=CRYODRGN_SCALARS,
+        real=data.images(rows),
+        simulated=method.examples(len(rows), seed=0),
+        stages={},
+        record=folder.record(),
+        log=folder.path / "log.jsonl",
+    )
+    found = Findings(
+        latents=_scatter(latents, axes, parts, particles, how),
+        volumes=_write_volumes(method, folder.path / "volumes", axes, parts, how),
+        fsc={f"image {row + 1}": curve for row, curve in method.half_map_fsc().items()},
+        view_dependence=view_dependence(latents.mean, method.centring.pose.rotation),
+        pixel_size=data.pixel_size,
+    )
+    write_report(cryodrgn_report(found, story), folder)
+
+
+def _spread(latents: Latents) -> np.ndarray:
+    """Standard deviation of each image's latent, mean over its numbers: how unsure it is."""
+    return (0.5 * latents.log_variance).exp().mean(-1).numpy()
+
+
+def _write_volumes(method: CryoDRGN, folder: Path, axes: PrincipalAxes, parts: Clusters, how: Analysis) -> list[Figure]:
+    """Maps, and a picture of each."""
+    folder.mkdir(exist_ok=True)
+    rows = torch.from_numpy(parts.centre)
+    figures = [_write_series(method, folder, "cluster", method.latents(rows).mean.numpy())]
+    for axis in range(min(how.axes, len(axes.axes))):
+        figures.append(_write_series(method, folder, f"axis{axis + 1}", axes.along(axis, how.steps)))
+    return figures
+
+
+def _write_series(method: CryoDRGN, folder: Path, name: str, latents: np.ndarray) -> Figure:
+    pixel_size = method.centring.data.pixel_size
+    volumes = {}
+    for number, latent in enumerate(torch.from_numpy(latents).float(), 1):
+        volume = method.volume(latent)
+        write_map(folder / f"{name}_{number:02d}.mrc", volume, pixel_size)
+        volumes[str(number)] = volume.numpy()
+    title = "The image in the middle of each cluster" if name == "cluster" else f"Along principal axis {name[4:]}"
+    return volumes_figure(title, volumes, pixel_size)
+
+
+def _scatter(latents: Latents, axes: PrincipalAxes, parts: Clusters, particles: Particles, how: Analysis) -> Figure:
+    """The latents by their principal axes, a single number by how sure it is, and laid out flat."""
+    names = [f"axis {number}, {100 * share:.0f} % of the variance" for number, share in enumerate(axes.share, 1)]
+    points = np.column_stack([axes.coordinates, _spread(latents)])[:, :2]
+    layouts = {"principal axes": Layout(points, *[*names, "standard deviation"][:2])}
+    if how.umap:
+        layouts["UMAP"] = Layout(embed(latents.mean.numpy(), seed=0), "UMAP 1", "UMAP 2")
+    return scatter_figure("Latents", layouts, _colours(parts, particles), parts.centre)
+
+
+def _colours(parts: Clusters, particles: Particles) -> dict[str, np.ndarray]:
+    """What the points may be coloured by."""
+    table = particles.table
+    known = {name: table.numbers(name) for name in _COLOURS if name in table.data}
+    if "rlnMicrographName" in table.data:
+        known["rlnMicrographName"] = pd.factorize(table.data["rlnMicrographName"])[0].astype(float)
+    return {"cluster": parts.label + 1.0, **known}

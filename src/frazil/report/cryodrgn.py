@@ -1,0 +1,92 @@
+"""The page of a cryoDRGN run: the latents, the volumes that they stand for, and whether to believe them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from frazil.metrics import FSC
+from frazil.report.figure import Figure, Reading
+from frazil.report.fsc import fsc_figure
+from frazil.report.history import Row
+from frazil.report.page import Report
+from frazil.report.run_story import RunStory, Scalars
+
+CRYODRGN_SCALARS = Scalars(
+    panels={
+        "Log-likelihood gained": ["gain", "held_out_gain"],
+        "Divergence of the latents": ["divergence"],
+        "Negative evidence bound": ["loss"],
+    },
+    headlines={"Gained on images held out": ("held_out_gain", "log-likelihood of an image against noise alone")},
+    reading=Reading(
+        look="Training steps run to the right. Gained is the log-likelihood of an image, against that of noise alone,"
+        " of images that are learnt from and of others that never are; the divergence is how much the latents say, in"
+        " nats.",
+        good="Both gains rise together and level off; the resolution falls.",
+        bad="The gain of images held out falls while the other rises: the network learns their noise. A divergence near"
+        " 0: the latents say nothing, and all volumes are one.",
+    ),
+)
+
+_COLLAPSED = 0.1  # nats, below which latents say nothing
+_OVERFITTED = 0.9  # of the best gain of images held out, below which noise is learnt
+_OF_VIEW = 0.1  # of the view, above which the latent holds it
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run of cryoDRGN found."""
+
+    latents: Figure
+    volumes: Sequence[Figure]
+    fsc: Mapping[str, FSC]
+    """Of the halves' volumes at some images' latents."""
+    view_dependence: float
+    pixel_size: float
+
+
+def cryodrgn_report(found: Findings, story: RunStory) -> Report:
+    """Report of what was found and the run that found it."""
+    report = Report(story.title, f"{found.pixel_size:.3g} Å per pixel")
+    if found.fsc:
+        resolution = np.mean([curve.resolution(0.143) for curve in found.fsc.values()])
+        report.headline("Resolution of the volumes", f"{resolution:.1f}", "Å", "FSC 0.143 of models of the half sets")
+    story.add_headlines(report, "all models")
+    for sentence in warnings(story.rows(), found.view_dependence):
+        report.warn(sentence)
+    report.section("Latent space")
+    report.figure(found.latents)
+    report.section("Volumes")
+    for figure in found.volumes:
+        report.figure(figure)
+    if found.fsc:
+        report.section("Resolution")
+        report.figure(fsc_figure(dict(found.fsc)))
+    story.add_sections(report, found.pixel_size, {"Half-map resolution, Å": ["half_map_resolution"]})
+    return report
+
+
+def warnings(rows: Sequence[Row], view_dependence: float) -> list[str]:
+    """Sentences on what went wrong, from the lines of the log and what the latents tell of the view."""
+    found = []
+    held_out = [row["held_out_gain"] for row in rows if row.get("held_out_gain") is not None]
+    if held_out and held_out[-1] < _OVERFITTED * max(held_out):
+        best = max(range(len(held_out)), key=held_out.__getitem__)
+        found.append(
+            f"The network learns noise: what it says of images held out was best at step {rows[best]['step']} (a gain"
+            f" of {held_out[best]:.3g}) and has fallen to {held_out[-1]:.3g}. Give fewer --epochs, a smaller decoder,"
+            " or more images."
+        )
+    if rows and "divergence" in rows[-1] and rows[-1]["divergence"] < _COLLAPSED:
+        found.append(
+            f"The latents say nothing (a divergence of {rows[-1]['divergence']:.2g} nats): all volumes are one. Either"
+            " the particles are all alike, or --beta is too large, or the run is too short."
+        )
+    if view_dependence > _OF_VIEW:
+        found.append(
+            f"The latents follow the direction of view ({100 * view_dependence:.0f} % of it can be told from them):"
+            " they hold how a particle was seen and not how it was built. Check the poses and the CTF, or give a larger"
+            " --beta or a smaller --latent-dim."
+        )
+    return found
