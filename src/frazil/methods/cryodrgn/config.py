@@ -18,8 +18,8 @@ class CryoDRGNConfig:
     """Passes over all images."""
     batch_size: int = 16
     """Images of a step."""
-    rate: float = 1e-4
-    """Adam's learning rate."""
+    rate: float = 1e-3
+    """Adam's learning rate at the start; it falls to 0 as half a wave of a cosine."""
     beta: float | None = None
     """Weight of the latent's divergence from a standard normal distribution; default 1 / latent_dim."""
     decoder: Literal["coordinates", "basis"] = "coordinates"

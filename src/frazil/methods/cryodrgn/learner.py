@@ -21,14 +21,14 @@ class Learner:
 
     def __init__(self, config: CryoDRGNConfig, model: Autoencoder, disc: FourierDisc, batch_size: int) -> None:
         self.model, self.disc, self.batch_size = model, disc, batch_size
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.rate)
+        self.optimizer = torch.optim.Adam(model.parameters())
         self.noise = torch.zeros(len(disc.inside) // 2 + 1)
         self._latent_dim, self._beta = config.latent_dim, config.divergence_weight
 
     def update(
-        self, images: CentredImages, context: StepContext, generator: torch.Generator
+        self, images: CentredImages, rate: float, context: StepContext, generator: torch.Generator
     ) -> dict[str, Tensor | float]:
-        """One step down the negative evidence lower bound of this rank's images."""
+        """One step, of Adam's `rate`, down the negative evidence lower bound of this rank's images."""
         shape = (self.batch_size, self._latent_dim)
         noise = torch.randn(shape, generator=generator, device=context.device)[context.share(self.batch_size)]
         with context.autocast():
@@ -38,6 +38,8 @@ class Learner:
         self._note_noise((images.spectrum - expected).detach(), context)
         divergence = divergence_from_normal(latents.mean, latents.log_variance)
         loss = (misfit(images.spectrum, expected, self.precision) + self._beta * divergence).mean()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         context.average_gradients(self.model.parameters())

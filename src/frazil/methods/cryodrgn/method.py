@@ -60,8 +60,10 @@ class CryoDRGN(Method):
 
     def update(self, batch: Sequence[ImageBatch], context: StepContext) -> dict[str, Tensor | float]:
         """One step of each model on images of its own; the scalars are those of the whole set's."""
+        done = min(1.0, context.step / (self.config.epochs * self.steps_of_epoch))
+        rate = self.config.rate * 0.5 * (1 + math.cos(math.pi * done))
         every = [
-            learner.update(self.centring(part), context, context.generator("latent", number))
+            learner.update(self.centring(part), rate, context, context.generator("latent", number))
             for number, (learner, part) in enumerate(zip(self.learners, batch, strict=True))
         ]
         return every[0]
