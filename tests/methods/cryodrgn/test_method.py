@@ -8,7 +8,7 @@ from tests.methods.steps import at
 
 
 def learnt(steps: int, **changes):
-    method = tiny.cryodrgn(rate=3e-3, **changes)
+    method = tiny.cryodrgn(rate=3e-3, epochs=steps // 4 + 1, **changes)
     for step in range(steps):
         method.update(tiny.batch(at(step), method.config), at(step))
     return method
