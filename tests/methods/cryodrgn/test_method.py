@@ -29,7 +29,7 @@ def test_the_halves_volumes_have_a_resolution() -> None:
 
 
 def test_the_noise_is_measured_by_shell() -> None:
-    method = learnt(300, halves=False)
+    method = learnt(300, halves=False, encoder_width=64, decoder_width=64)
     noise = method.learners[0].noise
     assert ((noise[5:8] > 0.8) & (noise[5:8] < 1.5)).all()
 
