@@ -24,7 +24,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty-four images of two structures."""
     out = tmp_path_factory.mktemp("images")
     how = Heterogeneity("discrete", 2, moving="2")
-    simulate_particles(SimulateParticles("pseudo-protein", out, how, box=24, pixel_size=8.0, count=64, snr_db=0.0))
+    simulate_particles(
+        SimulateParticles("pseudo-protein", out, molecules=how, box=24, pixel_size=8.0, count=64, snr_db=0.0)
+    )
     return out / "particles.star"
 
 

@@ -57,8 +57,6 @@ class SimulateParticles:
     """Atomic model (.pdb, .cif, .gz too), map (.mrc; its protein positive), or the word pseudo-protein."""
     out: Path
     """Folder for particles.mrcs, particles.star and truth.mrc."""
-    molecules: Annotated[Heterogeneity, tyro.conf.arg(name="")] = field(default_factory=Heterogeneity)
-    """How the molecules differ."""
     box: int = 64
     """Side of the images in pixels, odd or even."""
     pixel_size: float = 3.8
@@ -81,6 +79,8 @@ class SimulateParticles:
     """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
     noise: str = "white"
     """white, a table of frequency (1/angstrom) and power, or a stack of background images with that spectrum."""
+    molecules: Annotated[Heterogeneity, tyro.conf.arg(name="")] = field(default_factory=Heterogeneity)
+    """How the molecules differ."""
     symmetry: str = "C1"
     """Average the model over this point group (RELION's axes) first; a symmetric model needs none."""
     resolution: float | None = None
