@@ -188,7 +188,7 @@ class BestOfThree(HalfReconstruction):
             pixel_size=self.pixel_size,
         )
         half = HalfRefinement(images, self.volume(), radius)
-        disc = FourierDisc.of(finest_shell(self.box, radius), like=self.volume())
+        disc = FourierDisc.of(finest_shell(self.box, radius, COARSE_ORDER), like=self.volume())
         found = half.weigh(
             lambda slices: GridPosterior(slices, disc, max_shift, scaled=False),
             half_turn_grid(COARSE_ORDER),

@@ -48,5 +48,6 @@ def test_the_sums_are_means_over_all_poses_by_their_probability(scaled: bool, st
 
 
 def test_the_finest_shell_is_what_the_grid_tells_apart() -> None:
-    assert finest_shell(64, 20.3) == 15
-    assert finest_shell(64, 26.7) < finest_shell(64, 13.0) <= 31
+    assert finest_shell(64, 20.3, order=3) == 15
+    assert finest_shell(64, 26.7, order=3) < finest_shell(64, 13.0, order=3) <= 31
+    assert finest_shell(64, 10.0, order=2) == finest_shell(64, 20.0, order=3)

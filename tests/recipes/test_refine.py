@@ -9,7 +9,7 @@ import torch
 from frazil import cli
 from frazil.geometry import rotation_angle
 from frazil.io import read_map, read_particles, write_map
-from frazil.metrics import fourier_shell_correlation
+from frazil.metrics import fourier_shell_correlation, truth_fsc
 from frazil.physics import low_pass
 
 FILES = {"half1.mrc", "half2.mrc", "map.mrc", "fsc.csv", "particles.star", "report.html", "config.json", "log.jsonl"}
@@ -120,3 +120,14 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert sentence in said
     assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_without_a_map_the_images_settle_on_a_shape_and_the_halves_refine_it(data: Path, tmp_path: Path) -> None:
+    words = ["simulate", "particles", "pseudo-protein", "--out", str(tmp_path / "images"), "--box", "24"]
+    assert cli.main([*words, "--pixel-size", "8", "--count", "1500", "--snr-db", "-3", "--ctf", "none"]) == 0
+    star, out = str(tmp_path / "images" / "particles.star"), tmp_path / "run"
+    words = ["refine", star, "--out", str(out), "--contrast", "light", "--diameter", "120", "--no-ctf"]
+    assert cli.main([*words, "--device", "cpu", "--iterations", "4"]) == 0
+    truth = read_map(tmp_path / "images" / "truth.mrc")
+    assert truth_fsc(read_map(out / "map.mrc"), truth).resolution(0.5) < 24

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from frazil.geometry import grid_spacing_deg, phase_ramp
 from frazil.inference.likelihood import Evidence, FourierDisc, SharedSlices, log_likelihoods
-from frazil.inference.pose_search import COARSE_ORDER, MOST_SCORES, SHIFT_APART, shift_grid
+from frazil.inference.pose_search import MOST_SCORES, SHIFT_APART, shift_grid
 
 _TOLD_APART = 0.62  # waves that a point at the particle's edge moves by between two rotations of the grid
 
 
-def finest_shell(box: int, radius: float) -> int:
-    """The last Fourier shell whose detail the coarse grid resolves for a particle of `radius` pixels."""
-    waves = radius / box * math.radians(grid_spacing_deg(COARSE_ORDER))
+def finest_shell(box: int, radius: float, order: int) -> int:
+    """The last Fourier shell whose detail a rotation grid resolves for a particle of `radius` pixels."""
+    waves = radius / box * math.radians(grid_spacing_deg(order))
     return max(2, min((box - 1) // 2, round(_TOLD_APART / waves)))
 
 

@@ -1,16 +1,18 @@
 """`frazil refine`: a map that is roughly right and particles in, poses and two half maps of their own out."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from frazil.data import HalfSets
-from frazil.geometry import Pose, symmetry_rotations
+from frazil.geometry import Pose, soft_sphere, symmetry_rotations
 from frazil.inference import ParticleImages
 from frazil.io import fingerprint, read_map, write_particles
+from frazil.methods.base import stable_seed
 from frazil.methods.refine import Refine, RefineConfig
 from frazil.metrics import HalfMaps, compare_half_maps, on_grid, sharpened, write_half_maps
+from frazil.physics import low_pass, white_noise
 from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run, write_report
 from frazil.report import poses_figure
 from frazil.report.reconstruction import reconstruction_report
@@ -18,13 +20,17 @@ from frazil.report.refine import REFINE_SCALARS
 from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, fit
 
+_SETTLE = 100  # iterations of a start by chance, at most
+_CLOUD = 0.6  # of the particle's radius
+
 
 @dataclass(frozen=True)
 class RefineRun(ParticleRun):
     """Refine a map: the pose of every particle from the map, a map of each half from the poses, in turns."""
 
-    reference: Path = field(kw_only=True)
-    """Map to start from (MRC), of any box and pixel size; map.mrc of `frazil cryogan`, say."""
+    reference: Path | None = None
+    """Map to start from (MRC), of any box and pixel size; map.mrc of `frazil cryogan`, say. Without one the start is
+    chance, and the images settle on a shape (--settle, at most 100 iterations unless it says otherwise)."""
     refining: RefineConfig = field(default_factory=RefineConfig)
 
 
@@ -34,14 +40,17 @@ def run(options: RefineRun) -> int:
     data = open_run(options)
     box = min(options.box, data.particles.box)
     pixel_size = data.particles.pixel_size(box)
-    reference = read_map(options.reference)
-    start = on_grid(reference.volume, reference.pixel_size, box, pixel_size)
+    if options.reference is None and not options.refining.settle:
+        options = replace(options, refining=replace(options.refining, settle=_SETTLE))
+    start = _start(options, box, pixel_size, data.support.radius)
     settings = options.fit_settings(options.refining.settle + options.refining.iterations, log_every=1)
     half_sets = HalfSets(data.particles, options.seed)
     half_sets.check(box)  # also reads the images that are kept, before two threads ask for them
     images = [_half_images(half_sets, half, box, options) for half in range(2)]
     method = Refine(options.refining, images, [start, start], data.support)
-    inputs = {**data.particles.fingerprints(), options.reference: fingerprint(options.reference)}
+    inputs = data.particles.fingerprints()
+    if options.reference is not None:
+        inputs |= {options.reference: fingerprint(options.reference)}
     folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main:
         data.say_what_was_chosen()
@@ -51,6 +60,18 @@ def run(options: RefineRun) -> int:
             _export(method, half_sets, folder, options)
         options.say_if_stopped(finished)
     return 0
+
+
+def _start(options: RefineRun, box: int, pixel_size: float, radius: float) -> torch.Tensor:
+    """The map that was given, or a cloud of chance, half as strong as the ball that it is in."""
+    if options.reference is not None:
+        reference = read_map(options.reference)
+        return on_grid(reference.volume, reference.pixel_size, box, pixel_size)
+    ball = soft_sphere(box, _CLOUD * radius / pixel_size, _CLOUD * radius / pixel_size / 3)
+    generator = torch.Generator().manual_seed(stable_seed(options.seed, "start"))
+    detail = options.refining.start_resolution
+    cloud, ball = (low_pass(each, pixel_size, detail) for each in (ball * white_noise(ball.shape, generator), ball))
+    return ball + 0.5 * ball.std() / cloud.std() * cloud
 
 
 def _half_images(half_sets: HalfSets, half: int, box: int, options: RefineRun) -> ParticleImages:

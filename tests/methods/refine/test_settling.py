@@ -71,7 +71,7 @@ def test_the_halves_share_one_map_until_it_has_settled_and_then_what_is_coarse_o
 
 
 def test_a_few_of_very_many_images_settle_the_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frazil.methods.refine.method._SETTLERS", 4 * COUNT // 3 + 1)
+    monkeypatch.setattr("frazil.methods.refine.method._SETTLERS", COUNT // 3 + 1)
     method = refinement("D2", settle=2)
     seen: list[int] = []
     for half in method.halves:

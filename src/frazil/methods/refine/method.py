@@ -42,7 +42,8 @@ _HARDLY = 1e-3  # of a shell's mean weight: what keeps an unfiltered map finite 
 _PATIENCE = 2  # iterations without gain, after which poses and maps have settled
 _LIKELIER = 1.005  # times the best mean score so far: less is no gain
 _WARMEST, _COOLING = 0.05, 1.2  # strength of the likelihood at first, and its growth: what is wrong in the start melts
-_SETTLERS = 25_000  # asymmetric units of each half that settle the shape
+_SETTLERS = 2500  # images of each half that settle the shape
+_MOST_POSES = 2500  # of half a grid that are weighed for each of them
 _STEADY, _COLD = 1e-4, 20  # gain of the evidence that is none, after so many iterations: the last at full strength
 _TRUSTED = 1.5  # times the detail that was settled in, to where the halves share it
 _MOST_SIGNAL = 0.999  # of the FSC, which says how much a shell of the map is believed
@@ -73,12 +74,18 @@ class Refine(Method):
         self.resolution = config.start_resolution
         self.furthest, self.best_score, self.stalled = self.last_shell, 0.0, 0
         self.settling, self.settled_in, self.refined = config.settle > 0, 0, 0
+        self._grid = self._unit_grid(COARSE_ORDER)
+        self._settling_grid, order = self._grid, COARSE_ORDER
+        while len(self._settling_grid) > _MOST_POSES:
+            order -= 1
+            self._settling_grid = self._unit_grid(order)
         if self.settling:
-            self.last_shell = finest_shell(self._box, self._radius)
-        # A grid's half spacing beyond the unit's border, lest a pose there is far from every grid point.
-        margin_deg = grid_spacing_deg(COARSE_ORDER) / 2
-        self._grid = asymmetric_views(half_turn_grid(COARSE_ORDER), self._group, margin_deg)
+            self.last_shell = finest_shell(self._box, self._radius, order)
         self._side_by_side = SideBySide(len(self.halves))
+
+    def _unit_grid(self, order: int) -> Float[Tensor, "n 3 3"]:
+        """Half of a rotation grid's asymmetric unit, and half a spacing more, lest a pose be far from all of it."""
+        return asymmetric_views(half_turn_grid(order), self._group, grid_spacing_deg(order) / 2)
 
     def _shell(self, resolution: float) -> int:
         ahead = round(_AHEAD * self._box * self._pixel_size / resolution) + 1
@@ -123,9 +130,9 @@ class Refine(Method):
         def posterior(slices: Tensor) -> GridPosterior:
             return GridPosterior(slices, disc, self._max_shift, context.step > 0, strength)
 
-        every = math.ceil(max(half.data.count for half in self.halves) * len(self._group) / _SETTLERS)
+        every = math.ceil(max(half.data.count for half in self.halves) / _SETTLERS)
         found = self._every_half(
-            lambda half: half.weigh(posterior, self._grid, disc, _own(half, context, every)), context
+            lambda half: half.weigh(posterior, self._settling_grid, disc, _own(half, context, every)), context
         )
         for half, part in zip(self.halves, found, strict=True):
             half.noise = disc.shell_means(part.noise / part.count)
@@ -216,6 +223,7 @@ class Refine(Method):
 
     def to(self, device: torch.device) -> None:
         self._group, self._grid = self._group.to(device), self._grid.to(device)
+        self._settling_grid = self._settling_grid.to(device)
         for half in self.halves:
             half.to(device)
 
