@@ -65,6 +65,12 @@ def test_particles_without_angles_are_refused_in_a_sentence(images: Path, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_latent_of_no_numbers_is_refused_before_anything_is_learnt(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--latent-dim 0: particles that are all alike"):
+        run(options(images, tmp_path / "run", learning=replace(SMALL, latent_dim=0)))
+    assert not (tmp_path / "run").exists()
+
+
 def test_held_out_images_are_in_no_half_and_the_halves_share_none(images: Path) -> None:
     particles = open_particles(images, "light", 60.0)
     split = split_rows(particles, replace(SMALL, held_out=0.25), seed=1)

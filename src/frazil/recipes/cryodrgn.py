@@ -31,6 +31,8 @@ class CryoDRGNRun(ParticleRun):
 
 def run(options: CryoDRGNRun) -> int:
     """Learn, and write what a run leaves; the exit code."""
+    if options.learning.latent_dim == 0:
+        raise ValueError("--latent-dim 0: particles that are all alike are what `frazil refine` is for")
     opened = open_run(options)
     particles, config = opened.particles, options.learning
     box = min(options.box, particles.box)

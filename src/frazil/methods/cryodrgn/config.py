@@ -13,7 +13,7 @@ class CryoDRGNConfig:
     """How cryoDRGN learns: the latent, the networks, the rates."""
 
     latent_dim: int = 8
-    """Numbers that tell a particle's structure from the others'; 0 for one structure."""
+    """Numbers that tell a particle's structure from the others'."""
     epochs: int = 20
     """Passes over all images."""
     batch_size: int = 16
