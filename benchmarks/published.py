@@ -45,7 +45,8 @@ def measure(name: str, place: Place, steps: tuple[int, ...], refine: bool) -> di
     """One experiment with the steps that are given for its stages."""
     experiment = EXPERIMENTS[name](place)
     assert experiment.images is not None
-    learning = replace(experiment.reconstruction.learning, steps=steps)
+    learning = experiment.reconstruction.learning
+    learning = replace(learning, boxes=learning.boxes[: len(steps)], steps=steps)
     return measured(experiment.images, replace(experiment.reconstruction, learning=learning, refine=refine))
 
 
