@@ -5,12 +5,22 @@ from functools import partial
 from itertools import pairwise
 
 import pytest
+import roma
 import torch
 from torch import Tensor
 
 from frazil.data import pseudo_protein
 from frazil.geometry import Pose, fourier_transform, half_turn_grid, random_rotations, rotation_angle
-from frazil.inference import COARSE_ORDER, Evidence, FourierDisc, Observed, PoseSearch, SearchLevel, search_levels
+from frazil.inference import (
+    COARSE_ORDER,
+    Evidence,
+    FourierDisc,
+    Observed,
+    PosePosterior,
+    PoseSearch,
+    SearchLevel,
+    search_levels,
+)
 from frazil.physics import form_images, sample_slices, to_fourier_volume
 
 BOX, PIXEL_SIZE, RADIUS = 24, 8.0, 7.0
@@ -71,6 +81,24 @@ def test_poses_are_found_to_the_finest_spacing(volume: Tensor, pose: Pose, scale
     assert float(errors.max()) < 6
     assert float((found.shift - pose.shift).norm(dim=1).max()) < 0.4 * PIXEL_SIZE
     torch.testing.assert_close(posterior.weight.sum((1, 2)), torch.ones(COUNT))
+
+
+def test_the_best_pose_is_the_mean_around_the_peak(pose: Pose) -> None:
+    """Three rotations a spacing apart, and a fourth on the other side that is nearly as likely."""
+    axis = torch.tensor([[0.0, 0.0, math.radians(2.0)]])
+    turns = roma.rotvec_to_rotmat(torch.cat([0 * axis, axis, -axis, 90 * axis]))
+    weight = torch.tensor([0.4, 0.15, 0.15, 0.3])[:, None] * torch.tensor([0.75, 0.25])
+    posterior = PosePosterior(
+        rotation=(turns @ pose.rotation[:1])[None],
+        shift=torch.tensor([[[0.0, 0.0], [1.0, 0.0]]]),
+        weight=weight[None],
+        score=torch.zeros(1),
+        slices=torch.zeros(1, 4, 0, dtype=torch.complex64),
+        spacing_deg=2.0,
+    )
+    best = posterior.best(PIXEL_SIZE)
+    assert float(rotation_angle(best.rotation, pose.rotation[:1])) < 1e-2
+    torch.testing.assert_close(best.shift, torch.tensor([[0.25 * PIXEL_SIZE, 0.0]]))
 
 
 def test_the_score_is_the_likelihood_of_the_image_model(volume: Tensor, pose: Pose) -> None:

@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import roma
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from frazil.geometry import (
-    Batched,
     Pose,
     grid_spacing_deg,
     phase_ramp,
+    rotation_angle,
     subdivide_rotations,
 )
 from frazil.inference.likelihood import Evidence, FourierDisc, SharedSlices, Slices, log_likelihoods
@@ -28,6 +29,7 @@ MOST_SCORES = 2**23  # at once
 _TOLD_APART = 0.5  # waves that a point at the particle's edge moves by between two rotations of a level
 SHIFT_APART = 0.24  # waves of a level's finest detail between a shift and the nearest tried; half as many at the last
 _FINE_ENOUGH = 0.4  # the same, at the last level
+_NEAR = 3.0  # spacings of the last level: farther away is another peak
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class SearchLevel:
 
 
 @dataclass(frozen=True)
-class PosePosterior(Batched):
+class PosePosterior:
     """What is known of each image's pose: some rotations and shifts, and the probability of each pair."""
 
     rotation: Float[Tensor, "batch n 3 3"]
@@ -55,14 +57,18 @@ class PosePosterior(Batched):
     """Logarithm of the best pair's likelihood against that of noise alone."""
     slices: Complex[Tensor, "batch n points"]
     """The reference's at those rotations, at the last level's frequencies."""
+    spacing_deg: float
+    """Between those rotations."""
 
     def best(self, pixel_size: float) -> Pose:
-        """The likeliest rotation, and the mean shift under it."""
-        by_rotation = self.weight.sum(-1)
-        at = by_rotation.argmax(dim=1)
-        row = torch.arange(len(at), device=at.device)
-        share = self.weight[row, at] / by_rotation[row, at, None]
-        return Pose(self.rotation[row, at], (share[..., None] * self.shift).sum(1) * pixel_size)
+        """The mean pose around the likeliest rotation: nearer than any on a grid, and blind to other peaks."""
+        at = self.weight.sum(-1).argmax(dim=1)
+        likeliest = self.rotation[torch.arange(len(at), device=at.device), at, None].expand_as(self.rotation)
+        near = rotation_angle(self.rotation, likeliest) < _NEAR * self.spacing_deg
+        weight = self.weight * near[..., None]
+        weight = weight / weight.sum((1, 2), keepdim=True)
+        rotation = roma.special_procrustes((weight.sum(-1)[..., None, None] * self.rotation).sum(1))
+        return Pose(rotation, (weight.sum(1)[..., None] * self.shift).sum(1) * pixel_size)
 
 
 def search_levels(
@@ -70,7 +76,7 @@ def search_levels(
     last_shell: int,
     radius: float,
     max_shift: float,
-    keep: Sequence[int] = (8, 4),
+    keep: Sequence[int] = (8, 8),
     coarse_order: int = COARSE_ORDER,
 ) -> list[SearchLevel]:
     """Levels from the coarse grid to the spacing that `last_shell` asks for.
@@ -155,7 +161,8 @@ class PoseSearch:
             found = self._compare(evidence, values, found.rotation, found.centre, last)
         weight = found.score.flatten(1).softmax(1).view_as(found.score)
         slices = self._slices(found.rotation, self._frequency(last)) if found.slices is None else found.slices
-        return PosePosterior(found.rotation, found.shift, weight, found.score.flatten(1).amax(1), slices)
+        score = found.score.flatten(1).amax(1)
+        return PosePosterior(found.rotation, found.shift, weight, score, slices, last.spacing_deg)
 
     def _frequency(self, level: SearchLevel) -> Float[Tensor, "points xy"]:
         return self._disc.frequency[self._disc.up_to(level.last_shell)]

@@ -16,7 +16,7 @@ class RefineConfig:
     settle: int = 0
     """Iterations before the halves part, at most: all poses of a coarse grid are weighed for all images together, so
     that a start that is right in its outline alone comes to the shape that the images ask for."""
-    keep: tuple[int, ...] = (8, 4)
+    keep: tuple[int, ...] = (8, 8)
     """Rotations of an image that are followed up after the exhaustive search and after each subdivision."""
     quick: bool = True
     """Choose among candidates by the nearest sample of a finely sampled spectrum, and weigh only the best exactly."""
