@@ -2,8 +2,10 @@ import pytest
 import roma
 import torch
 
+from frazil.data import pseudo_protein
 from frazil.geometry import Pose, random_rotations, rotation_angle, symmetry_rotations
 from frazil.metrics import pose_errors
+from frazil.physics import form_images, low_pass
 
 COUNT = 400
 SYMMETRIES = pytest.mark.parametrize("symmetry", ["C1", "D2", "O"])
@@ -40,6 +42,17 @@ def test_right_poses_in_another_frame_have_no_error(symmetry: str, mirrored: boo
     assert float(errors.shift.max()) < 1e-3
     group = symmetry_rotations(symmetry).float()
     assert float(rotation_angle(group @ frame, errors.rotation.expand_as(group)).min()) < 0.1
+
+
+@HANDS
+def test_a_map_is_brought_to_where_the_true_poses_would_have_made_it(mirrored: bool) -> None:
+    """Seen at either poses, it makes the same images."""
+    truth, pixel_size = true_poses(), 8.0
+    found, _ = in_another_frame(truth, "C1", mirrored)
+    volume = low_pass(pseudo_protein(24, pixel_size), pixel_size, 30.0)
+    there = pose_errors(found, truth).in_true_frame(volume, pixel_size)
+    one, two = (form_images(each, pose[:20], None, pixel_size) for each, pose in ((volume, found), (there, truth)))
+    assert float((one - two).square().mean() / one.var()) < 1e-3
 
 
 @HANDS

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.geometry import Pose, rotation_angle, symmetry_rotations
+from frazil.metrics.resampling import mirror_volume, move_volume
 
 _STARTS, _SAMPLE = 100, 1000  # images whose own turn is tried for all, and images that judge it
 _ROUNDS = 5  # of the mean over the images that agree
@@ -26,6 +27,15 @@ class PoseErrors:
     """From the frame in which poses were found to the true one."""
     mirrored: bool
     """The poses that were found are those of the other hand."""
+    offset: Float[Tensor, " 3"]
+    """Where the found frame's origin is in the true frame, in angstrom."""
+
+    def in_true_frame(self, volume: Float[Tensor, "box box box"], pixel_size: float) -> Float[Tensor, "box box box"]:
+        """A map that was made with the poses that were found, as the true poses would have made it."""
+        rotation = self.rotation
+        if self.mirrored:  # what is seen from behind is the inverted map; one through z = 0 is that after half a turn
+            volume, rotation = mirror_volume(volume), rotation @ rotation.new_tensor([-1.0, -1.0, 1.0]).diag()
+        return move_volume(volume, rotation, self.offset / pixel_size)
 
 
 def pose_errors(found: Pose, truth: Pose, symmetry: str = "C1") -> PoseErrors:
@@ -44,8 +54,8 @@ def pose_errors(found: Pose, truth: Pose, symmetry: str = "C1") -> PoseErrors:
     moved = found.shift - truth.shift
     agree = angle <= _AGREE * angle.median()
     views = truth.rotation[:, :2]
-    offset = torch.linalg.lstsq(views[agree].flatten(0, 1), moved[agree].flatten()[:, None]).solution
-    return PoseErrors(angle, (moved - (views @ offset)[..., 0]).norm(dim=-1), rotation, bool(best))
+    offset = torch.linalg.lstsq(views[agree].flatten(0, 1), moved[agree].flatten()[:, None]).solution[:, 0]
+    return PoseErrors(angle, (moved - views @ offset).norm(dim=-1), rotation, bool(best), offset)
 
 
 def _common_frame(
