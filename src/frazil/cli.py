@@ -42,6 +42,21 @@ COMMANDS = {
         "select_particles",
         "picked particles as a table of their own",
     ),
+    "import cryodrgn": Command(
+        "frazil.recipes.exchange_cryodrgn", "ImportCryoDRGN", "import_cryodrgn", "a STAR file of cryoDRGN's pickles"
+    ),
+    "export cryodrgn": Command(
+        "frazil.recipes.exchange_cryodrgn",
+        "ExportCryoDRGN",
+        "export_cryodrgn",
+        "cryoDRGN's pickles of a particle table",
+    ),
+    "evaluate heterogeneity": Command(
+        "frazil.recipes.evaluate_heterogeneity",
+        "EvaluateHeterogeneity",
+        "evaluate_heterogeneity",
+        "latents and volumes of simulated images held against the truth",
+    ),
     "fsc": Command("frazil.recipes.compare_maps", "CompareMaps", "fsc", "the Fourier shell correlation of two maps"),
     "align": Command(
         "frazil.recipes.compare_maps", "AlignMaps", "align", "turn and shift a map, or its mirror image, onto another"

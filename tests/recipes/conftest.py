@@ -2,12 +2,16 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from frazil import cli
+from frazil.data.heterogeneity import Heterogeneity
+from frazil.methods.cryodrgn import CryoDRGNConfig
+from frazil.recipes import cryodrgn
 from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
 BOX, COUNT, PIXEL_SIZE = 32, 300, 6.0
@@ -29,6 +33,8 @@ TINY = [
 ]
 """The smallest run that has all parts; what it finds is noise."""
 
+SMALL = CryoDRGNConfig(latent_dim=2, epochs=2, encoder_width=16, decoder_width=16, encoder_depth=1, decoder_depth=1)
+
 
 class Outcome(NamedTuple):
     """What a command came to."""
@@ -46,6 +52,44 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         SimulateParticles("pseudo-protein", out=folder, box=BOX, pixel_size=PIXEL_SIZE, count=COUNT, snr_db=0.0, seed=3)
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def two_structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of sixty-four images of two structures."""
+    folder = tmp_path_factory.mktemp("two_structures")
+    how = Heterogeneity("discrete", 2, moving="2")
+    simulate_particles(
+        SimulateParticles("pseudo-protein", folder, molecules=how, box=24, pixel_size=8.0, count=64, snr_db=0.0)
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_cryodrgn(two_structures: Path) -> Callable[..., cryodrgn.CryoDRGNRun]:
+    """Options of a run of seconds on them, into a folder; the networks' changed by name."""
+
+    def options(out: Path, **changes: Any) -> cryodrgn.CryoDRGNRun:
+        learning = {name: changes.pop(name) for name in list(changes) if name in vars(SMALL)}
+        base = cryodrgn.CryoDRGNRun(
+            two_structures / "particles.star",
+            out,
+            contrast="light",
+            diameter=120.0,
+            learning=replace(SMALL, **learning),
+            log_every=4,
+        )
+        return replace(base, **changes)
+
+    return options
+
+
+@pytest.fixture(scope="session")
+def cryodrgn_run(small_cryodrgn: Callable[..., cryodrgn.CryoDRGNRun], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of such a run; a test that changes it takes a copy."""
+    out = tmp_path_factory.mktemp("cryodrgn") / "run"
+    assert cryodrgn.run(small_cryodrgn(out)) == 0
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
-"""`frazil cryodrgn`: particles with poses in, a latent for each of them and volumes for the latents out."""
+"""`frazil cryodrgn`: particles in, a latent for each of them and volumes for the latents out."""
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -9,18 +10,31 @@ import torch
 from frazil.data import ImageBatch, KeptImages, Particles, epoch_rows
 from frazil.geometry import Pose
 from frazil.inference import ParticleImages
+from frazil.io import fingerprint, read_particles, read_record
+from frazil.io.cryodrgn import read_poses
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
+from frazil.recipes import refine
 from frazil.recipes.cryodrgn_analysis import Analysis, write_analysis
 from frazil.recipes.particle_run import ParticleRun, open_run
-from frazil.training import RunFolder, fit
+from frazil.training import RunFolder, fit, newest
+
+_FROM_STAR, _INFER = "from-star", "infer"
+_POSES = "poses"  # folder of the refinement that infers them
 
 
 @dataclass(frozen=True)
 class CryoDRGNRun(ParticleRun):
-    """Continuous distributions of structures from particles of known poses (cryoDRGN, Zhong et al. 2021)."""
+    """Continuous distributions of structures from particles (cryoDRGN, Zhong et al. 2021), their poses known or not."""
 
+    poses: str = _FROM_STAR
+    """from-star: the table's angles and origins. infer: from the images alone, by a refinement (`frazil refine`) of
+    what all particles have in common, which is left in poses/. Or a file of cryoDRGN's (.pkl)."""
+    init: Path | None = None
+    """Map (MRC) that poses are inferred from at first; map.mrc of `frazil cryogan`, say. Default: chance."""
+    symmetry: str = "C1"
+    """Point group of what all particles have in common, in RELION's settings, while poses are inferred."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """bf16-mixed: the networks in bfloat16, two to three times as fast where the processor has it."""
     log_every: int = 100
@@ -28,30 +42,32 @@ class CryoDRGNRun(ParticleRun):
     learning: CryoDRGNConfig = field(default_factory=CryoDRGNConfig)
     """How it learns."""
 
+    @property
+    def pose_file(self) -> Path | None:
+        """Where poses are read from, if not from the table."""
+        return None if self.poses in (_FROM_STAR, _INFER) else Path(self.poses)
+
 
 def run(options: CryoDRGNRun) -> int:
     """Learn, and write what a run leaves; the exit code."""
-    if options.learning.latent_dim == 0:
-        raise ValueError("--latent-dim 0: particles that are all alike are what `frazil refine` is for")
+    if options.init is not None and options.poses != _INFER:
+        raise ValueError(f"--init {options.init}: a map is only asked for with --poses infer")
     opened = open_run(options)
-    particles, config = opened.particles, options.learning
-    box = min(options.box, particles.box)
-    images = KeptImages(particles)
-    images.check(box)
-    split = split_rows(particles, config, options.seed)
-    data = ParticleImages(
-        images=lambda rows: images.images(rows, box),
-        ctf=None if options.no_ctf else particles.ctf,
-        count=len(particles),
-        box=box,
-        pixel_size=particles.pixel_size(box),
-    )
-    method = CryoDRGN(config, data, _poses(particles), split, opened.support, options.seed)
-    steps = config.epochs * method.steps_of_epoch
+    particles = opened.particles
+    pose = None if options.poses == _INFER else _known_pose(options, particles)
+    data, split = _data(options, particles), split_rows(particles, options.learning, options.seed)
+    steps = options.learning.steps(len(split.learnt))
     settings = options.fit_settings(steps, log_every=options.log_every, precision=options.precision)
-    folder = RunFolder.open(options.out, asdict(options), particles.fingerprints())
+    others = [path for path in (options.init, options.pose_file) if path is not None]
+    inputs = particles.fingerprints() | {path: fingerprint(path) for path in others}
+    folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main:
         opened.say_what_was_chosen()
+    if pose is None:
+        if not _infer(options, folder):
+            return 0
+        pose = _inferred_pose(folder.path)
+    method = CryoDRGN(options.learning, data, pose, split, opened.support, options.seed)
     finished = fit(method, batches(method, options.seed), settings, folder)
     if folder.is_main:
         method.to(torch.device("cpu"))
@@ -60,10 +76,58 @@ def run(options: CryoDRGNRun) -> int:
     return 0
 
 
-def _poses(particles: Particles) -> Pose:
-    pose = particles.pose
+def _infer(options: CryoDRGNRun, folder: RunFolder) -> bool:
+    """Find the poses of all images against what they have in common; whether the time sufficed."""
+    refining = refine.RefineConfig(symmetry=options.symmetry)
+    shared = options.shared(folder, _POSES)
+    return refine.refine(refine.RefineRun(**shared, reference=options.init, refining=refining))
+
+
+def load(out: Path) -> tuple[CryoDRGN, Particles]:
+    """The models of a run as its newest checkpoint has them, and its particles; ValueError for what is no such run."""
+    config = read_record(out / "config.json", "config")["config"]
+    try:
+        learning = CryoDRGNConfig(**config["learning"])
+        paths = {"particles": Path(config["particles"]), "init": config["init"] and Path(config["init"]), "out": out}
+        options = CryoDRGNRun(**{**config, **paths, "learning": learning})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{out}: holds no run of this version's frazil cryodrgn") from error
+    stored = newest(out / "checkpoints")
+    if stored is None:
+        raise ValueError(f"{out}: has learnt nothing yet")
+    opened = open_run(options)
+    data, split = _data(options, opened.particles), split_rows(opened.particles, learning, options.seed)
+    pose = _inferred_pose(out) if options.poses == _INFER else _known_pose(options, opened.particles)
+    method = CryoDRGN(learning, data, pose, split, opened.support, options.seed)
+    method.load_state_dict(stored.method)
+    return method, opened.particles
+
+
+def _data(options: CryoDRGNRun, particles: Particles) -> ParticleImages:
+    """The images, each of which was looked at."""
+    box = min(options.box, particles.box)
+    kept = KeptImages(particles)
+    kept.check(box)
+    return options.particle_images(particles, lambda rows: kept.images(rows, box))
+
+
+def _known_pose(options: CryoDRGNRun, particles: Particles) -> Pose:
+    pose, path = particles.pose, options.pose_file
+    if path is not None:
+        pose = read_poses(path, particles.box * particles.pixel_size())
+        if len(pose) != len(particles):
+            raise ValueError(f"{path}: {len(pose)} poses, but {particles.table.path} holds {len(particles)} images")
     if pose is None:
-        raise ValueError(f"{particles.table.path}: holds no angles (rlnAngleRot, rlnAngleTilt, rlnAnglePsi)")
+        raise ValueError(
+            f"{particles.table.path}: holds no angles (rlnAngleRot, rlnAngleTilt, rlnAnglePsi);"
+            " --poses infer finds poses"
+        )
+    return pose
+
+
+def _inferred_pose(out: Path) -> Pose:
+    pose = read_particles(out / _POSES / "particles.star").pose()
+    assert pose is not None  # a refinement writes them
     return pose
 
 

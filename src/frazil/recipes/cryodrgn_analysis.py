@@ -39,14 +39,21 @@ class Analysis:
 
 
 def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, how: Analysis) -> None:
-    """Particles with their latents, volumes of clusters and along the principal axes, and the report."""
-    latents = method.latents(torch.arange(len(particles)))
-    latent = latents.mean.numpy()
-    axes, parts = principal_axes(latent), cluster(latent, how.clusters, seed=0)
-    columns = {f"frazilLatent{number}": values for number, values in enumerate(latent.T, 1)}
-    more = {**columns, "frazilLatentSpread": _spread(latents), "frazilCluster": parts.label + 1}
-    write_particles(folder.path / "particles.star", particles.table.with_columns(**more))
-    data = method.centring.data
+    """Particles with their poses and latents, volumes, and the report."""
+    data, pose = method.centring.data, method.centring.pose
+    table, looks, view = particles.table.with_pose(pose), None, 0.0
+    (folder.path / "volumes").mkdir(exist_ok=True)
+    if method.config.latent_dim:
+        latents = method.latents(torch.arange(len(particles)))
+        latent = latents.mean.numpy()
+        axes, parts = principal_axes(latent), cluster(latent, how.clusters, seed=0)
+        columns = {f"frazilLatent{number}": values for number, values in enumerate(latent.T, 1)}
+        table = table.with_columns(**columns, frazilLatentSpread=_spread(latents), frazilCluster=parts.label + 1)
+        looks, view = _scatter(latents, axes, parts, particles, how), view_dependence(latents.mean, pose.rotation)
+        volumes = _write_volumes(method, folder.path / "volumes", axes, parts, how)
+    else:
+        volumes = [_write_series(method, folder.path / "volumes", "map", np.zeros((1, 0)))]
+    write_particles(folder.path / "particles.star", table)
     rows = torch.arange(min(SHOWN, len(particles)))
     story = RunStory(
         title=f"cryoDRGN: {particles.table.path.name}",
@@ -58,10 +65,10 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
         log=folder.path / "log.jsonl",
     )
     found = Findings(
-        latents=_scatter(latents, axes, parts, particles, how),
-        volumes=_write_volumes(method, folder.path / "volumes", axes, parts, how),
+        latents=looks,
+        volumes=volumes,
         fsc={f"image {row + 1}": curve for row, curve in method.half_map_fsc().items()},
-        view_dependence=view_dependence(latents.mean, method.centring.pose.rotation),
+        view_dependence=view,
         pixel_size=data.pixel_size,
     )
     write_report(cryodrgn_report(found, story), folder)
@@ -74,7 +81,6 @@ def _spread(latents: Latents) -> np.ndarray:
 
 def _write_volumes(method: CryoDRGN, folder: Path, axes: PrincipalAxes, parts: Clusters, how: Analysis) -> list[Figure]:
     """Maps, and a picture of each."""
-    folder.mkdir(exist_ok=True)
     rows = torch.from_numpy(parts.centre)
     figures = [_write_series(method, folder, "cluster", method.latents(rows).mean.numpy())]
     for axis in range(min(how.axes, len(axes.axes))):
@@ -89,8 +95,8 @@ def _write_series(method: CryoDRGN, folder: Path, name: str, latents: np.ndarray
         volume = method.volume(latent)
         write_map(folder / f"{name}_{number:02d}.mrc", volume, pixel_size)
         volumes[str(number)] = volume.numpy()
-    title = "The image in the middle of each cluster" if name == "cluster" else f"Along principal axis {name[4:]}"
-    return volumes_figure(title, volumes, pixel_size)
+    titles = {"cluster": "The image in the middle of each cluster", "map": "The volume of all particles"}
+    return volumes_figure(titles.get(name, f"Along principal axis {name[4:]}"), volumes, pixel_size)
 
 
 def _scatter(latents: Latents, axes: PrincipalAxes, parts: Clusters, particles: Particles, how: Analysis) -> Figure:

@@ -1,8 +1,7 @@
 """`frazil cryogan`: particles with unknown poses in, two half maps and a report out."""
 
 import math
-import time
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,13 +101,10 @@ def run(options: CryoGANRun) -> int:
 
 def _refine(options: CryoGANRun, config: CryoGANConfig, folder: RunFolder) -> int:
     """The map that was found as the start of a refinement, in what is left of the time."""
-    shared = {name.name: getattr(options, name.name) for name in fields(ParticleRun)}
-    if options.max_minutes is not None:
-        shared["max_minutes"] = max(0.1, options.max_minutes - (time.monotonic() - folder.opened) / 60)
-    shared["out"] = folder.path / "refine"
     # Seen at CryoGAN's detail, a particle of that many equal sides is nearly round: its shape has to be settled first.
     round_ = len(symmetry_rotations(config.symmetry)) >= _NEARLY_ROUND
     refining = refine.RefineConfig(symmetry=config.symmetry, settle=_SETTLE if round_ else 0)
+    shared = options.shared(folder, "refine")
     return refine.run(refine.RefineRun(**shared, reference=folder.path / "map.mrc", refining=refining))
 
 

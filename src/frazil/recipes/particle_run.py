@@ -1,12 +1,17 @@
 """What every run on particles is told, and what it makes of it: the particles, and how large one is."""
 
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from frazil.data import Particles, Support, open_particles, touching_distance
+from frazil.inference import ParticleImages
 from frazil.report import Report
 from frazil.training import FitSettings, RunFolder
 
@@ -39,6 +44,26 @@ class ParticleRun:
     """Stop after this long with maps and a report; the same command goes on."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+
+    def shared(self, folder: RunFolder, name: str) -> dict[str, Any]:
+        """What a run in a folder of this one is told: the same, and as much time as is left."""
+        options = {field.name: getattr(self, field.name) for field in fields(ParticleRun)}
+        if self.max_minutes is not None:
+            options["max_minutes"] = max(0.1, self.max_minutes - (time.monotonic() - folder.opened) / 60)
+        return options | {"out": folder.path / name}
+
+    def particle_images(
+        self, particles: Particles, images: Callable[[Int[Tensor, " batch"]], Float[Tensor, "batch box box"]]
+    ) -> ParticleImages:
+        """Some of the run's particles, at its box, in which `images` reads them."""
+        box = min(self.box, particles.box)
+        return ParticleImages(
+            images=images,
+            ctf=None if self.no_ctf else particles.ctf,
+            count=len(particles),
+            box=box,
+            pixel_size=particles.pixel_size(box),
+        )
 
     def fit_settings(self, steps: int, **more: Any) -> FitSettings:
         """How the loop is told what these options say."""

@@ -36,6 +36,12 @@ class RefineRun(ParticleRun):
 
 def run(options: RefineRun) -> int:
     """Refine both halves and write what a run leaves; the exit code."""
+    refine(options)
+    return 0
+
+
+def refine(options: RefineRun) -> bool:
+    """The same; whether it came to its end, and was not stopped by the time."""
     symmetry_rotations(options.refining.symmetry)  # an unknown one is refused before anything is read
     data = open_run(options)
     box = min(options.box, data.particles.box)
@@ -59,7 +65,7 @@ def run(options: RefineRun) -> int:
         if method.refined:  # before, the halves have no maps of their own to compare
             _export(method, half_sets, folder, options)
         options.say_if_stopped(finished)
-    return 0
+    return finished
 
 
 def _start(options: RefineRun, box: int, pixel_size: float, radius: float) -> torch.Tensor:
@@ -75,14 +81,7 @@ def _start(options: RefineRun, box: int, pixel_size: float, radius: float) -> to
 
 
 def _half_images(half_sets: HalfSets, half: int, box: int, options: RefineRun) -> ParticleImages:
-    particles = half_sets.halves[half]
-    return ParticleImages(
-        images=lambda rows: half_sets.images(half, rows, box),
-        ctf=None if options.no_ctf else particles.ctf,
-        count=len(particles),
-        box=box,
-        pixel_size=particles.pixel_size(box),
-    )
+    return options.particle_images(half_sets.halves[half], lambda rows: half_sets.images(half, rows, box))
 
 
 def _export(method: Refine, half_sets: HalfSets, folder: RunFolder, options: RefineRun) -> HalfMaps:

@@ -38,7 +38,8 @@ _OF_VIEW = 0.1  # of the view, above which the latent holds it
 class Findings:
     """What a run of cryoDRGN found."""
 
-    latents: Figure
+    latents: Figure | None
+    """None where particles are taken to be all alike."""
     volumes: Sequence[Figure]
     fsc: Mapping[str, FSC]
     """Of the halves' volumes at some images' latents."""
@@ -53,10 +54,11 @@ def cryodrgn_report(found: Findings, story: RunStory) -> Report:
         resolution = np.mean([curve.resolution(0.143) for curve in found.fsc.values()])
         report.headline("Resolution of the volumes", f"{resolution:.1f}", "Å", "FSC 0.143 of models of the half sets")
     story.add_headlines(report, "all models")
-    for sentence in warnings(story.rows(), found.view_dependence):
+    for sentence in warnings(story.rows(), found.view_dependence, alike=found.latents is None):
         report.warn(sentence)
-    report.section("Latent space")
-    report.figure(found.latents)
+    if found.latents:
+        report.section("Latent space")
+        report.figure(found.latents)
     report.section("Volumes")
     for figure in found.volumes:
         report.figure(figure)
@@ -67,8 +69,11 @@ def cryodrgn_report(found: Findings, story: RunStory) -> Report:
     return report
 
 
-def warnings(rows: Sequence[Row], view_dependence: float) -> list[str]:
-    """Sentences on what went wrong, from the lines of the log and what the latents tell of the view."""
+def warnings(rows: Sequence[Row], view_dependence: float, alike: bool = False) -> list[str]:
+    """Sentences on what went wrong, from the lines of the log and what the latents tell of the view.
+
+    There are no latents where particles are taken to be `alike`.
+    """
     found = []
     held_out = [row["held_out_gain"] for row in rows if row.get("held_out_gain") is not None]
     if held_out and held_out[-1] < _OVERFITTED * max(held_out):
@@ -78,7 +83,7 @@ def warnings(rows: Sequence[Row], view_dependence: float) -> list[str]:
             f" of {held_out[best]:.3g}) and has fallen to {held_out[-1]:.3g}. Give fewer --epochs, a smaller decoder,"
             " or more images."
         )
-    if rows and "divergence" in rows[-1] and rows[-1]["divergence"] < _COLLAPSED:
+    if rows and not alike and "divergence" in rows[-1] and rows[-1]["divergence"] < _COLLAPSED:
         found.append(
             f"The latents say nothing (a divergence of {rows[-1]['divergence']:.2g} nats): all volumes are one. Either"
             " the particles are all alike, or --beta is too large, or the run is too short."

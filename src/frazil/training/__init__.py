@@ -1,6 +1,7 @@
 """The one loop of all methods, and the folder that a run leaves."""
 
+from frazil.training.checkpoint import newest
 from frazil.training.fit import FitSettings, Interrupted, fit
 from frazil.training.run_folder import RunFolder
 
-__all__ = ["FitSettings", "Interrupted", "RunFolder", "fit"]
+__all__ = ["FitSettings", "Interrupted", "RunFolder", "fit", "newest"]

@@ -43,5 +43,5 @@ def test_latents_come_in_the_order_of_the_rows() -> None:
 
 def test_a_stage_is_the_pass_over_the_images() -> None:
     method = tiny.cryodrgn(epochs=3)
-    assert method.steps_of_epoch == 4
+    assert method.config.steps_of_epoch(len(method.split.learnt)) == 4
     assert [method.stage(step) for step in (0, 3, 4, 11)] == ["epoch 1/3", "epoch 1/3", "epoch 2/3", "epoch 3/3"]

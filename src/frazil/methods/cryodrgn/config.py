@@ -1,5 +1,6 @@
 """What cryoDRGN is told: its networks, its rates, how long it learns."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,7 @@ class CryoDRGNConfig:
     """How cryoDRGN learns: the latent, the networks, the rates."""
 
     latent_dim: int = 8
-    """Numbers that tell a particle's structure from the others'."""
+    """Numbers that tell a particle's structure from the others'; 0 where all are taken to be alike."""
     epochs: int = 20
     """Passes over all images."""
     batch_size: int = 16
@@ -64,3 +65,11 @@ class CryoDRGNConfig:
     def divergence_weight(self) -> float:
         """Weight of the latent's divergence, the default too."""
         return 1 / max(1, self.latent_dim) if self.beta is None else self.beta
+
+    def steps_of_epoch(self, images: int) -> int:
+        """Steps in which every one of the images that are learnt is seen once."""
+        return math.ceil(images / self.batch_size)
+
+    def steps(self, images: int) -> int:
+        """Of the whole run."""
+        return self.epochs * self.steps_of_epoch(images)

@@ -1,5 +1,6 @@
 """The latents of a data set as a whole: their principal axes, their clusters, and ways through them."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -66,7 +67,9 @@ def cluster(latent: np.ndarray, count: int, seed: int) -> Clusters:
 
 def embed(latent: np.ndarray, seed: int) -> np.ndarray:
     """(images, 2): the latents laid out flat by UMAP (McInnes et al. 2018), near those that are alike."""
-    from umap import UMAP
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # it misses Tensorflow, for what is not used here
+        from umap import UMAP
 
     return UMAP(random_state=seed, n_jobs=1).fit_transform(latent)
 

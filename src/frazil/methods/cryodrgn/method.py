@@ -1,4 +1,4 @@
-"""cryoDRGN with poses given: a model of all images, and one of each half to say how far it can be trusted."""
+"""cryoDRGN with poses known: a model of all images, and one of each half to say how far it can be trusted."""
 
 import math
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class CryoDRGN(Method):
 
     def update(self, batch: Sequence[ImageBatch], context: StepContext) -> dict[str, Tensor | float]:
         """One step of each model on images of its own; the scalars are those of the whole set's."""
-        done = min(1.0, context.step / (self.config.epochs * self.steps_of_epoch))
+        done = min(1.0, context.step / self.config.steps(len(self.split.learnt)))
         rate = self.config.rate * 0.5 * (1 + math.cos(math.pi * done))
         every = [
             learner.update(self.centring(part), rate, context, context.generator("latent", number))
@@ -117,14 +117,9 @@ class CryoDRGN(Method):
         white = white_noise((count, box, box), generator).to(disc.weight)
         return (inverse_fourier_transform(clean, box) + colour_noise(white, learner.noise)).cpu()
 
-    @property
-    def steps_of_epoch(self) -> int:
-        """Steps in which the whole set's model sees every image once."""
-        return math.ceil(len(self.split.learnt) / self.config.batch_size)
-
     def stage(self, step: int) -> str:
         """The pass over the images."""
-        return f"epoch {step // self.steps_of_epoch + 1}/{self.config.epochs}"
+        return f"epoch {step // self.config.steps_of_epoch(len(self.split.learnt)) + 1}/{self.config.epochs}"
 
     def state_dict(self) -> dict[str, Any]:
         return {"learners": [learner.state_dict() for learner in self.learners]}
