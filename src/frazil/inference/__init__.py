@@ -1,5 +1,6 @@
 """What is inferred for each image, shared by several methods."""
 
+from frazil.inference.find_poses import find_poses
 from frazil.inference.grid_posterior import GridPosterior, finest_shell
 from frazil.inference.likelihood import Evidence, FourierDisc, Observed
 from frazil.inference.particle_images import ParticleImages
@@ -15,6 +16,7 @@ __all__ = [
     "PosePosterior",
     "PoseSearch",
     "SearchLevel",
+    "find_poses",
     "finest_shell",
     "search_levels",
 ]

@@ -1,6 +1,6 @@
 """`frazil cryodrgn`: particles in, a latent for each of them and volumes for the latents out."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -52,6 +52,9 @@ def run(options: CryoDRGNRun) -> int:
     """Learn, and write what a run leaves; the exit code."""
     if options.init is not None and options.poses != _INFER:
         raise ValueError(f"--init {options.init}: a map is only asked for with --poses infer")
+    if options.learning.searches is None:
+        searches = int(options.poses == _INFER)
+        options = replace(options, learning=replace(options.learning, searches=searches))
     opened = open_run(options)
     particles = opened.particles
     pose = None if options.poses == _INFER else _known_pose(options, particles)
@@ -86,12 +89,13 @@ def _infer(options: CryoDRGNRun, folder: RunFolder) -> bool:
 def load(out: Path) -> tuple[CryoDRGN, Particles]:
     """The models of a run as its newest checkpoint has them, and its particles; ValueError for what is no such run."""
     config = read_record(out / "config.json", "config")["config"]
+    of_another_version = f"{out}: holds no run of this version's frazil cryodrgn"
     try:
-        learning = CryoDRGNConfig(**config["learning"])
-        paths = {"particles": Path(config["particles"]), "init": config["init"] and Path(config["init"]), "out": out}
+        learning, init = CryoDRGNConfig(**config["learning"]), config.get("init")
+        paths = {"particles": Path(config["particles"]), "init": init and Path(init), "out": out}
         options = CryoDRGNRun(**{**config, **paths, "learning": learning})
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{out}: holds no run of this version's frazil cryodrgn") from error
+        raise ValueError(of_another_version) from error
     stored = newest(out / "checkpoints")
     if stored is None:
         raise ValueError(f"{out}: has learnt nothing yet")
@@ -99,7 +103,10 @@ def load(out: Path) -> tuple[CryoDRGN, Particles]:
     data, split = _data(options, opened.particles), split_rows(opened.particles, learning, options.seed)
     pose = _inferred_pose(out) if options.poses == _INFER else _known_pose(options, opened.particles)
     method = CryoDRGN(learning, data, pose, split, opened.support, options.seed)
-    method.load_state_dict(stored.method)
+    try:
+        method.load_state_dict(stored.method)
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(of_another_version) from error
     return method, opened.particles
 
 

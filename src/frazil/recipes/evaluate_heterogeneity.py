@@ -174,7 +174,8 @@ def _report(found: Evaluation, first: dict[int, FSC], latents: Figure, particles
     some = np.unique(np.linspace(0, len(first) - 1, min(_SHOWN, len(first))).astype(int))
     numbers = [list(first)[place] for place in some]
     report.figure(fsc_figure({f"structure {number}": first[number] for number in numbers}))
-    report.table("All measures", [{"measure": name, "value": f"{value:.4g}"} for name, value in asdict(found).items()])
+    rows = [{"measure": name.replace("_", " "), "value": f"{value:.4g}"} for name, value in asdict(found).items()]
+    report.table("All measures", rows)
     report.section("Latents")
     report.figure(latents)
     return report

@@ -31,5 +31,6 @@ def learnt(method: Method) -> dict[str, Tensor]:
 CASES: dict[str, Callable[[], Case]] = {
     "cryodrgn": case,
     "cryodrgn, by a basis": lambda: case(decoder="basis", halves=False),
+    "cryodrgn that finds poses": lambda: case(searches=1, epochs=2),
     "cryodrgn of one structure": lambda: case(latent_dim=0, halves=False),
 }

@@ -3,7 +3,7 @@
 import torch
 
 from frazil.data import ImageBatch, pseudo_protein
-from frazil.geometry import Pose, fourier_transform, random_rotations
+from frazil.geometry import Pose, euler_to_rotation, fourier_transform, random_rotations, rotation_to_euler
 from frazil.inference import ParticleImages
 from frazil.methods.cryodrgn.centred import Centring
 from frazil.physics import CTFRanges, form_images, project
@@ -31,7 +31,7 @@ def test_white_noise_has_power_one() -> None:
     centring = Centring(ParticleImages(lambda rows: images[rows], None, 200, BOX, PIXEL_SIZE), pose, 10.0)
     found = centring(ImageBatch(torch.arange(200), images))
     assert abs(found.spectrum.abs().square().mean() - 1) < 0.01
-    assert found.pixels.shape == (200, centring.pixels)
+    assert found.shown.shape == (200, centring.width)
     assert (found.ctf == 1).all()
 
 
@@ -42,8 +42,20 @@ def test_the_encoders_pixels_are_those_of_the_particles_circle_with_phases_flipp
     ctf = CTFRanges(amplitude_contrast=0.1).sample(3, generator)
     images = form_images(volume, pose, ctf, PIXEL_SIZE)
     centring = Centring(ParticleImages(lambda rows: images[rows], ctf, 3, BOX, PIXEL_SIZE), pose, 60 / PIXEL_SIZE)
-    found = centring(ImageBatch(torch.arange(3), images)).pixels
-    clean = project(volume, pose.rotation)[:, centring._within]
+    found = centring(ImageBatch(torch.arange(3), images)).shown[:, :-9]
+    upright = rotation_to_euler(pose.rotation) * torch.tensor([1.0, 1.0, 0.0])
+    clean = project(volume, euler_to_rotation(upright))[:, centring._within]
     clean = clean - clean.mean(1, keepdim=True)
     for one, other in zip(found - found.mean(1, keepdim=True), clean, strict=True):
         assert one @ other / one.norm() / other.norm() > 0.6  # without the flip: -0.2 to 0.2
+
+
+def test_the_encoder_is_shown_the_same_however_the_image_lies_in_its_plane() -> None:
+    angles = torch.tensor([[40.0, 70.0, 0.0], [40.0, 70.0, 117.0], [40.0, 110.0, 117.0]])
+    pose = Pose(euler_to_rotation(angles), torch.zeros(3, 2))
+    images = form_images(pseudo_protein(BOX, PIXEL_SIZE), pose, None, PIXEL_SIZE)
+    centring = Centring(ParticleImages(lambda rows: images[rows], None, 3, BOX, PIXEL_SIZE), pose, 60 / PIXEL_SIZE)
+    first, turned, other = centring(ImageBatch(torch.arange(3), images)).shown
+    torch.testing.assert_close(turned[-9:], first[-9:], atol=1e-4, rtol=0)
+    assert (turned - first)[:-9].norm() < 0.15 * first[:-9].norm()  # of linear interpolation
+    assert (other - first)[:-9].norm() > 0.5 * first[:-9].norm()

@@ -2,7 +2,9 @@
 
 import torch
 
+from frazil.geometry import Pose, random_rotations
 from frazil.methods.base import StepContext
+from frazil.metrics import pose_errors
 from tests.methods.cryodrgn import tiny
 from tests.methods.steps import at
 
@@ -39,6 +41,40 @@ def test_latents_come_in_the_order_of_the_rows() -> None:
     rows = torch.tensor([5, 30, 2])
     every = method.latents(torch.arange(tiny.COUNT))
     assert torch.allclose(method.latents(rows).mean, every.mean[rows], atol=1e-6)
+
+
+def test_poses_are_found_anew_against_what_was_learnt() -> None:
+    """Learnt by the true ones; halfway they are lost, and found again before the step that the search belongs to."""
+    truth, steps = tiny.particles().pose, 160
+    options = {"rate": 3e-3, "epochs": 2 * steps // 4, "searches": 1, "decoder": "basis", "halves": False}
+    method = tiny.cryodrgn(**options)
+    for step in range(steps):
+        method.update(tiny.batch(at(step), method.config), at(step))
+    lost = Pose(random_rotations(tiny.COUNT, torch.Generator().manual_seed(2)), 0 * truth.shift)
+    method.centring = method.centring.with_pose(lost)
+    method.update(tiny.batch(at(steps), method.config), at(steps))
+    found = method.centring.pose
+    errors = pose_errors(found, truth)
+    assert float(errors.angle_deg.median()) < 10
+    assert float(errors.shift.median()) < tiny.PIXEL_SIZE
+    other = tiny.cryodrgn(**options)
+    other.load_state_dict(method.state_dict())
+    assert torch.equal(other.centring.pose.rotation, found.rotation)
+
+
+def test_searches_are_spread_over_the_run() -> None:
+    config = tiny.config(epochs=6, searches=2)
+    assert config.search_steps(32) == {8, 16}
+    assert tiny.config(epochs=6).search_steps(32) == set()
+
+
+def test_settled_latents_are_likelier_than_the_encoders() -> None:
+    method = learnt(200, halves=False)
+    learner, images = method.learners[0], method.read(torch.arange(tiny.COUNT))
+    guess, settled = learner.model.encode(images).mean, learner.settle(images).mean
+    before, after = (learner._steepness(latent, images).loss for latent in (guess, settled))
+    assert (after <= before).all()
+    assert (after < before).double().mean() > 0.9
 
 
 def test_a_stage_is_the_pass_over_the_images() -> None:

@@ -68,9 +68,10 @@ def split(halves: bool = True) -> Split:
     return Split(learnt, rows[:8], (learnt[::2], learnt[1::2]) if halves else None)
 
 
-def cryodrgn(**changes: Any) -> CryoDRGN:
+def cryodrgn(pose: Pose | None = None, **changes: Any) -> CryoDRGN:
+    """By the true poses unless others are given."""
     own = config(**changes)
-    return CryoDRGN(own, data(), particles().pose, split(own.halves), Support(56.0, 8.0), seed=3)
+    return CryoDRGN(own, data(), pose or particles().pose, split(own.halves), Support(56.0, 8.0), seed=3)
 
 
 def batch(context: StepContext, config: CryoDRGNConfig) -> list[ImageBatch]:

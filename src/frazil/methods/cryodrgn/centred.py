@@ -1,4 +1,4 @@
-"""Images as the networks are shown them: the particle in the centre, the signs that the lens reversed put right."""
+"""Images as the networks are shown them: in the centre, upright, the signs that the lens reversed put right."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,21 @@ from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
 from frazil.data import ImageBatch
-from frazil.geometry import Batched, Pose, fourier_transform, inverse_fourier_transform, phase_ramp, soft_sphere
+from frazil.geometry import (
+    Batched,
+    Pose,
+    centred_coordinates,
+    euler_to_rotation,
+    fourier_transform,
+    inverse_fourier_transform,
+    phase_ramp,
+    rotation_to_euler,
+    soft_sphere,
+)
 from frazil.inference import FourierDisc, ParticleImages
 
 _EDGE = 0.1  # of its radius, over which the circle fades
+_VIEW = 10.0  # times the upright rotation's numbers, of which there are few beside the pixels
 
 
 @dataclass(frozen=True)
@@ -21,8 +32,9 @@ class CentredImages(Batched):
     """At a disc's frequencies; white noise of variance 1 in each pixel has power 1."""
     ctf: Float[Tensor, "batch points"]
     rotation: Float[Tensor, "batch 3 3"]
-    pixels: Float[Tensor, "batch pixels"]
-    """Within the particle's circle, phases flipped: there the lens has not spread what it shows."""
+    shown: Float[Tensor, "batch numbers"]
+    """To the encoder: the pixels of the particle's circle, phases flipped, for there the lens has not spread what they
+    show, the image turned until psi is 0; and the rotation that it then shows."""
 
 
 class Centring:
@@ -35,9 +47,9 @@ class Centring:
         self._circle = soft_sphere(data.box, radius, _EDGE * radius, 2).to(pose.shift)
 
     @property
-    def pixels(self) -> int:
-        """How many pixels the circle has."""
-        return int(self._within.sum())
+    def width(self) -> int:
+        """How many numbers the encoder is shown."""
+        return int(self._within.sum()) + 9
 
     @property
     def _within(self) -> Bool[Tensor, "box box"]:
@@ -52,8 +64,27 @@ class Centring:
         ctf = self.data.transfer(rows, self.disc)
         flat = spectrum.new_zeros(len(rows), *inside.shape)
         flat[:, inside] = spectrum * ctf.sign()
-        pixels = (inverse_fourier_transform(flat, box) * self._circle)[:, self._within]
-        return CentredImages(spectrum / box, ctf, self.pose.rotation[rows], pixels)
+        rotation = self.pose.rotation[rows]
+        euler = rotation_to_euler(rotation)
+        upright = euler_to_rotation(euler * euler.new_tensor([1.0, 1.0, 0.0]))
+        pixels = self._circle_of(inverse_fourier_transform(flat, box), rotation @ upright.mT)
+        shown = torch.cat([pixels, _VIEW * upright.flatten(1)], 1)
+        return CentredImages(spectrum / box, ctf, rotation, shown)
+
+    def _circle_of(
+        self, images: Float[Tensor, "batch box box"], turn: Float[Tensor, "batch 3 3"]
+    ) -> Float[Tensor, "batch pixels"]:
+        """The circle's pixels where an image lies that was turned back in its plane."""
+        box = self.data.box
+        points = centred_coordinates(box, 2, device=images.device, dtype=images.dtype)[self._within]
+        where = torch.einsum("bij,pj->bpi", turn[:, :2, :2], points)
+        grid = (where + box // 2) * (2 / (box - 1)) - 1  # grid_sample's -1 and 1 are the centres of its ends
+        turned = torch.nn.functional.grid_sample(images[:, None], grid[:, None], align_corners=True)
+        return turned[:, 0, 0] * self._circle[self._within]
+
+    def with_pose(self, pose: Pose) -> "Centring":
+        """The same by other poses."""
+        return Centring(self.data, pose, self.radius)
 
     def to(self, device: torch.device) -> "Centring":
         """The same on a device; images follow batch by batch."""

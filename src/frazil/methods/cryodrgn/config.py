@@ -40,6 +40,9 @@ class CryoDRGNConfig:
     """Spread of the random directions, as a fraction of half the box."""
     rank: int = 16
     """Volumes beside the mean of the decoder by a basis."""
+    searches: int | None = None
+    """How often on the way all poses are searched anew, each image's against the volume of its part of the latent
+    space; default once where poses were inferred, else never."""
     held_out: float = 0.05
     """Share of the images that is never learnt from, to tell whether the network learns noise."""
     halves: bool = True
@@ -58,6 +61,8 @@ class CryoDRGNConfig:
             raise ValueError(f"batch_size must be even, for each half has half of it, not {self.batch_size}")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out must lie in 0 ... 1, it is {self.held_out:g}")
+        if self.searches is not None and self.searches < 0:
+            raise ValueError(f"searches must not be negative, it is {self.searches}")
         if self.beta is not None and self.beta < 0:
             raise ValueError(f"beta must not be negative, it is {self.beta:g}")
 
@@ -73,3 +78,8 @@ class CryoDRGNConfig:
     def steps(self, images: int) -> int:
         """Of the whole run."""
         return self.epochs * self.steps_of_epoch(images)
+
+    def search_steps(self, images: int) -> set[int]:
+        """The steps before which all poses are searched, evenly spread."""
+        parts = (self.searches or 0) + 1
+        return {round(self.steps(images) * part / parts) for part in range(1, parts)}

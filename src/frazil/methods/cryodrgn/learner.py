@@ -1,18 +1,22 @@
 """One model that learns from its own images, and the noise that it leaves unexplained."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
+from frazil.geometry import Batched
 from frazil.inference import FourierDisc
 from frazil.losses import divergence_from_normal, misfit
 from frazil.methods.base import StepContext
 from frazil.methods.cryodrgn.centred import CentredImages
 from frazil.methods.cryodrgn.config import CryoDRGNConfig
-from frazil.methods.cryodrgn.model import Autoencoder
+from frazil.methods.cryodrgn.model import Autoencoder, Latents
 
+_FIRST, _LONGER, _SHORTER = 0.5, 1.5, 3.0  # of Newton's step; its growth after a gain, its fall after none
+_SETTLING = 3  # such steps
 _KEPT = 0.99  # of what is known of the noise, at each step
 
 
@@ -59,6 +63,35 @@ class Learner:
         kept = min(_KEPT, context.step / (context.step + 1))
         self.noise = kept * self.noise + (1 - kept) * self.disc.shell_means(sums) / context.world_size
 
+    def settle(self, images: CentredImages) -> Latents:
+        """The likeliest latents under the decoder as it is, from the encoder's guess on: it is right for most alike.
+
+        Newton's steps by the curvature that the guessed variance says, of gradients by hand; one that makes an image
+        less likely is taken back, and the next is shorter.
+        """
+        with torch.no_grad():
+            guess = self.model.encode(images)
+        if not self._latent_dim:
+            return guess
+        best = self._steepness(guess.mean, images)
+        curvature = self._beta * ((-guess.log_variance).exp() - 1) + 1
+        length = torch.full_like(best.loss, _FIRST)
+        for _ in range(_SETTLING):
+            step = length[:, None] * best.gradient / curvature.clamp(min=1)
+            tried = self._steepness(best.latent - step, images)
+            better = tried.loss < best.loss
+            length = torch.where(better, _LONGER * length, length / _SHORTER)
+            best = best.or_where(better, tried)
+        return Latents(best.latent, guess.log_variance)
+
+    def _steepness(self, latent: Float[Tensor, "batch latent"], images: CentredImages) -> "_Steepness":
+        """-log p(image, latent) at some latents."""
+        latent = latent.detach().requires_grad_()
+        expected = self.model.expect(latent, images, self.disc.frequency)
+        loss = misfit(images.spectrum, expected, self.precision) + 0.5 * latent.square().sum(1)
+        (gradient,) = torch.autograd.grad(loss.sum(), latent)
+        return _Steepness(latent.detach(), loss.detach(), gradient)
+
     @torch.no_grad()
     def gain(self, images: CentredImages) -> Float[Tensor, " batch"]:
         """By how much the model, at each latent's mean, makes the image likelier than noise alone does."""
@@ -80,3 +113,20 @@ class Learner:
         """Move to the device of a disc, in place."""
         self.disc, self.noise = disc, self.noise.to(disc.weight)
         self.model.to(disc.weight.device)
+
+
+@dataclass(frozen=True)
+class _Steepness(Batched):
+    """A function of latents, and its gradient."""
+
+    latent: Float[Tensor, "batch latent"]
+    loss: Float[Tensor, " batch"]
+    gradient: Float[Tensor, "batch latent"]
+
+    def or_where(self, chosen: Bool[Tensor, " batch"], other: "_Steepness") -> "_Steepness":
+        """Another's rows where they are chosen."""
+        return _Steepness(
+            torch.where(chosen[:, None], other.latent, self.latent),
+            torch.where(chosen, other.loss, self.loss),
+            torch.where(chosen[:, None], other.gradient, self.gradient),
+        )

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from frazil.data import ImageBatch, Support
 from frazil.geometry import Pose, inverse_fourier_transform, soft_sphere
-from frazil.inference import ParticleImages
+from frazil.inference import ParticleImages, find_poses
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.cryodrgn.centred import CentredImages, Centring
 from frazil.methods.cryodrgn.config import CryoDRGNConfig
+from frazil.methods.cryodrgn.latent_space import cluster
 from frazil.methods.cryodrgn.learner import Learner
 from frazil.methods.cryodrgn.model import Latents, autoencoder
 from frazil.metrics import FSC, fourier_shell_correlation
@@ -23,6 +24,7 @@ from frazil.physics import colour_noise, white_noise
 _JUDGED = 256  # images of each kind by which it is judged whether noise is learnt
 _PROBED = 4  # images at whose latents the halves' volumes are compared
 _AT_ONCE = 256
+_PARTS = 8  # of the latent space, each with a volume against which poses are searched
 _EDGE = 0.1  # of the radius, over which the particle's sphere fades
 
 
@@ -39,6 +41,13 @@ class Split:
         """The rows that each model learns from."""
         return [self.learnt, *(self.halves or ())]
 
+    @property
+    def judges(self) -> list[tuple[int, Int[Tensor, " rows"]]]:
+        """The models that find poses, and of which rows: a half's are its own model's business."""
+        if self.halves is None:
+            return [(0, torch.cat([self.learnt, self.held_out]))]
+        return [(0, self.held_out), *enumerate(self.halves, 1)]
+
 
 class CryoDRGN(Method):
     """Autoencoders of the whole data set and of its halves; the halves' share nothing."""
@@ -48,18 +57,21 @@ class CryoDRGN(Method):
     ) -> None:
         self.config, self.split = config, split
         self.centring = Centring(data, pose, support.radius / data.pixel_size)
+        self._max_shift = support.max_shift / data.pixel_size
         self._sphere = soft_sphere(data.box, self.centring.radius, _EDGE * self.centring.radius)
         self.learners = []
         for number in range(len(split.sets)):
             with torch.random.fork_rng():
                 torch.manual_seed(stable_seed(seed, "model", number))
-                model = autoencoder(config, data.box, self.centring.radius, self.centring.pixels)
+                model = autoencoder(config, data.box, self.centring.radius, self.centring.width)
             # A half has half the images: with half of them in a step, it sees each as often.
             batch_size = config.batch_size // (2 if number else 1)
             self.learners.append(Learner(config, model, self.centring.disc, batch_size))
 
     def update(self, batch: Sequence[ImageBatch], context: StepContext) -> dict[str, Tensor | float]:
         """One step of each model on images of its own; the scalars are those of the whole set's."""
+        if context.step in self.config.search_steps(len(self.split.learnt)):
+            self.search(context)
         done = min(1.0, context.step / self.config.steps(len(self.split.learnt)))
         rate = self.config.rate * 0.5 * (1 + math.cos(math.pi * done))
         every = [
@@ -68,14 +80,37 @@ class CryoDRGN(Method):
         ]
         return every[0]
 
+    def search(self, context: StepContext) -> None:
+        """Find all poses anew: each image's against the volume of its part of its own model's latent space."""
+        device = context.device
+        found = self.centring.pose.map(torch.zeros_like)
+        for learner, rows in self.split.judges:
+            latent = torch.zeros(len(rows), self.config.latent_dim, device=device)
+            mine = slice(context.rank, None, context.world_size)
+            latent[mine] = self.latents(rows[mine].to(device), learner).mean
+            context.sum_over_ranks([latent])
+            part = torch.zeros(len(rows), dtype=torch.long)
+            if latent.numel():
+                part = torch.from_numpy(cluster(latent.cpu().numpy(), _PARTS, seed=0).label)
+            for number in part[mine].unique():
+                chosen = rows[mine][part[mine] == number].to(device)
+                pose = self._find(chosen, latent[part == number].mean(0), learner)
+                found.rotation[chosen], found.shift[chosen] = pose.rotation, pose.shift
+        context.sum_over_ranks([found.rotation, found.shift])
+        self.centring = self.centring.with_pose(found)
+
+    def _find(self, rows: Int[Tensor, " rows"], latent: Float[Tensor, " latent"], learner: int) -> Pose:
+        data, radius = self.centring.data, self.centring.radius
+        noise = self.learners[learner].noise * data.box**2
+        return find_poses(data, rows, self.volume(latent, learner), noise, radius, self._max_shift)
+
     def read(self, rows: Int[Tensor, " batch"]) -> CentredImages:
         """Some images, centred."""
         return self.centring(ImageBatch(rows, self.centring.data.images(rows.cpu())))
 
-    @torch.no_grad()
     def latents(self, rows: Int[Tensor, " rows"], learner: int = 0) -> Latents:
         """What a model makes of some images."""
-        parts = [self.learners[learner].model.encode(self.read(part)) for part in rows.split(_AT_ONCE)]
+        parts = [self.learners[learner].settle(self.read(part)) for part in rows.split(_AT_ONCE)]
         return Latents(torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts]))
 
     def volume(self, latent: Float[Tensor, " latent"], learner: int = 0) -> Float[Tensor, "box box box"]:
@@ -122,11 +157,15 @@ class CryoDRGN(Method):
         return f"epoch {step // self.config.steps_of_epoch(len(self.split.learnt)) + 1}/{self.config.epochs}"
 
     def state_dict(self) -> dict[str, Any]:
-        return {"learners": [learner.state_dict() for learner in self.learners]}
+        learners = [learner.state_dict() for learner in self.learners]
+        return {"learners": learners, **(vars(self.centring.pose) if self.config.searches else {})}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for learner, stored in zip(self.learners, state["learners"], strict=True):
             learner.load_state_dict(stored)
+        if self.config.searches:
+            pose = Pose(state["rotation"], state["shift"])
+            self.centring = self.centring.with_pose(pose.to(self._sphere.device))
 
     def to(self, device: torch.device) -> None:
         self.centring, self._sphere = self.centring.to(device), self._sphere.to(device)
