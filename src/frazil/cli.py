@@ -36,6 +36,12 @@ COMMANDS = {
     "cryodrgn": Command(
         "frazil.recipes.cryodrgn", "CryoDRGNRun", "run", "a latent and volumes for particles that are not all alike"
     ),
+    "cryodrgn-analyze": Command(
+        "frazil.recipes.analyze_cryodrgn",
+        "AnalyzeCryoDRGN",
+        "analyze_cryodrgn",
+        "the latents and volumes of a cryodrgn run, looked at otherwise",
+    ),
     "select": Command(
         "frazil.recipes.select_particles",
         "SelectParticles",

@@ -1,5 +1,6 @@
 """What a run of cryoDRGN leaves: latents, volumes and the report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from frazil.data import Particles
 from frazil.io import write_map, write_particles
 from frazil.methods.cryodrgn import CryoDRGN, Latents
-from frazil.methods.cryodrgn.latent_space import Clusters, PrincipalAxes, cluster, embed, principal_axes
+from frazil.methods.cryodrgn.latent_space import Clusters, PrincipalAxes, cluster, embed, principal_axes, way_through
 from frazil.metrics import view_dependence
 from frazil.recipes.particle_run import SHOWN, write_report
 from frazil.report import Figure
@@ -22,6 +23,7 @@ from frazil.training import RunFolder
 
 _COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "frazilLatent")
 """Columns of a table by which points may be coloured, if they are there."""
+_ENDS = 5, 95  # percentiles of the images along an axis, from one to the other of which a way leads
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,28 @@ class Analysis:
     """Volumes along each axis."""
     umap: bool = True
     """Lay the latents out by UMAP too, which takes minutes for 100,000 images."""
+    way: tuple[int, ...] = ()
+    """Rows, from 1, of images past which a way leads from neighbour to neighbour; default from one end of the first
+    principal axis to the other."""
+    colours: tuple[str, ...] = ()
+    """More columns of the particle file, of numbers, by which the points may be coloured."""
+
+    def __post_init__(self) -> None:
+        for name, least in {"clusters": 1, "axes": 0, "steps": 2}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name} must be {least} or more, not {getattr(self, name)}")
+        if len(self.way) == 1:
+            raise ValueError("--way needs two images or more")
+
+    def check(self, particles: Particles) -> None:
+        """ValueError where the particles have not what is asked for."""
+        for row in self.way:
+            if not 1 <= row <= len(particles):
+                raise ValueError(f"--way {row}: there are images 1 to {len(particles)}")
+        for column in self.colours:
+            if column not in particles.table.data:
+                raise ValueError(f"{particles.table.path}: no column {column}")
+            particles.table.numbers(column)
 
 
 def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, how: Analysis) -> None:
@@ -51,6 +75,8 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
         table = table.with_columns(**columns, frazilLatentSpread=_spread(latents), frazilCluster=parts.label + 1)
         looks, view = _scatter(latents, axes, parts, particles, how), view_dependence(latents.mean, pose.rotation)
         volumes = _write_volumes(method, folder.path / "volumes", axes, parts, how)
+        if way := _way(latent, axes, how):
+            volumes.append(_write_series(method, folder.path / "volumes", "way", latent[way]))
     else:
         volumes = [_write_series(method, folder.path / "volumes", "map", np.zeros((1, 0)))]
     write_particles(folder.path / "particles.star", table)
@@ -88,6 +114,21 @@ def _write_volumes(method: CryoDRGN, folder: Path, axes: PrincipalAxes, parts: C
     return figures
 
 
+def _way(latent: np.ndarray, axes: PrincipalAxes, how: Analysis) -> list[int]:
+    """Rows of images on a way through the latents, evenly picked; none between islands, unless one is asked for."""
+    stops = [row - 1 for row in how.way]
+    if not stops:
+        along = axes.coordinates[:, 0]
+        stops = [int(np.abs(along - end).argmin()) for end in np.percentile(along, _ENDS)]
+    try:
+        way = way_through(latent, stops)
+    except ValueError:
+        if how.way:
+            raise
+        return []
+    return [way[place] for place in np.unique(np.linspace(0, len(way) - 1, how.steps).round().astype(int))]
+
+
 def _write_series(method: CryoDRGN, folder: Path, name: str, latents: np.ndarray) -> Figure:
     pixel_size = method.centring.data.pixel_size
     volumes = {}
@@ -95,7 +136,11 @@ def _write_series(method: CryoDRGN, folder: Path, name: str, latents: np.ndarray
         volume = method.volume(latent)
         write_map(folder / f"{name}_{number:02d}.mrc", volume, pixel_size)
         volumes[str(number)] = volume.numpy()
-    titles = {"cluster": "The image in the middle of each cluster", "map": "The volume of all particles"}
+    titles = {
+        "cluster": "The image in the middle of each cluster",
+        "map": "The volume of all particles",
+        "way": "From neighbour to neighbour",
+    }
     return volumes_figure(titles.get(name, f"Along principal axis {name[4:]}"), volumes, pixel_size)
 
 
@@ -106,13 +151,13 @@ def _scatter(latents: Latents, axes: PrincipalAxes, parts: Clusters, particles: 
     layouts = {"principal axes": Layout(points, *[*names, "standard deviation"][:2])}
     if how.umap:
         layouts["UMAP"] = Layout(embed(latents.mean.numpy(), seed=0), "UMAP 1", "UMAP 2")
-    return scatter_figure("Latents", layouts, _colours(parts, particles), parts.centre)
+    return scatter_figure("Latents", layouts, _colours(parts, particles, how.colours), parts.centre)
 
 
-def _colours(parts: Clusters, particles: Particles) -> dict[str, np.ndarray]:
+def _colours(parts: Clusters, particles: Particles, more: Sequence[str]) -> dict[str, np.ndarray]:
     """What the points may be coloured by."""
     table = particles.table
-    known = {name: table.numbers(name) for name in _COLOURS if name in table.data}
+    known = {name: table.numbers(name) for name in (*_COLOURS, *more) if name in table.data}
     if "rlnMicrographName" in table.data:
         known["rlnMicrographName"] = pd.factorize(table.data["rlnMicrographName"])[0].astype(float)
     return {"cluster": parts.label + 1.0, **known}

@@ -1,0 +1,48 @@
+"""A run of cryoDRGN, looked at otherwise."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from frazil import cli
+from frazil.io import read_particles
+
+
+@pytest.fixture
+def run(cryodrgn_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(cryodrgn_run, tmp_path / "run"))
+
+
+def test_a_run_is_looked_at_otherwise(run: Path) -> None:
+    shutil.rmtree(run / "volumes")
+    words = ["--clusters", "3", "--axes", "1", "--steps", "4", "--way", "1", "9", "--colours", "rlnOriginXAngst"]
+    assert cli.main(["cryodrgn-analyze", str(run), "--no-umap", *words]) == 0
+    names = sorted(path.stem for path in (run / "volumes").iterdir())
+    assert [name for name in names if not name.startswith("way")] == [
+        *(f"axis1_{number:02d}" for number in range(1, 5)),
+        *(f"cluster_{number:02d}" for number in range(1, 4)),
+    ]
+    assert "way_01" in names
+    assert set(read_particles(run / "particles.star").numbers("frazilCluster")) == {1, 2, 3}
+    page = (run / "report.html").read_text()
+    assert "rlnOriginXAngst" in page
+    assert "From neighbour to neighbour" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--clusters", "0"], "--clusters must be 1 or more, not 0"),
+        (["--way", "3"], "--way needs two images or more"),
+        (["--way", "1", "65"], "--way 65: there are images 1 to 64"),
+        (["--colours", "rlnNothing"], "no column rlnNothing"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(
+    run: Path, words: list[str], sentence: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = (run / "report.html").read_bytes()
+    assert cli.main(["cryodrgn-analyze", str(run), *words]) == 1
+    assert sentence in capfd.readouterr().err
+    assert (run / "report.html").read_bytes() == before
