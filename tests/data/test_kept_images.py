@@ -18,7 +18,7 @@ def test_images_from_memory_are_those_from_disk(
 ) -> None:
     whole, rows = particles(), torch.tensor([3, 0, 3, 9])
     kept = KeptImages(whole).images(rows, box)
-    monkeypatch.setattr(kept_images, "_MEMORY", 0)
+    monkeypatch.setattr(kept_images, "room_for_images", lambda: 0)
     read = KeptImages(whole).images(rows, box)
     assert kept.shape == (4, box, box)
     assert torch.equal(kept, read)
@@ -42,7 +42,8 @@ def test_images_that_fit_are_read_once_for_each_box_and_others_each_time(
     assert sum(reads) == COUNT
     served.images(torch.arange(2), 11)
     assert sum(reads) == 2 * COUNT
-    monkeypatch.setattr(kept_images, "_MEMORY", 4 * COUNT * 12**2 - 1)
+    monkeypatch.setattr(kept_images, "room_for_images", lambda: 4 * COUNT * 12**2 - 1)
+    served = KeptImages(particles())
     served.images(torch.arange(2), 12)
     served.images(torch.arange(2), 12)
     assert sum(reads) == 2 * COUNT + 4
@@ -63,7 +64,7 @@ def test_checking_finds_a_bad_image_wherever_images_are_kept(
     memory: int,
     place: int,
 ) -> None:
-    monkeypatch.setattr(kept_images, "_MEMORY", memory)
+    monkeypatch.setattr(kept_images, "room_for_images", lambda: memory)
     monkeypatch.setattr(kept_images, "_AT_ONCE", 4)
     whole = particles()
     KeptImages(whole).check(8)

@@ -106,7 +106,7 @@ def test_a_bad_image_is_found_too_where_the_images_do_not_fit_into_memory(
 ) -> None:
     from frazil.data import kept_images, surroundings
 
-    monkeypatch.setattr(kept_images, "_MEMORY", 0)
+    monkeypatch.setattr(kept_images, "room_for_images", lambda: 0)
     monkeypatch.setattr(surroundings, "_SAMPLE", 10)
     spoil_image(copied, 201, 0.0)
     assert "image 000202@particles.mrcs is constant" in refused(copied)

@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frazil.data.memory import available_memory
 from frazil.data.particles import Particles
 
-_MEMORY = 4 * 2**30  # bytes of images kept; larger sets are read from disk, batch by batch
+_SHARE = 0.5  # of the free memory, for images; larger sets are read from disk, batch by batch
 _AT_ONCE = 256
 
 
@@ -19,11 +20,17 @@ class ImageBatch(NamedTuple):
     images: Float[Tensor, "batch box box"]
 
 
+def room_for_images() -> int:
+    """Bytes of images that may be kept."""
+    return int(_SHARE * available_memory())
+
+
 class KeptImages:
     """Images cropped to one box at a time, and kept at it where they fit into memory."""
 
     def __init__(self, particles: Particles) -> None:
         self.particles = particles
+        self._room = room_for_images()
         self._kept: dict[int, Tensor] = {}
 
     def check(self, box: int) -> None:
@@ -34,7 +41,7 @@ class KeptImages:
 
     def images(self, rows: Int[Tensor, " batch"], box: int) -> Float[Tensor, "batch box box"]:
         """Images of the given rows at a box: the caller's own, to change as it likes."""
-        if 4 * len(self.particles) * box**2 > _MEMORY:
+        if 4 * len(self.particles) * box**2 > self._room:
             return self.particles.images(rows, box)
         if box not in self._kept:
             self._kept.clear()  # first: the coarser images and the finer ones together may not fit

@@ -1,0 +1,43 @@
+"""How much memory this process may still take: of the machine, or of the batch job or container that it runs in."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+_UNKNOWN = 8 * 2**30  # where the system does not say
+
+
+def available_memory() -> int:
+    """Bytes that this process may still take, the smallest of what holds it; on a node shared by ranks, its share."""
+    free = min(_rooms(), default=_UNKNOWN)
+    return max(0, free) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _rooms() -> Iterator[int]:
+    for line in _lines(_PROC / "meminfo"):
+        if line.startswith("MemAvailable:"):
+            yield 1024 * int(line.split()[1])
+    for line in _lines(_PROC / "self" / "cgroup"):
+        _, kinds, place = line.split(":", 2)
+        if not kinds:
+            yield from _left(_CGROUPS / place.strip("/"), "memory.max", "memory.current")
+        elif "memory" in kinds.split(","):
+            folder = _CGROUPS / "memory" / place.strip("/")
+            yield from _left(folder, "memory.limit_in_bytes", "memory.usage_in_bytes")
+
+
+def _left(folder: Path, limit: str, used: str) -> Iterator[int]:
+    """What a control group may still take; its file cache, which counts as used, makes room when it must."""
+    numbers = [" ".join(_lines(folder / name)).strip() for name in (limit, used)]
+    if all(number.isdecimal() for number in numbers):
+        stat = dict(line.split() for line in _lines(folder / "memory.stat"))
+        cache = stat.get("total_inactive_file", stat.get("inactive_file", "0"))  # of version 1, which has both; of 2
+        yield int(numbers[0]) - int(numbers[1]) + int(cache)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,58 @@
+"""Memory that is left, as Linux says it: of the machine, and of control groups of either version."""
+
+from pathlib import Path
+
+import pytest
+
+from frazil.data import memory
+from frazil.data.memory import available_memory
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine of 64 GiB, 40 of them available, and this process in no group."""
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "meminfo").write_text(f"MemTotal: {64 * 2**20} kB\nMemAvailable:   {40 * 2**20} kB\n")
+    monkeypatch.setattr(memory, "_PROC", tmp_path / "proc")
+    monkeypatch.setattr(memory, "_CGROUPS", tmp_path / "groups")
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    return tmp_path
+
+
+def in_group(system: Path, line: str, folder: str, files: dict[str, str]) -> None:
+    (system / "proc" / "self" / "cgroup").write_text(f"9:cpu,cpuacct:/\n{line}\n")
+    (system / "groups" / folder).mkdir(parents=True)
+    for name, text in files.items():
+        (system / "groups" / folder / name).write_text(text + "\n")
+
+
+def test_what_the_machine_has_available(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert available_memory() == 40 * 2**30
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert available_memory() == 10 * 2**30
+
+
+def test_a_job_has_what_its_group_leaves(system: Path) -> None:
+    files = {"memory.max": str(8 * 2**30), "memory.current": str(5 * 2**30), "memory.stat": f"inactive_file {2**30}"}
+    in_group(system, "0::/job/step", "job/step", files)
+    assert available_memory() == 4 * 2**30
+
+
+def test_a_job_of_the_older_kind_too(system: Path) -> None:
+    files = {
+        "memory.limit_in_bytes": str(2 * 2**30),
+        "memory.usage_in_bytes": str(2**30),
+        "memory.stat": f"inactive_file 0\ntotal_inactive_file {2**29}",
+    }
+    in_group(system, "4:memory:/job", "memory/job", files)
+    assert available_memory() == 2**30 + 2**29
+
+
+def test_a_group_without_a_limit_is_none(system: Path) -> None:
+    in_group(system, "0::/", "", {"memory.max": "max", "memory.current": "12"})
+    assert available_memory() == 40 * 2**30
+
+
+def test_where_the_system_does_not_say(system: Path) -> None:
+    (system / "proc" / "meminfo").unlink()
+    assert available_memory() == 8 * 2**30
