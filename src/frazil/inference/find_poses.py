@@ -20,8 +20,10 @@ def find_poses(
     noise: Float[Tensor, " shells"],
     radius: float,
     max_shift: float,
-) -> Pose:
-    """Over all orientations, and shifts up to `max_shift` pixels, to the finest detail that the images hold.
+) -> tuple[Pose, Float[Tensor, " rows"]]:
+    """Likeliest poses, and the logarithm of each one's likelihood against that of noise alone.
+
+    Of all orientations, and shifts up to `max_shift` pixels, to the finest detail that the images hold.
 
     `noise` is its power by shell in the images' spectra, `radius` the particle's in pixels.
     """
@@ -29,8 +31,11 @@ def find_poses(
     levels = search_levels(data.box, int(disc.shell.max()), radius, max_shift)
     exact = partial(sample_slices, to_fourier_volume(volume))
     search = PoseSearch(SpectrumTable.of(volume).slices, half_turn_grid(COARSE_ORDER), disc, levels, exact=exact)
-    parts = [
-        search(Evidence.of(data.observe(part, disc), disc, noise)).best(data.pixel_size)
-        for part in rows.split(search.at_once())
-    ]
-    return Pose(torch.cat([part.rotation for part in parts]), torch.cat([part.shift for part in parts]))
+    rotation, shift, score = [], [], []
+    for part in rows.split(search.at_once()):
+        found = search(Evidence.of(data.observe(part, disc), disc, noise))
+        best = found.best(data.pixel_size)
+        rotation.append(best.rotation)
+        shift.append(best.shift)
+        score.append(found.score)
+    return Pose(torch.cat(rotation), torch.cat(shift)), torch.cat(score)

@@ -12,6 +12,7 @@ from frazil.metrics.resampling import mirror_volume, move_volume
 
 _STARTS, _SAMPLE = 100, 1000  # images whose own turn is tried for all, and images that judge it
 _ROUNDS = 5  # of the mean over the images that agree
+_SAME_FRAME_DEG, _SAME_PLACE = 0.01, 1e-3  # degrees and pixels: to resample a map for less would only blur it
 _AGREE = 3.0  # times the median error, up to which an image has a say in the frame
 
 
@@ -32,6 +33,9 @@ class PoseErrors:
 
     def in_true_frame(self, volume: Float[Tensor, "box box box"], pixel_size: float) -> Float[Tensor, "box box box"]:
         """A map that was made with the poses that were found, as the true poses would have made it."""
+        turn = rotation_angle(self.rotation, torch.eye(3).to(self.rotation))
+        if not self.mirrored and float(turn) < _SAME_FRAME_DEG and float(self.offset.norm()) < _SAME_PLACE * pixel_size:
+            return volume
         rotation = self.rotation
         if self.mirrored:  # what is seen from behind is the inverted map; one through z = 0 is that after half a turn
             volume, rotation = mirror_volume(volume), rotation @ rotation.new_tensor([-1.0, -1.0, 1.0]).diag()

@@ -18,6 +18,7 @@ from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
 from frazil.recipes import refine
 from frazil.recipes.cryodrgn_analysis import Analysis, write_analysis
 from frazil.recipes.particle_run import ParticleRun, open_run
+from frazil.recipes.read_ahead import ReadAhead
 from frazil.training import RunFolder, fit, newest
 
 _FROM_STAR, _INFER = "from-star", "infer"
@@ -71,7 +72,7 @@ def run(options: CryoDRGNRun) -> int:
             return 0
         pose = _inferred_pose(folder.path)
     method = CryoDRGN(options.learning, data, pose, split, opened.support, options.seed)
-    finished = fit(method, batches(method, options.seed), settings, folder)
+    finished = fit(method, ReadAhead(batches(method, options.seed)), settings, folder)
     if folder.is_main:
         method.to(torch.device("cpu"))
         write_analysis(method, particles, folder, Analysis())

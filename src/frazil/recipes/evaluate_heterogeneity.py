@@ -34,7 +34,6 @@ from frazil.report.scatter import Layout, scatter_figure
 
 _MOST = 5000  # images whose latents are compared each with each
 _SHOWN = 8  # structures whose curves stand in the report
-_MOVED = 1e-2  # degrees: poses that differ by less are the true ones
 _EDGE = 0.1  # of the radius, over which the sphere fades within which maps are compared
 
 
@@ -106,9 +105,7 @@ def _curves(
     sphere = soft_sphere(data.box, radius, _EDGE * radius)
 
     def curve(latent: Tensor, true_map: Tensor) -> FSC:
-        volume = method.volume(latent)
-        if float(poses.angle_deg.max()) > _MOVED:
-            volume = poses.in_true_frame(volume, data.pixel_size)
+        volume = poses.in_true_frame(method.volume(latent), data.pixel_size)
         return fourier_shell_correlation(volume, true_map, data.pixel_size, sphere)
 
     first, middle = {}, {}

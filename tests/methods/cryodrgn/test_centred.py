@@ -31,7 +31,7 @@ def test_white_noise_has_power_one() -> None:
     centring = Centring(ParticleImages(lambda rows: images[rows], None, 200, BOX, PIXEL_SIZE), pose, 10.0)
     found = centring(ImageBatch(torch.arange(200), images))
     assert abs(found.spectrum.abs().square().mean() - 1) < 0.01
-    assert found.shown.shape == (200, centring.width)
+    assert found.pixels.shape == (200, centring.pixels)
     assert (found.ctf == 1).all()
 
 
@@ -42,7 +42,7 @@ def test_the_encoders_pixels_are_those_of_the_particles_circle_with_phases_flipp
     ctf = CTFRanges(amplitude_contrast=0.1).sample(3, generator)
     images = form_images(volume, pose, ctf, PIXEL_SIZE)
     centring = Centring(ParticleImages(lambda rows: images[rows], ctf, 3, BOX, PIXEL_SIZE), pose, 60 / PIXEL_SIZE)
-    found = centring(ImageBatch(torch.arange(3), images)).shown[:, :-9]
+    found = centring(ImageBatch(torch.arange(3), images)).pixels
     upright = rotation_to_euler(pose.rotation) * torch.tensor([1.0, 1.0, 0.0])
     clean = project(volume, euler_to_rotation(upright))[:, centring._within]
     clean = clean - clean.mean(1, keepdim=True)
@@ -55,7 +55,6 @@ def test_the_encoder_is_shown_the_same_however_the_image_lies_in_its_plane() -> 
     pose = Pose(euler_to_rotation(angles), torch.zeros(3, 2))
     images = form_images(pseudo_protein(BOX, PIXEL_SIZE), pose, None, PIXEL_SIZE)
     centring = Centring(ParticleImages(lambda rows: images[rows], None, 3, BOX, PIXEL_SIZE), pose, 60 / PIXEL_SIZE)
-    first, turned, other = centring(ImageBatch(torch.arange(3), images)).shown
-    torch.testing.assert_close(turned[-9:], first[-9:], atol=1e-4, rtol=0)
-    assert (turned - first)[:-9].norm() < 0.15 * first[:-9].norm()  # of linear interpolation
-    assert (other - first)[:-9].norm() > 0.5 * first[:-9].norm()
+    first, turned, other = centring(ImageBatch(torch.arange(3), images)).pixels
+    assert (turned - first).norm() < 0.15 * first.norm()  # of linear interpolation
+    assert (other - first).norm() > 0.5 * first.norm()

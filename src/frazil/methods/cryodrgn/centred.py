@@ -21,7 +21,6 @@ from frazil.geometry import (
 from frazil.inference import FourierDisc, ParticleImages
 
 _EDGE = 0.1  # of its radius, over which the circle fades
-_VIEW = 10.0  # times the upright rotation's numbers, of which there are few beside the pixels
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,9 @@ class CentredImages(Batched):
     """At a disc's frequencies; white noise of variance 1 in each pixel has power 1."""
     ctf: Float[Tensor, "batch points"]
     rotation: Float[Tensor, "batch 3 3"]
-    shown: Float[Tensor, "batch numbers"]
-    """To the encoder: the pixels of the particle's circle, phases flipped, for there the lens has not spread what they
-    show, the image turned until psi is 0; and the rotation that it then shows."""
+    pixels: Float[Tensor, "batch pixels"]
+    """For the encoder: the particle's circle, phases flipped, for there the lens has not spread what it shows; the
+    image is turned in its plane until psi is 0."""
 
 
 class Centring:
@@ -47,9 +46,9 @@ class Centring:
         self._circle = soft_sphere(data.box, radius, _EDGE * radius, 2).to(pose.shift)
 
     @property
-    def width(self) -> int:
-        """How many numbers the encoder is shown."""
-        return int(self._within.sum()) + 9
+    def pixels(self) -> int:
+        """How many pixels the circle has."""
+        return int(self._within.sum())
 
     @property
     def _within(self) -> Bool[Tensor, "box box"]:
@@ -68,8 +67,7 @@ class Centring:
         euler = rotation_to_euler(rotation)
         upright = euler_to_rotation(euler * euler.new_tensor([1.0, 1.0, 0.0]))
         pixels = self._circle_of(inverse_fourier_transform(flat, box), rotation @ upright.mT)
-        shown = torch.cat([pixels, _VIEW * upright.flatten(1)], 1)
-        return CentredImages(spectrum / box, ctf, rotation, shown)
+        return CentredImages(spectrum / box, ctf, rotation, pixels)
 
     def _circle_of(
         self, images: Float[Tensor, "batch box box"], turn: Float[Tensor, "batch 3 3"]

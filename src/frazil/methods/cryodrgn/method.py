@@ -25,6 +25,7 @@ _JUDGED = 256  # images of each kind by which it is judged whether noise is lear
 _PROBED = 4  # images at whose latents the halves' volumes are compared
 _AT_ONCE = 256
 _PARTS = 8  # of the latent space, each with a volume against which poses are searched
+_KNOWN = 0.5  # of the new poses' likelihood that the old ones have to have for the new ones to be taken
 _EDGE = 0.1  # of the radius, over which the particle's sphere fades
 
 
@@ -63,7 +64,7 @@ class CryoDRGN(Method):
         for number in range(len(split.sets)):
             with torch.random.fork_rng():
                 torch.manual_seed(stable_seed(seed, "model", number))
-                model = autoencoder(config, data.box, self.centring.radius, self.centring.width)
+                model = autoencoder(config, data.box, self.centring.radius, self.centring.pixels)
             # A half has half the images: with half of them in a step, it sees each as often.
             batch_size = config.batch_size // (2 if number else 1)
             self.learners.append(Learner(config, model, self.centring.disc, batch_size))
@@ -81,9 +82,13 @@ class CryoDRGN(Method):
         return every[0]
 
     def search(self, context: StepContext) -> None:
-        """Find all poses anew: each image's against the volume of its part of its own model's latent space."""
-        device = context.device
-        found = self.centring.pose.map(torch.zeros_like)
+        """Find all poses anew: each image's against the volume of its part of its own model's latent space.
+
+        Any volume suits an image best at some pose. Where the poses as they are come to less than half of what the new
+        ones do, the volumes do not know the particle yet, and the poses stay.
+        """
+        device, before = context.device, self.centring.pose
+        found, score = before.map(torch.zeros_like), torch.zeros(len(before), device=device)
         for learner, rows in self.split.judges:
             latent = torch.zeros(len(rows), self.config.latent_dim, device=device)
             mine = slice(context.rank, None, context.world_size)
@@ -94,12 +99,16 @@ class CryoDRGN(Method):
                 part = torch.from_numpy(cluster(latent.cpu().numpy(), _PARTS, seed=0).label)
             for number in part[mine].unique():
                 chosen = rows[mine][part[mine] == number].to(device)
-                pose = self._find(chosen, latent[part == number].mean(0), learner)
+                pose, score[chosen] = self._find(chosen, latent[part == number].mean(0), learner)
                 found.rotation[chosen], found.shift[chosen] = pose.rotation, pose.shift
-        context.sum_over_ranks([found.rotation, found.shift])
-        self.centring = self.centring.with_pose(found)
+        context.sum_over_ranks([found.rotation, found.shift, score])
+        some = torch.arange(min(_JUDGED, len(before)), device=device)
+        if self.learners[0].gain(self.read(some)).mean() > _KNOWN * score[some].mean():
+            self.centring = self.centring.with_pose(found)
 
-    def _find(self, rows: Int[Tensor, " rows"], latent: Float[Tensor, " latent"], learner: int) -> Pose:
+    def _find(
+        self, rows: Int[Tensor, " rows"], latent: Float[Tensor, " latent"], learner: int
+    ) -> tuple[Pose, Float[Tensor, " rows"]]:
         data, radius = self.centring.data, self.centring.radius
         noise = self.learners[learner].noise * data.box**2
         return find_poses(data, rows, self.volume(latent, learner), noise, radius, self._max_shift)

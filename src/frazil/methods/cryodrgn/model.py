@@ -41,7 +41,7 @@ class Autoencoder(nn.Module):
         if self.encoder is None:
             nothing = images.ctf.new_zeros(len(images), 0)
             return Latents(nothing, nothing)
-        mean, log_variance = self.encoder(images.shown).to(images.shown).chunk(2, dim=-1)
+        mean, log_variance = self.encoder(images.pixels).to(images.pixels).chunk(2, dim=-1)
         return Latents(mean, log_variance)
 
     def expect(
@@ -54,13 +54,13 @@ class Autoencoder(nn.Module):
         return images.ctf * self.decoder.slices(latent, images.rotation, frequency)
 
 
-def autoencoder(config: CryoDRGNConfig, box: int, radius: float, shown: int) -> Autoencoder:
-    """The networks for images of `box` pixels a side, of each of which the encoder is shown so many numbers.
+def autoencoder(config: CryoDRGNConfig, box: int, radius: float, pixels: int) -> Autoencoder:
+    """The networks for images of `box` pixels a side, of which the encoder is shown `pixels`; `radius` in pixels.
 
-    `radius` in pixels. What is random in them comes from the global generator.
+    What is random in them comes from the global generator.
     """
     outputs = 2 * config.latent_dim
-    encoder = residual_mlp(shown, config.encoder_width, config.encoder_depth, outputs) if outputs else None
+    encoder = residual_mlp(pixels, config.encoder_width, config.encoder_depth, outputs) if outputs else None
     if config.decoder == "basis":
         return Autoencoder(encoder, BasisDecoder(box, radius, config.latent_dim, config.rank, config.decoder_width))
     encoding = FrequencyEncoding(box, config.encoding, config.encoding_sigma)
