@@ -68,9 +68,9 @@ def run(options: CryoDRGNRun) -> int:
     if folder.is_main:
         opened.say_what_was_chosen()
     if pose is None:
-        if not _infer(options, folder):
-            return 0
-        pose = _inferred_pose(folder.path)
+        pose = _infer(options, folder)
+    if pose is None:
+        return 0
     method = CryoDRGN(options.learning, data, pose, split, opened.support, options.seed)
     finished = fit(method, ReadAhead(batches(method, options.seed)), settings, folder)
     if folder.is_main:
@@ -80,8 +80,8 @@ def run(options: CryoDRGNRun) -> int:
     return 0
 
 
-def _infer(options: CryoDRGNRun, folder: RunFolder) -> bool:
-    """Find the poses of all images against what they have in common; whether the time sufficed."""
+def _infer(options: CryoDRGNRun, folder: RunFolder) -> Pose | None:
+    """The poses of all images against what they have in common; None where the time did not suffice."""
     refining = refine.RefineConfig(symmetry=options.symmetry)
     shared = options.shared(folder, _POSES)
     return refine.refine(refine.RefineRun(**shared, reference=options.init, refining=refining))

@@ -40,8 +40,8 @@ def run(options: RefineRun) -> int:
     return 0
 
 
-def refine(options: RefineRun) -> bool:
-    """The same; whether it came to its end, and was not stopped by the time."""
+def refine(options: RefineRun) -> Pose | None:
+    """The same; the particles' poses, the same on all ranks, or None where the time was up before the end."""
     symmetry_rotations(options.refining.symmetry)  # an unknown one is refused before anything is read
     data = open_run(options)
     box = min(options.box, data.particles.box)
@@ -65,7 +65,10 @@ def refine(options: RefineRun) -> bool:
         if method.refined:  # before, the halves have no maps of their own to compare
             _export(method, half_sets, folder, options)
         options.say_if_stopped(finished)
-    return finished
+    if not finished:
+        return None
+    found = _found(method, half_sets)
+    return Pose(found["rotation"], found["shift"])
 
 
 def _start(options: RefineRun, box: int, pixel_size: float, radius: float) -> torch.Tensor:
