@@ -13,6 +13,7 @@ from frazil.io import read_particles
 from frazil.io.cryodrgn import (
     LENS_COLUMNS,
     read_arrays,
+    read_latents,
     read_lenses,
     read_poses,
     write_latents,
@@ -59,9 +60,15 @@ def test_poses_come_back_bit_by_bit(tmp_path: Path) -> None:
 
 def test_latents_are_an_array_of_single_precision(tmp_path: Path) -> None:
     write_latents(tmp_path / "z.pkl", np.arange(6.0).reshape(3, 2))
-    (latent,) = read_arrays(tmp_path / "z.pkl")
+    latent = read_latents(tmp_path / "z.pkl")
     assert latent.dtype == np.float32
     assert latent.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_what_is_no_latent_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "z.pkl").write_bytes(pickle.dumps(np.zeros(3)))
+    with pytest.raises(ValueError, match=r"z\.pkl: holds no latents, \(images, numbers\), but \(3,\)"):
+        read_latents(tmp_path / "z.pkl")
 
 
 class Harmful:

@@ -15,6 +15,7 @@ from frazil.io.particle_table import ANGLES, ORIGINS
 from frazil.methods.cryodrgn import CryoDRGNConfig
 from frazil.metrics import pose_errors
 from frazil.recipes.cryodrgn import CryoDRGNRun, load, run, split_rows
+from frazil.recipes.evaluate_heterogeneity import EvaluateHeterogeneity, evaluate_heterogeneity
 
 Options = Callable[..., CryoDRGNRun]
 
@@ -26,6 +27,7 @@ def test_a_run_leaves_latents_volumes_and_a_report(two_structures: Path, cryodrg
         after.data["rlnImageName"].str.partition("@")[0].tolist()
         == before.data["rlnImageName"].str.partition("@")[0].tolist()
     )
+    assert after.data[[*ANGLES, *ORIGINS]].equals(before.data[[*ANGLES, *ORIGINS]])
     assert {"frazilLatent1", "frazilLatent2", "frazilLatentSpread", "frazilCluster"} <= set(after.data)
     volume = read_map(cryodrgn_run / "volumes" / "cluster_01.mrc")
     assert volume.volume.shape == (24, 24, 24)
@@ -49,9 +51,13 @@ def test_particles_without_angles_are_refused_in_a_sentence(
     assert not (tmp_path / "run").exists()
 
 
-def test_particles_that_are_all_alike_have_one_volume(small_cryodrgn: Options, tmp_path: Path) -> None:
+def test_particles_that_are_all_alike_have_one_volume(
+    two_structures: Path, small_cryodrgn: Options, tmp_path: Path
+) -> None:
     assert run(small_cryodrgn(tmp_path / "run", latent_dim=0)) == 0
     assert [path.name for path in (tmp_path / "run" / "volumes").iterdir()] == ["map_01.mrc"]
+    with pytest.raises(ValueError, match="takes all particles to be alike"):
+        evaluate_heterogeneity(EvaluateHeterogeneity(tmp_path / "run", two_structures))
     assert "frazilCluster" not in read_particles(tmp_path / "run" / "particles.star").data
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Resolution of the volumes" in page

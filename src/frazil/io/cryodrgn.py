@@ -105,6 +105,14 @@ def write_lenses(path: Path, lens: np.ndarray) -> None:
     _write(path, lens.astype(np.float32))
 
 
+def read_latents(path: Path) -> np.ndarray:
+    """(images, latent)."""
+    latent = read_arrays(path)[0]
+    if latent.ndim != 2:
+        raise ValueError(f"{path}: holds no latents, (images, numbers), but {latent.shape}")
+    return latent
+
+
 def write_latents(path: Path, latent: np.ndarray) -> None:
     """Write latents (images, latent)."""
     _write(path, latent.astype(np.float32))

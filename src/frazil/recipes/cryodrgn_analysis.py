@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 
 from frazil.data import Particles
-from frazil.io import write_map, write_particles
+from frazil.geometry import Pose
+from frazil.io import ParticleTable, write_map, write_particles
 from frazil.methods.cryodrgn import CryoDRGN, Latents
 from frazil.methods.cryodrgn.latent_space import Clusters, PrincipalAxes, cluster, embed, principal_axes, way_through
 from frazil.metrics import view_dependence
@@ -65,7 +66,7 @@ class Analysis:
 def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, how: Analysis) -> None:
     """Particles with their poses and latents, volumes, and the report."""
     data, pose = method.centring.data, method.centring.pose
-    table, looks, view = particles.table.with_pose(pose), None, 0.0
+    table, looks, view = _table(particles, pose), None, 0.0
     (folder.path / "volumes").mkdir(exist_ok=True)
     if method.config.latent_dim:
         latents = method.latents(torch.arange(len(particles)))
@@ -74,7 +75,7 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
         columns = {f"frazilLatent{number}": values for number, values in enumerate(latent.T, 1)}
         table = table.with_columns(**columns, frazilLatentSpread=_spread(latents), frazilCluster=parts.label + 1)
         looks, view = _scatter(latents, axes, parts, particles, how), view_dependence(latents.mean, pose.rotation)
-        volumes = _write_volumes(method, folder.path / "volumes", axes, parts, how)
+        volumes = _write_volumes(method, folder.path / "volumes", axes, latent[parts.centre], how)
         if way := _way(latent, axes, how):
             volumes.append(_write_series(method, folder.path / "volumes", "way", latent[way]))
     else:
@@ -100,15 +101,24 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
     write_report(cryodrgn_report(found, story), folder)
 
 
+def _table(particles: Particles, pose: Pose) -> ParticleTable:
+    """The particles as they came, with the poses that they were seen by if these are others than theirs."""
+    own = particles.pose
+    if own is not None and torch.equal(own.rotation, pose.rotation) and torch.equal(own.shift, pose.shift):
+        return particles.table
+    return particles.table.with_pose(pose)
+
+
 def _spread(latents: Latents) -> np.ndarray:
     """Standard deviation of each image's latent, mean over its numbers: how unsure it is."""
     return (0.5 * latents.log_variance).exp().mean(-1).numpy()
 
 
-def _write_volumes(method: CryoDRGN, folder: Path, axes: PrincipalAxes, parts: Clusters, how: Analysis) -> list[Figure]:
-    """Maps, and a picture of each."""
-    rows = torch.from_numpy(parts.centre)
-    figures = [_write_series(method, folder, "cluster", method.latents(rows).mean.numpy())]
+def _write_volumes(
+    method: CryoDRGN, folder: Path, axes: PrincipalAxes, centres: np.ndarray, how: Analysis
+) -> list[Figure]:
+    """Maps at the clusters' latents and along the axes, and a picture of each."""
+    figures = [_write_series(method, folder, "cluster", centres)]
     for axis in range(min(how.axes, len(axes.axes))):
         figures.append(_write_series(method, folder, f"axis{axis + 1}", axes.along(axis, how.steps)))
     return figures

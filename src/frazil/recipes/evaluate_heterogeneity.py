@@ -76,6 +76,8 @@ def evaluate_heterogeneity(options: EvaluateHeterogeneity) -> None:
     method, particles = load(options.run)
     if len(particles) != len(truth):
         raise ValueError(f"{options.run}: learnt {len(particles)} images, but {truth.path} holds {len(truth)}")
+    if not method.config.latent_dim:
+        raise ValueError(f"{options.run}: takes all particles to be alike, and so has no latents to evaluate")
     latent = method.latents(torch.arange(len(particles))).mean
     poses = _pose_errors(method, truth)
     first, middle = _curves(method, latent, truth, options.truth / STRUCTURES, poses)

@@ -10,7 +10,7 @@ import tyro
 from frazil.io import ImageStack, ParticleTable, group_optics, read_particles, write_particles
 from frazil.io.cryodrgn import (
     LENS_COLUMNS,
-    read_arrays,
+    read_latents,
     read_lenses,
     read_poses,
     write_latents,
@@ -66,7 +66,7 @@ def import_cryodrgn(options: ImportCryoDRGN) -> None:
         _check_rows(options.poses, len(pose), options.stack, count)
         table = table.with_pose(pose)
     if options.latents is not None:
-        latent = read_arrays(options.latents)[0]
+        latent = read_latents(options.latents)
         _check_rows(options.latents, len(latent), options.stack, count)
         table = table.with_columns(**{f"{_LATENT}{number}": values for number, values in enumerate(latent.T, 1)})
     write_particles(options.out, table)
