@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from frazil.data import ImageBatch
@@ -43,16 +43,15 @@ class Centring:
         """`radius` of the particle in pixels."""
         self.data, self.pose, self.radius = data, pose, radius
         self.disc = FourierDisc.of(data.box, like=pose.shift.new_empty(data.box))
-        self._circle = soft_sphere(data.box, radius, _EDGE * radius, 2).to(pose.shift)
+        circle = soft_sphere(data.box, radius, _EDGE * radius, 2).to(pose.shift)
+        self._within = circle > 0
+        self._circle = circle[self._within]
+        self._points = centred_coordinates(data.box, 2).to(circle)[self._within]
 
     @property
     def pixels(self) -> int:
         """How many pixels the circle has."""
-        return int(self._within.sum())
-
-    @property
-    def _within(self) -> Bool[Tensor, "box box"]:
-        return self._circle > 0
+        return len(self._circle)
 
     def __call__(self, batch: ImageBatch) -> CentredImages:
         """Some images, centred."""
@@ -74,11 +73,10 @@ class Centring:
     ) -> Float[Tensor, "batch pixels"]:
         """The circle's pixels where an image lies that was turned back in its plane."""
         box = self.data.box
-        points = centred_coordinates(box, 2, device=images.device, dtype=images.dtype)[self._within]
-        where = torch.einsum("bij,pj->bpi", turn[:, :2, :2], points)
+        where = torch.einsum("bij,pj->bpi", turn[:, :2, :2], self._points)
         grid = (where + box // 2) * (2 / (box - 1)) - 1  # grid_sample's -1 and 1 are the centres of its ends
         turned = torch.nn.functional.grid_sample(images[:, None], grid[:, None], align_corners=True)
-        return turned[:, 0, 0] * self._circle[self._within]
+        return turned[:, 0, 0] * self._circle
 
     def with_pose(self, pose: Pose) -> "Centring":
         """The same by other poses."""

@@ -64,10 +64,10 @@ class Learner:
         self.noise = kept * self.noise + (1 - kept) * self.disc.shell_means(sums) / context.world_size
 
     def settle(self, images: CentredImages) -> Latents:
-        """The likeliest latents under the decoder as it is, from the encoder's guess on: it is right for most alike.
+        """Latents likelier under the decoder as it is than the guess of the encoder, which has to do for all images.
 
-        Newton's steps by the curvature that the guessed variance says, of gradients by hand; one that makes an image
-        less likely is taken back, and the next is shorter.
+        A few of Newton's steps, by the curvature that the guessed variance tells; one that makes an image less likely
+        is taken back, and its next is shorter.
         """
         with torch.no_grad():
             guess = self.model.encode(images)
