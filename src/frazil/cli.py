@@ -111,6 +111,9 @@ def _run(name: str, arguments: list[str]) -> int:
     module = importlib.import_module(command.module)
     import tyro
 
+    from frazil.data.memory import keep_freed_memory
+
+    keep_freed_memory()
     options = tyro.cli(
         getattr(module, command.options),
         prog=f"frazil {name}",

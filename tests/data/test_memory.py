@@ -1,5 +1,7 @@
 """Memory that is left, as Linux says it: of the machine, and of control groups of either version."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,25 @@ def test_a_group_without_a_limit_is_none(system: Path) -> None:
 def test_where_the_system_does_not_say(system: Path) -> None:
     (system / "proc" / "meminfo").unlink()
     assert available_memory() == 8 * 2**30
+
+
+FAULTS = """
+import resource, numpy as np
+from frazil.data.memory import keep_freed_memory
+KEEP and keep_freed_memory()
+for step in range(12):
+    if step == 2:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    first, second = np.ones(6_000_000), np.ones(5_000_000)
+    del first, second
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_what_is_freed_serves_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    kept, given_back = (
+        int(subprocess.check_output([sys.executable, "-c", FAULTS.replace("KEEP", keep)])) for keep in ("True", "False")
+    )
+    assert kept < given_back / 10

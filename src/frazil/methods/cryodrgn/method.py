@@ -23,7 +23,7 @@ from frazil.physics import colour_noise, white_noise
 
 _JUDGED = 256  # images of each kind by which it is judged whether noise is learnt
 _PROBED = 4  # images at whose latents the halves' volumes are compared
-_AT_ONCE = 256
+_POINTS_AT_ONCE = 2**16  # of the decoder, whose layers each keep as many rows
 _PARTS = 8  # of the latent space, each with a volume against which poses are searched
 _KNOWN = 0.5  # of the new poses' likelihood that the old ones have to have for the new ones to be taken
 _EDGE = 0.1  # of the radius, over which the particle's sphere fades
@@ -103,7 +103,7 @@ class CryoDRGN(Method):
                 found.rotation[chosen], found.shift[chosen] = pose.rotation, pose.shift
         context.sum_over_ranks([found.rotation, found.shift, score])
         some = torch.arange(min(_JUDGED, len(before)), device=device)
-        if self.learners[0].gain(self.read(some)).mean() > _KNOWN * score[some].mean():
+        if self._gain(some) > _KNOWN * score[some].mean():
             self.centring = self.centring.with_pose(found)
 
     def _find(
@@ -117,9 +117,17 @@ class CryoDRGN(Method):
         """Some images, centred."""
         return self.centring(ImageBatch(rows, self.centring.data.images(rows.cpu())))
 
+    def _parts(self, rows: Int[Tensor, " rows"]) -> tuple[Int[Tensor, " part"], ...]:
+        """As many at a time as memory has room for."""
+        return rows.split(max(1, _POINTS_AT_ONCE // len(self.centring.disc.shell)))
+
+    def _gain(self, rows: Int[Tensor, " rows"]) -> Float[Tensor, ""]:
+        """What the model of all images explains of some, on average."""
+        return torch.cat([self.learners[0].gain(self.read(part)) for part in self._parts(rows)]).mean()
+
     def latents(self, rows: Int[Tensor, " rows"], learner: int = 0) -> Latents:
         """What a model makes of some images."""
-        parts = [self.learners[learner].settle(self.read(part)) for part in rows.split(_AT_ONCE)]
+        parts = [self.learners[learner].settle(self.read(part)) for part in self._parts(rows)]
         return Latents(torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts]))
 
     def volume(self, latent: Float[Tensor, " latent"], learner: int = 0) -> Float[Tensor, "box box box"]:
@@ -133,7 +141,7 @@ class CryoDRGN(Method):
         found = {"half_map_resolution": sum(resolutions) / len(resolutions)} if curves else {}
         for name, rows in (("gain", self.split.learnt), ("held_out_gain", self.split.held_out)):
             if len(rows):
-                found[name] = float(self.learners[0].gain(self.read(rows[:_JUDGED])).mean())
+                found[name] = float(self._gain(rows[:_JUDGED]))
         return found
 
     def half_map_fsc(self) -> dict[int, FSC]:
