@@ -32,8 +32,8 @@ from frazil.metrics import fourier_shell_correlation
 DIAMETER, SHIFT, LATENT = 140.0, 0.0, 8
 NOTE = """AUC-FSC of the volume at the latent of each structure's first image, mean over structures (and the worst
 structure's); images per second while learning. The pseudo-protein, {count} images of {box} px, {snr:g} dB, true poses,
-{epochs} passes, encoder and decoder of three layers of {width}, {threads} thread(s). frazil learns from 95 % of the images,
-in bfloat16; the peer from all, in its own mixed precision."""
+{epochs} passes, encoder and decoder of three layers of {width}, {threads} thread(s). frazil learns from 95 % of the
+images, in bfloat16; the peer from all, in its own mixed precision."""
 
 
 @dataclass(frozen=True)
