@@ -8,7 +8,7 @@ from frazil.report.cryodrgn import warnings
 def log(*held_out: float, **last: float) -> list[dict[str, Any]]:
     """Lines of a log whose gain of images held out goes like this."""
     rows = [
-        {"step": 100 * (number + 1), "held_out_gain": value, "gain": 50.0, "divergence": 6.0}
+        {"step": 100 * (number + 1), "held_out_gain": value, "gain": value + 1.0, "divergence": 6.0}
         for number, value in enumerate(held_out)
     ]
     rows[-1] |= last
@@ -24,6 +24,12 @@ def test_noise_that_is_learnt_is_warned_of_with_the_step_from_which_it_was() -> 
     (sentence,) = warnings(log(10.0, 30.0, 41.0, 22.0), 0.0)
     assert "learns noise" in sentence
     assert "best at step 300 (a gain of 41) and has fallen to 22" in sentence
+
+
+def test_noise_that_is_learnt_is_warned_of_where_images_held_out_gain_less() -> None:
+    (sentence,) = warnings(log(10.0, 30.0, 40.0, gain=55.0), 0.0)
+    assert "learns noise: it says less of images held out (a gain of 40) than of those" in sentence
+    assert warnings(log(10.0, 30.0, 40.0, gain=45.0), 0.0) == []
 
 
 def test_latents_that_say_nothing_are_warned_of() -> None:

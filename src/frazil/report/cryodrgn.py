@@ -31,6 +31,7 @@ CRYODRGN_SCALARS = Scalars(
 
 _COLLAPSED = 0.1  # nats, below which latents say nothing
 _OVERFITTED = 0.9  # of the best gain of images held out, below which noise is learnt
+_UNSEEN = 0.8  # of the gain of images that are learnt from, the same
 _OF_VIEW = 0.1  # of the view, above which the latent holds it
 
 
@@ -82,6 +83,11 @@ def warnings(rows: Sequence[Row], view_dependence: float, alike: bool = False) -
             f"The network learns noise: what it says of images held out was best at step {rows[best]['step']} (a gain"
             f" of {held_out[best]:.3g}) and has fallen to {held_out[-1]:.3g}. Give fewer --epochs, a smaller decoder,"
             " or more images."
+        )
+    elif held_out and rows[-1].get("held_out_gain", held_out[-1]) < _UNSEEN * rows[-1].get("gain", 0.0):
+        found.append(
+            f"The network learns noise: it says less of images held out (a gain of {held_out[-1]:.3g}) than of those"
+            f" that it learns from ({rows[-1]['gain']:.3g}). Give fewer --epochs, a smaller decoder, or more images."
         )
     if rows and not alike and "divergence" in rows[-1] and rows[-1]["divergence"] < _COLLAPSED:
         found.append(
