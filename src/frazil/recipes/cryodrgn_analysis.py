@@ -7,12 +7,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from frazil.data import Particles
-from frazil.geometry import Pose
+from frazil.geometry import Pose, fourier_crop
 from frazil.io import ParticleTable, write_map, write_particles
 from frazil.methods.cryodrgn import CryoDRGN, Latents
-from frazil.methods.cryodrgn.latent_space import Clusters, PrincipalAxes, cluster, embed, principal_axes, way_through
+from frazil.methods.cryodrgn.latent_space import (
+    Clusters,
+    PrincipalAxes,
+    among_structures,
+    cluster,
+    embed,
+    principal_axes,
+    way_through,
+)
 from frazil.metrics import view_dependence
 from frazil.recipes.particle_run import SHOWN, write_report
 from frazil.report import Figure
@@ -24,6 +34,7 @@ from frazil.training import RunFolder
 
 _COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "frazilLatent")
 """Columns of a table by which points may be coloured, if they are there."""
+_COMPARED = 64  # px a side of volumes that are compared
 _ENDS = 5, 95  # percentiles of the images along an axis, from one to the other of which a way leads
 
 
@@ -39,6 +50,9 @@ class Analysis:
     """Volumes along each axis."""
     umap: bool = True
     """Lay the latents out by UMAP too, which takes minutes for 100,000 images."""
+    structures: int = 50
+    """Volumes that are compared with each other, to lay the images out by density instead of by latents; 0 to do
+    without."""
     way: tuple[int, ...] = ()
     """Rows, from 1, of images past which a way leads from neighbour to neighbour; default from one end of the first
     principal axis to the other."""
@@ -46,7 +60,7 @@ class Analysis:
     """More columns of the particle file, of numbers, by which the points may be coloured."""
 
     def __post_init__(self) -> None:
-        for name, least in {"clusters": 1, "axes": 0, "steps": 2}.items():
+        for name, least in {"clusters": 1, "axes": 0, "steps": 2, "structures": 0}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"--{name} must be {least} or more, not {getattr(self, name)}")
         if len(self.way) == 1:
@@ -74,7 +88,9 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
         axes, parts = principal_axes(latent), cluster(latent, how.clusters, seed=0)
         columns = {f"frazilLatent{number}": values for number, values in enumerate(latent.T, 1)}
         table = table.with_columns(**columns, frazilLatentSpread=_spread(latents), frazilCluster=parts.label + 1)
-        looks, view = _scatter(latents, axes, parts, particles, how), view_dependence(latents.mean, pose.rotation)
+        layouts = _layouts(method, latents, axes, how)
+        looks = scatter_figure("Latents", layouts, _colours(parts, particles, how.colours), parts.centre)
+        view = view_dependence(latents.mean, pose.rotation)
         volumes = _write_volumes(method, folder.path / "volumes", axes, latent[parts.centre], how)
         if way := _way(latent, axes, how):
             volumes.append(_write_series(method, folder.path / "volumes", "way", latent[way]))
@@ -154,14 +170,28 @@ def _write_series(method: CryoDRGN, folder: Path, name: str, latents: np.ndarray
     return volumes_figure(titles.get(name, f"Along principal axis {name[4:]}"), volumes, pixel_size)
 
 
-def _scatter(latents: Latents, axes: PrincipalAxes, parts: Clusters, particles: Particles, how: Analysis) -> Figure:
-    """The latents by their principal axes, a single number by how sure it is, and laid out flat."""
-    names = [f"axis {number}, {100 * share:.0f} % of the variance" for number, share in enumerate(axes.share, 1)]
+def _layouts(method: CryoDRGN, latents: Latents, axes: PrincipalAxes, how: Analysis) -> dict[str, Layout]:
+    """The latents by their principal axes, a single number by how sure it is; by their volumes; laid out flat."""
+    latent = latents.mean.numpy()
     points = np.column_stack([axes.coordinates, _spread(latents)])[:, :2]
-    layouts = {"principal axes": Layout(points, *[*names, "standard deviation"][:2])}
+    layouts = {"principal axes": Layout(points, *[*_names("axis", axes), "standard deviation"][:2])}
+    rows = cluster(latent, how.structures, seed=0).centre if how.structures else np.array([], int)
+    if len(rows) > 2:
+        found = among_structures(latent, rows, _densities(method, latents.mean[rows]))
+        layouts["volumes"] = Layout(found.coordinates[:, :2], *_names("component", found)[:2])
     if how.umap:
-        layouts["UMAP"] = Layout(embed(latents.mean.numpy(), seed=0), "UMAP 1", "UMAP 2")
-    return scatter_figure("Latents", layouts, _colours(parts, particles, how.colours), parts.centre)
+        layouts["UMAP"] = Layout(embed(latent, seed=0), "UMAP 1", "UMAP 2")
+    return layouts
+
+
+def _names(what: str, axes: PrincipalAxes) -> list[str]:
+    return [f"{what} {number}, {100 * share:.0f} % of the variance" for number, share in enumerate(axes.share, 1)]
+
+
+def _densities(method: CryoDRGN, latents: Float[Tensor, "structures latent"]) -> Float[np.ndarray, "structures voxels"]:
+    """The volumes at some latents, at no more detail than comparing them takes."""
+    box = min(method.centring.data.box, _COMPARED)
+    return np.stack([fourier_crop(method.volume(latent), box, 3).flatten().numpy() for latent in latents])
 
 
 def _colours(parts: Clusters, particles: Particles, more: Sequence[str]) -> dict[str, np.ndarray]:

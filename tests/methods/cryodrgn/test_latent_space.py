@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from frazil.methods.cryodrgn.latent_space import cluster, embed, principal_axes, way_through
+from frazil.methods.cryodrgn.latent_space import among_structures, cluster, embed, principal_axes, way_through
 
 
 def blobs(count: int = 60) -> np.ndarray:
@@ -40,6 +40,19 @@ def test_clusters_come_in_the_order_of_the_first_axis_each_with_an_image_in_its_
     assert first in ([0, 1, 2], [2, 1, 0])
     assert [(found.label[part : part + 60] == found.label[part]).all() for part in (0, 60, 120)] == [True] * 3
     assert found.label[found.centre].tolist() == [0, 1, 2]
+
+
+def test_images_lie_among_structures_as_their_volumes_do() -> None:
+    along = np.random.default_rng(0).uniform(0, 1, 400)
+    latent = np.column_stack([along**3, np.sin(9 * along)])  # crowded here, folded there
+    rows = np.arange(40)
+    volumes = np.outer(along[rows], np.linspace(-1, 1, 64)) + 0.5
+    found = among_structures(latent, rows, volumes)
+    assert found.coordinates.shape == (400, 40)
+    assert found.share[0] > 0.999
+    line = np.polynomial.Polynomial.fit(along, found.coordinates[:, 0], 1)
+    off = np.abs(found.coordinates[:, 0] - line(along)) / abs(line(1) - line(0))
+    assert np.median(off) < 0.03
 
 
 def test_there_are_no_more_clusters_than_latents() -> None:

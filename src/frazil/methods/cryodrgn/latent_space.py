@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 _ENDS = 5, 95  # percentiles of the images between which a way along a principal axis goes
 _NEIGHBOURS = 15  # of the graph whose ways stay where images are
+_AMONG = 5  # structures, the nearest ones, among which an image is put
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,20 @@ def embed(latent: np.ndarray, seed: int) -> np.ndarray:
         from umap import UMAP
 
     return UMAP(random_state=seed, n_jobs=1).fit_transform(latent)
+
+
+def among_structures(latent: np.ndarray, rows: np.ndarray, volumes: np.ndarray) -> PrincipalAxes:
+    """Where each image's structure lies by the volumes (structures, voxels) at the latents of some rows.
+
+    Distances between latents are the network's choice; those between volumes are density. The axes are the volumes'
+    principal components (Zhong et al., Nat. Methods 18:176, 2021); an image lies among the nearest structures, the
+    nearer ones weighing more.
+    """
+    from sklearn.neighbors import KNeighborsRegressor
+
+    found = principal_axes(volumes)
+    nearest = KNeighborsRegressor(min(_AMONG, len(rows)), weights="distance").fit(latent[rows], found.coordinates)
+    return replace(found, coordinates=nearest.predict(latent))
 
 
 def way_through(latent: np.ndarray, stops: Sequence[int]) -> list[int]:
