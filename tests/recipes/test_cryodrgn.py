@@ -84,6 +84,8 @@ def test_poses_are_inferred_from_a_map_where_the_table_has_none(
 def test_a_map_is_refused_where_poses_are_known(two_structures: Path, small_cryodrgn: Options, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"truth.mrc: a map is only asked for with --poses infer"):
         run(small_cryodrgn(tmp_path / "run", init=two_structures / "truth.mrc"))
+    with pytest.raises(ValueError, match=r"--symmetry D2: is only asked for with --poses infer"):
+        run(small_cryodrgn(tmp_path / "run", symmetry="D2"))
     assert not (tmp_path / "run").exists()
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from frazil.geometry import grid_spacing_deg, phase_ramp
 from frazil.inference.likelihood import Evidence, FourierDisc, SharedSlices, log_likelihoods
-from frazil.inference.pose_search import MOST_SCORES, SHIFT_APART, shift_grid
+from frazil.inference.pose_search import SHIFT_APART, most_scores, shift_grid
 
 _TOLD_APART = 0.62  # waves that a point at the particle's edge moves by between two rotations of the grid
 
@@ -63,7 +63,7 @@ class GridPosterior:
 
     def at_once(self) -> int:
         """Images whose scores fit into a cache or two."""
-        return max(1, MOST_SCORES // (2 * len(self.sums.weight) * len(self._back)))
+        return max(1, most_scores(self._back.device) // (2 * len(self.sums.weight) * len(self._back)))
 
     @torch.no_grad()
     def add(self, evidence: Evidence) -> None:

@@ -25,11 +25,15 @@ from frazil.inference.likelihood import Evidence, FourierDisc, SharedSlices, Sli
 
 COARSE_ORDER = 3
 """Of the rotation grid that is searched exhaustively, unless told otherwise."""
-MOST_SCORES = 2**23  # at once
 _TOLD_APART = 0.5  # waves that a point at the particle's edge moves by between two rotations of a level
 SHIFT_APART = 0.24  # waves of a level's finest detail between a shift and the nearest tried; half as many at the last
 _FINE_ENOUGH = 0.4  # the same, at the last level
 _NEAR = 3.0  # spacings of the last level: farther away is another peak
+
+
+def most_scores(device: torch.device) -> int:
+    """At once: as many as a processor's cache or two hold, as keep a GPU busy."""
+    return 2**21 if device.type == "cpu" else 2**25
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ class PoseSearch:
 
     def at_once(self) -> int:
         """Images whose scores at the coarse grid fit into a cache or two."""
-        return max(1, MOST_SCORES // (len(self._grid) * len(self._levels[0].shifts)))
+        return max(1, most_scores(self._grid.device) // (len(self._grid) * len(self._levels[0].shifts)))
 
     @torch.no_grad()
     def __call__(self, evidence: Evidence) -> PosePosterior:

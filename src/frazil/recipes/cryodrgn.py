@@ -53,6 +53,10 @@ def run(options: CryoDRGNRun) -> int:
     """Learn, and write what a run leaves; the exit code."""
     if options.init is not None and options.poses != _INFER:
         raise ValueError(f"--init {options.init}: a map is only asked for with --poses infer")
+    if options.symmetry != "C1" and options.poses != _INFER:
+        raise ValueError(
+            f"--symmetry {options.symmetry}: is only asked for with --poses infer; given poses are used as they are"
+        )
     if options.learning.searches is None:
         searches = int(options.poses == _INFER)
         options = replace(options, learning=replace(options.learning, searches=searches))
