@@ -106,7 +106,7 @@ def theirs(case: Case, program: str) -> dict[str, float]:
     seconds = [_seconds(text) for text in re.findall(r"=====> Epoch: .*Finished in (\S+)", said)]
     with (out / f"z.{case.epochs}.pkl").open("rb") as file:
         latent = pickle.load(file)
-    areas = [area for _, area in sorted(_peer_areas(case, program, out, latent).items())]
+    areas = _peer_areas(case, program, out, latent)
     known = read_particles(case.images / "particles.star").numbers("frazilLatent")
     return {
         "auc": statistics.mean(areas),
@@ -121,8 +121,8 @@ def _seconds(clock: str) -> float:
     return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
 
 
-def _peer_areas(case: Case, program: str, out: Path, latent: np.ndarray) -> dict[int, float]:
-    """AUC-FSC by structure, of whichever sign its volumes have."""
+def _peer_areas(case: Case, program: str, out: Path, latent: np.ndarray) -> list[float]:
+    """AUC-FSC of each structure, of whichever sign its volumes have."""
     structure = read_particles(case.images / "particles.star").numbers("rlnClassNumber").astype(int)
     numbers, first = np.unique(structure, return_index=True)
     np.savetxt(out / "first.txt", latent[first])
@@ -140,8 +140,7 @@ def _peer_areas(case: Case, program: str, out: Path, latent: np.ndarray) -> dict
         volume = read_map(file).volume
         for sign, found in areas.items():
             found.append(fourier_shell_correlation(sign * volume, true_map, pixel_size, sphere).area())
-    best = max(areas.values(), key=statistics.mean)
-    return dict(zip(numbers.tolist(), best, strict=True))
+    return max(areas.values(), key=statistics.mean)
 
 
 def _rank_correlation(latent: np.ndarray, known: np.ndarray) -> float:

@@ -15,7 +15,6 @@ from frazil.recipes.simulate_particles import SimulateParticles, simulate_partic
 
 pytestmark = pytest.mark.slow
 
-Runs = Any
 NETWORK = {"encoder_width": 64, "decoder_width": 64, "latent_dim": 2, "halves": False, "held_out": 0.2}
 
 
