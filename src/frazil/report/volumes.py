@@ -1,6 +1,6 @@
 """Volumes of one molecule in its different structures, side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -9,7 +9,8 @@ from frazil.report.figure import Figure, Reading
 from frazil.report.pictures import panel, picture, scale_bar_length
 
 READING = Reading(
-    look="Each picture is the sum of a volume along z; all have one grey scale.",
+    look="Each picture is the sum of a volume along z; all have one grey scale. Below, each less the mean of all, on a"
+    " scale of their own: white is what it has more of than the others.",
     good="Whole molecules that differ where the molecule moves or lacks a part, and are the same elsewhere.",
     bad="Differences everywhere, or streaks: the latent holds noise or views. No differences at all: nothing was told"
     " apart.",
@@ -17,12 +18,22 @@ READING = Reading(
 
 
 def volumes_figure(title: str, volumes: Mapping[str, np.ndarray], pixel_size: float) -> Figure:
-    """The projection of each volume over its name, on one grey scale."""
+    """The projection of each volume over its name, on one grey scale, and what it has more of than the others."""
     projections = {name: volume.sum(0) for name, volume in volumes.items()}
-    grey = grey_range(np.stack(list(projections.values())), 0.1)
-    width = len(next(iter(projections.values()))) * pixel_size
-    panels: Sequence[str] = [
+    every = np.stack(list(projections.values()))
+    content = _row(projections, grey_range(every, 0.1), pixel_size)
+    if len(projections) > 1:
+        mean = every.mean(0)
+        differences = {f"{name} less the mean": image - mean for name, image in projections.items()}
+        white = float(np.abs(every - mean).max()) or 1.0  # where all are the same
+        content += _row(differences, (-white, white), pixel_size)
+    return Figure(title, content, READING)
+
+
+def _row(images: Mapping[str, np.ndarray], grey: tuple[float, float], pixel_size: float) -> str:
+    width = len(next(iter(images.values()))) * pixel_size
+    panels = [
         panel(picture(image, *grey, name), name, width, scale_bar_length(width) if number == 0 else None)
-        for number, (name, image) in enumerate(projections.items())
+        for number, (name, image) in enumerate(images.items())
     ]
-    return Figure(title, f'<div class="panels many">{"".join(panels)}</div>', READING)
+    return f'<div class="panels many">{"".join(panels)}</div>'
