@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+Autocast = Callable[[], AbstractContextManager]
+"""Around networks: they may compute in less precision there."""
+
 
 def _one_rank(parameters: Iterable[nn.Parameter]) -> None:
     """Leave the gradients of a single rank as they are."""
@@ -33,7 +36,7 @@ class StepContext:
     world_size: int = 1
     average_gradients: Callable[[Iterable[nn.Parameter]], None] = _one_rank
     """Call it after backward and before the optimizer's step, on the parameters that got gradients."""
-    autocast: Callable[[], AbstractContextManager] = nullcontext
+    autocast: Autocast = nullcontext
     """`with context.autocast():` around the networks, and only there: coordinates rotated in bfloat16 would
     be wrong by tenths of a pixel, so the microscope stays in float32."""
 

@@ -17,11 +17,13 @@ class AnalyzeCryoDRGN:
 
     run: tyro.conf.Positional[Path]
     """Folder of the run; while it still learns, too."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
     how: Annotated[Analysis, tyro.conf.arg(name="")] = field(default_factory=Analysis)
 
 
 def analyze_cryodrgn(options: AnalyzeCryoDRGN) -> None:
     """Write them into the run's folder."""
-    method, particles = load(options.run)
+    method, particles = load(options.run, options.device)
     options.how.check(particles)
     write_analysis(method, particles, RunFolder(options.run), options.how)

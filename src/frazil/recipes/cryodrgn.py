@@ -1,6 +1,7 @@
 """`frazil cryodrgn`: particles in, a latent for each of them and volumes for the latents out."""
 
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,7 @@ from frazil.recipes import refine
 from frazil.recipes.cryodrgn_analysis import Analysis, write_analysis
 from frazil.recipes.particle_run import ParticleRun, open_run
 from frazil.recipes.read_ahead import ReadAhead
-from frazil.training import RunFolder, fit, newest
+from frazil.training import RunFolder, choose_device, fit, newest
 
 _FROM_STAR, _INFER = "from-star", "infer"
 _POSES = "poses"  # folder of the refinement that infers them
@@ -78,7 +79,6 @@ def run(options: CryoDRGNRun) -> int:
     method = CryoDRGN(options.learning, data, pose, split, opened.support, options.seed)
     finished = fit(method, ReadAhead(batches(method, options.seed)), settings, folder)
     if folder.is_main:
-        method.to(torch.device("cpu"))
         write_analysis(method, particles, folder, Analysis())
         options.say_if_stopped(finished)
     return 0
@@ -91,8 +91,11 @@ def _infer(options: CryoDRGNRun, folder: RunFolder) -> Pose | None:
     return refine.refine(refine.RefineRun(**shared, reference=options.init, refining=refining))
 
 
-def load(out: Path) -> tuple[CryoDRGN, Particles]:
-    """The models of a run as its newest checkpoint has them, and its particles; ValueError for what is no such run."""
+def load(out: Path, device: str = "auto") -> tuple[CryoDRGN, Particles]:
+    """The models of a run as its newest checkpoint has them, on a device, and its particles.
+
+    ValueError for what is no such run.
+    """
     config = read_record(out / "config.json", "config")["config"]
     of_another_version = f"{out}: holds no run of this version's frazil cryodrgn"
     try:
@@ -112,6 +115,10 @@ def load(out: Path) -> tuple[CryoDRGN, Particles]:
         method.load_state_dict(stored.method)
     except (KeyError, RuntimeError) as error:
         raise ValueError(of_another_version) from error
+    chosen = choose_device(device)
+    method.to(chosen)
+    low = options.precision == "bf16-mixed"
+    method.autocast = partial(torch.autocast, chosen.type, torch.bfloat16, enabled=low)
     return method, opened.particles
 
 

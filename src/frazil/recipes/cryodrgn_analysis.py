@@ -25,6 +25,7 @@ from frazil.methods.cryodrgn.latent_space import (
 )
 from frazil.metrics import view_dependence
 from frazil.recipes.particle_run import SHOWN, write_report
+from frazil.recipes.progress import progress_bar
 from frazil.report import Figure
 from frazil.report.cryodrgn import CRYODRGN_SCALARS, Findings, cryodrgn_report
 from frazil.report.run_story import RunStory
@@ -34,6 +35,7 @@ from frazil.training import RunFolder
 
 _COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "frazilLatent")
 """Columns of a table by which points may be coloured, if they are there."""
+_AT_ONCE = 1024  # images between two looks at the clock
 _COMPARED = 64  # px a side of volumes that are compared
 _ENDS = 5, 95  # percentiles of the images along an axis, from one to the other of which a way leads
 
@@ -79,11 +81,11 @@ class Analysis:
 
 def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, how: Analysis) -> None:
     """Particles with their poses and latents, volumes, and the report."""
-    data, pose = method.centring.data, method.centring.pose
+    data, pose = method.centring.data, method.centring.pose.to(torch.device("cpu"))
     table, looks, view = _table(particles, pose), None, 0.0
     (folder.path / "volumes").mkdir(exist_ok=True)
     if method.config.latent_dim:
-        latents = method.latents(torch.arange(len(particles)))
+        latents = all_latents(method)
         latent = latents.mean.numpy()
         axes, parts = principal_axes(latent), cluster(latent, how.clusters, seed=0)
         columns = {f"frazilLatent{number}": values for number, values in enumerate(latent.T, 1)}
@@ -115,6 +117,17 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
         pixel_size=data.pixel_size,
     )
     write_report(cryodrgn_report(found, story), folder)
+
+
+def all_latents(method: CryoDRGN) -> Latents:
+    """Of every image, settled, in memory."""
+    count = method.centring.data.count
+    found = []
+    with progress_bar("latents", count) as advance:
+        for rows in torch.arange(count).split(_AT_ONCE):
+            found.append(method.latents(rows).to(torch.device("cpu")))
+            advance(len(rows))
+    return Latents(torch.cat([part.mean for part in found]), torch.cat([part.log_variance for part in found]))
 
 
 def _table(particles: Particles, pose: Pose) -> ParticleTable:
@@ -159,7 +172,7 @@ def _write_series(method: CryoDRGN, folder: Path, name: str, latents: np.ndarray
     pixel_size = method.centring.data.pixel_size
     volumes = {}
     for number, latent in enumerate(torch.from_numpy(latents).float(), 1):
-        volume = method.volume(latent)
+        volume = method.volume(latent).cpu()
         write_map(folder / f"{name}_{number:02d}.mrc", volume, pixel_size)
         volumes[str(number)] = volume.numpy()
     titles = {
@@ -191,7 +204,7 @@ def _names(what: str, axes: PrincipalAxes) -> list[str]:
 def _densities(method: CryoDRGN, latents: Float[Tensor, "structures latent"]) -> Float[np.ndarray, "structures voxels"]:
     """The volumes at some latents, at no more detail than comparing them takes."""
     box = min(method.centring.data.box, _COMPARED)
-    return np.stack([fourier_crop(method.volume(latent), box, 3).flatten().numpy() for latent in latents])
+    return np.stack([fourier_crop(method.volume(latent).cpu(), box, 3).flatten().numpy() for latent in latents])
 
 
 def _colours(parts: Clusters, particles: Particles, more: Sequence[str]) -> dict[str, np.ndarray]:

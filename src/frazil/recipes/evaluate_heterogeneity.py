@@ -29,6 +29,7 @@ from frazil.metrics import (
     pose_errors,
 )
 from frazil.recipes.cryodrgn import load
+from frazil.recipes.cryodrgn_analysis import all_latents
 from frazil.report import Figure, Report, fsc_figure
 from frazil.report.scatter import Layout, scatter_figure
 
@@ -45,6 +46,8 @@ class EvaluateHeterogeneity:
     """Folder of the run."""
     truth: tyro.conf.Positional[Path]
     """Folder of `frazil simulate particles --heterogeneity`, from which all of the run's images are."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,12 @@ def evaluate_heterogeneity(options: EvaluateHeterogeneity) -> None:
     for column in ("rlnClassNumber", "frazilLatent"):
         if column not in truth.data:
             raise ValueError(f"{truth.path}: no column {column}; give a folder of frazil simulate --heterogeneity")
-    method, particles = load(options.run)
+    method, particles = load(options.run, options.device)
     if len(particles) != len(truth):
         raise ValueError(f"{options.run}: learnt {len(particles)} images, but {truth.path} holds {len(truth)}")
     if not method.config.latent_dim:
         raise ValueError(f"{options.run}: takes all particles to be alike, and so has no latents to evaluate")
-    latent = method.latents(torch.arange(len(particles))).mean
+    latent = all_latents(method).mean
     poses = _pose_errors(method, truth)
     first, middle = _curves(method, latent, truth, options.truth / STRUCTURES, poses)
     found = _evaluation(latent, truth, poses, first, middle)
@@ -94,7 +97,7 @@ def evaluate_heterogeneity(options: EvaluateHeterogeneity) -> None:
 def _pose_errors(method: CryoDRGN, truth: ParticleTable) -> PoseErrors:
     true_pose = truth.pose()
     assert true_pose is not None  # a simulation writes them
-    return pose_errors(method.centring.pose, true_pose)
+    return pose_errors(method.centring.pose.to(torch.device("cpu")), true_pose)
 
 
 def _curves(
@@ -107,7 +110,7 @@ def _curves(
     sphere = soft_sphere(data.box, radius, _EDGE * radius)
 
     def curve(latent: Tensor, true_map: Tensor) -> FSC:
-        volume = poses.in_true_frame(method.volume(latent), data.pixel_size)
+        volume = poses.in_true_frame(method.volume(latent).cpu(), data.pixel_size)
         return fourier_shell_correlation(volume, true_map, data.pixel_size, sphere)
 
     first, middle = {}, {}

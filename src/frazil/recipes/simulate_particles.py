@@ -11,7 +11,6 @@ import torch
 import tyro
 from jaxtyping import Float
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 from torch import Tensor
 
 from frazil.data.exposures import Scene, calibration_images, expose_all, noise_power
@@ -36,6 +35,7 @@ from frazil.physics import (
     noise_std_for_snr,
     to_fourier_volume,
 )
+from frazil.recipes.progress import progress_bar
 
 _MOST_WORKERS = min(8, os.cpu_count() or 1)
 _SHIFTS: dict[str, Callable[[float, float], ShiftPrior]] = {
@@ -216,18 +216,16 @@ def _averaged(
 
 def _write_images(options: SimulateParticles, shots: Sequence[_Shot], noise_std: float) -> None:
     stack_path = options.out / "particles.mrcs"
-    columns = ("{task.description}", MofNCompleteColumn(), TimeRemainingColumn())
     conditions = []
     with (
         StackWriter(stack_path, options.count, options.box, options.pixel_size) as stack,
-        Progress(*columns, console=Console(stderr=True)) as progress,
+        progress_bar("images", options.count) as advance,
     ):
-        task = progress.add_task("images", total=options.count)
         for shot in shots:
             for exposure in expose_all(shot.scene(), noise_std, options.workers or _MOST_WORKERS):
                 stack.write(exposure.images.numpy())
                 conditions.append(exposure.conditions)
-                progress.advance(task, len(exposure.images))
+                advance(len(exposure.images))
     more = latent_columns([shot.truth for shot in shots], options.molecules)
     write_conditions(options.out / "particles.star", conditions, options.box, options.pixel_size, more)
 

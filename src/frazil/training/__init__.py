@@ -2,6 +2,7 @@
 
 from frazil.training.checkpoint import newest
 from frazil.training.fit import FitSettings, Interrupted, fit
+from frazil.training.launch import choose_device
 from frazil.training.run_folder import RunFolder
 
-__all__ = ["FitSettings", "Interrupted", "RunFolder", "fit", "newest"]
+__all__ = ["FitSettings", "Interrupted", "RunFolder", "choose_device", "fit", "newest"]

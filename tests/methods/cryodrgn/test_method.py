@@ -1,9 +1,11 @@
 """cryoDRGN with poses given: it tells structures apart, and says how far its volumes can be trusted."""
 
+from contextlib import nullcontext
+
 import roma
 import torch
 
-from frazil.geometry import Pose
+from frazil.geometry import Pose, fourier_transform, shell_average
 from frazil.methods.base import StepContext
 from frazil.metrics import pose_errors
 from tests.methods.cryodrgn import tiny
@@ -35,6 +37,12 @@ def test_the_noise_is_measured_by_shell() -> None:
     method = learnt(300, halves=False, encoder_width=64, decoder_width=64)
     noise = method.learners[0].noise
     assert ((noise[5:8] > 0.8) & (noise[5:8] < 1.5)).all()
+
+
+def test_examples_have_noise_at_every_frequency() -> None:
+    method = learnt(100, halves=False)
+    images = fourier_transform(method.examples(8, seed=0)).abs().square().mean(0) / tiny.BOX**2
+    assert (shell_average(images, tiny.BOX)[1:] > 0.3).all()
 
 
 def test_latents_come_in_the_order_of_the_rows() -> None:
@@ -81,7 +89,7 @@ def test_settled_latents_are_likelier_than_the_encoders() -> None:
     method = learnt(200, halves=False)
     learner, images = method.learners[0], method.read(torch.arange(tiny.COUNT))
     guess, settled = learner.model.encode(images).mean, learner.settle(images).mean
-    before, after = (learner._steepness(latent, images).loss for latent in (guess, settled))
+    before, after = (learner._steepness(latent, images, nullcontext).loss for latent in (guess, settled))
     assert (after <= before).all()
     assert (after < before).double().mean() > 0.9
 

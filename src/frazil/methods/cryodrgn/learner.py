@@ -1,5 +1,6 @@
 """One model that learns from its own images, and the noise that it leaves unexplained."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from frazil.geometry import Batched
 from frazil.inference import FourierDisc
 from frazil.losses import divergence_from_normal, misfit
-from frazil.methods.base import StepContext
+from frazil.methods.base import Autocast, StepContext
 from frazil.methods.cryodrgn.centred import CentredImages
 from frazil.methods.cryodrgn.config import CryoDRGNConfig
 from frazil.methods.cryodrgn.model import Autoencoder, Latents
@@ -63,39 +64,43 @@ class Learner:
         kept = min(_KEPT, context.step / (context.step + 1))
         self.noise = kept * self.noise + (1 - kept) * self.disc.shell_means(sums) / context.world_size
 
-    def settle(self, images: CentredImages) -> Latents:
+    def settle(self, images: CentredImages, autocast: Autocast = nullcontext) -> Latents:
         """Latents likelier under the decoder as it is than the guess of the encoder, which has to do for all images.
 
         A few of Newton's steps, by the curvature that the guessed variance tells; one that makes an image less likely
         is taken back, and its next is shorter.
         """
-        with torch.no_grad():
+        with torch.no_grad(), autocast():
             guess = self.model.encode(images)
         if not self._latent_dim:
             return guess
-        best = self._steepness(guess.mean, images)
+        best = self._steepness(guess.mean, images, autocast)
         curvature = self._beta * ((-guess.log_variance).exp() - 1) + 1
         length = torch.full_like(best.loss, _FIRST)
         for _ in range(_SETTLING):
             step = length[:, None] * best.gradient / curvature.clamp(min=1)
-            tried = self._steepness(best.latent - step, images)
+            tried = self._steepness(best.latent - step, images, autocast)
             better = tried.loss < best.loss
             length = torch.where(better, _LONGER * length, length / _SHORTER)
             best = best.or_where(better, tried)
         return Latents(best.latent, guess.log_variance)
 
-    def _steepness(self, latent: Float[Tensor, "batch latent"], images: CentredImages) -> "_Steepness":
+    def _steepness(
+        self, latent: Float[Tensor, "batch latent"], images: CentredImages, autocast: Autocast
+    ) -> "_Steepness":
         """-log p(image, latent) at some latents."""
         latent = latent.detach().requires_grad_()
-        expected = self.model.expect(latent, images, self.disc.frequency)
+        with autocast():
+            expected = self.model.expect(latent, images, self.disc.frequency)
         loss = misfit(images.spectrum, expected, self.precision) + 0.5 * latent.square().sum(1)
         (gradient,) = torch.autograd.grad(loss.sum(), latent)
         return _Steepness(latent.detach(), loss.detach(), gradient)
 
     @torch.no_grad()
-    def gain(self, images: CentredImages) -> Float[Tensor, " batch"]:
+    def gain(self, images: CentredImages, autocast: Autocast = nullcontext) -> Float[Tensor, " batch"]:
         """By how much the model, at each latent's mean, makes the image likelier than noise alone does."""
-        expected = self.model.expect(self.model.encode(images).mean, images, self.disc.frequency)
+        with autocast():
+            expected = self.model.expect(self.model.encode(images).mean, images, self.disc.frequency)
         nothing = torch.zeros_like(expected)
         return misfit(images.spectrum, nothing, self.precision) - misfit(images.spectrum, expected, self.precision)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from frazil.data import ImageBatch, Support
 from frazil.geometry import Pose, inverse_fourier_transform, soft_sphere
 from frazil.inference import ParticleImages, find_poses
-from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.methods.base import Autocast, Method, StepContext, stable_seed
 from frazil.methods.cryodrgn.centred import CentredImages, Centring
 from frazil.methods.cryodrgn.config import CryoDRGNConfig
 from frazil.methods.cryodrgn.latent_space import cluster
@@ -58,6 +59,7 @@ class CryoDRGN(Method):
     ) -> None:
         self.config, self.split = config, split
         self.centring = Centring(data, pose, support.radius / data.pixel_size)
+        self.autocast: Autocast = nullcontext  # until a step, or a recipe, says otherwise
         self._max_shift = support.max_shift / data.pixel_size
         self._sphere = soft_sphere(data.box, self.centring.radius, _EDGE * self.centring.radius)
         self.learners = []
@@ -71,6 +73,7 @@ class CryoDRGN(Method):
 
     def update(self, batch: Sequence[ImageBatch], context: StepContext) -> dict[str, Tensor | float]:
         """One step of each model on images of its own; the scalars are those of the whole set's."""
+        self.autocast = context.autocast
         if context.step in self.config.search_steps(len(self.split.learnt)):
             self.search(context)
         done = min(1.0, context.step / self.config.steps(len(self.split.learnt)))
@@ -123,16 +126,16 @@ class CryoDRGN(Method):
 
     def _gain(self, rows: Int[Tensor, " rows"]) -> Float[Tensor, ""]:
         """What the model of all images explains of some, on average."""
-        return torch.cat([self.learners[0].gain(self.read(part)) for part in self._parts(rows)]).mean()
+        return torch.cat([self.learners[0].gain(self.read(part), self.autocast) for part in self._parts(rows)]).mean()
 
     def latents(self, rows: Int[Tensor, " rows"], learner: int = 0) -> Latents:
         """What a model makes of some images."""
-        parts = [self.learners[learner].settle(self.read(part)) for part in self._parts(rows)]
+        parts = [self.learners[learner].settle(self.read(part), self.autocast) for part in self._parts(rows)]
         return Latents(torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts]))
 
     def volume(self, latent: Float[Tensor, " latent"], learner: int = 0) -> Float[Tensor, "box box box"]:
         """A model's volume at a latent, within the particle's sphere."""
-        return self.learners[learner].model.decoder.volume(latent) * self._sphere
+        return self.learners[learner].model.decoder.volume(latent.to(self._sphere)) * self._sphere
 
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the halves' volumes, and what the model explains of images that it has not seen."""
@@ -153,7 +156,7 @@ class CryoDRGN(Method):
         latents = [self.latents(rows, half).mean for half in (1, 2)]
         found = {}
         for row, *pair in zip(rows.tolist(), *latents, strict=True):
-            first, second = (self.volume(latent, half) for half, latent in enumerate(pair, 1))
+            first, second = (self.volume(latent, half).cpu() for half, latent in enumerate(pair, 1))
             found[row] = fourier_shell_correlation(first, second, pixel_size)
         return found
 
@@ -167,7 +170,9 @@ class CryoDRGN(Method):
         clean[:, disc.inside] = expected * box
         generator = torch.Generator().manual_seed(stable_seed(seed, "examples"))
         white = white_noise((count, box, box), generator).to(disc.weight)
-        return (inverse_fourier_transform(clean, box) + colour_noise(white, learner.noise)).cpu()
+        # The disc ends before Nyquist's own shell, which images have noise in all the same.
+        noise = torch.cat([learner.noise[: disc.shell.max() + 1], learner.noise[disc.shell.max()][None]])
+        return (inverse_fourier_transform(clean, box) + colour_noise(white, noise[: len(learner.noise)])).cpu()
 
     def stage(self, step: int) -> str:
         """The pass over the images."""
