@@ -23,6 +23,7 @@ from frazil.recipes.read_ahead import ReadAhead
 from frazil.training import RunFolder, choose_device, fit, newest
 
 _FROM_STAR, _INFER = "from-star", "infer"
+_POSE_STEP = 0.5  # of Newton's
 _POSES = "poses"  # folder of the refinement that infers them
 
 
@@ -58,9 +59,7 @@ def run(options: CryoDRGNRun) -> int:
         raise ValueError(
             f"--symmetry {options.symmetry}: is only asked for with --poses infer; given poses are used as they are"
         )
-    if options.learning.searches is None:
-        searches = int(options.poses == _INFER)
-        options = replace(options, learning=replace(options.learning, searches=searches))
+    options = replace(options, learning=_with_defaults(options))
     opened = open_run(options)
     particles = opened.particles
     pose = None if options.poses == _INFER else _known_pose(options, particles)
@@ -82,6 +81,14 @@ def run(options: CryoDRGNRun) -> int:
         write_analysis(method, particles, folder, Analysis())
         options.say_if_stopped(finished)
     return 0
+
+
+def _with_defaults(options: CryoDRGNRun) -> CryoDRGNConfig:
+    """Poses that were inferred can be improved by what is learnt; those given are a user's own."""
+    learning, inferred = options.learning, options.poses == _INFER
+    searches = int(inferred) if learning.searches is None else learning.searches
+    pose_step = _POSE_STEP * inferred if learning.pose_step is None else learning.pose_step
+    return replace(learning, searches=searches, pose_step=pose_step)
 
 
 def _infer(options: CryoDRGNRun, folder: RunFolder) -> Pose | None:

@@ -32,5 +32,6 @@ CASES: dict[str, Callable[[], Case]] = {
     "cryodrgn": case,
     "cryodrgn, by a basis": lambda: case(decoder="basis", halves=False),
     "cryodrgn that finds poses": lambda: case(searches=1, epochs=2),
+    "cryodrgn whose poses follow": lambda: case(pose_step=0.5, epochs=2),
     "cryodrgn of one structure": lambda: case(latent_dim=0, halves=False),
 }

@@ -25,6 +25,21 @@ def test_particles_are_moved_to_the_centre_and_divided_by_nothing() -> None:
     assert (found.spectrum - found.ctf * clean).norm() < 0.02 * found.spectrum.norm()
 
 
+def test_images_are_seen_by_a_pose_a_little_off_as_if_it_were_theirs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(3, BOX, BOX, generator=generator)
+    pose = Pose(random_rotations(3, generator), torch.zeros(3, 2))
+    centring = Centring(ParticleImages(lambda rows: images[rows], None, 3, BOX, PIXEL_SIZE), pose, 60 / PIXEL_SIZE)
+    rows, by = torch.tensor([2, 0]), torch.tensor([[0.1, 0.0, 0.0, 1.0, -0.5], [0.0, 0.2, -0.1, 0.0, 0.3]])
+    seen = centring(ImageBatch(rows, images[rows])).moved(by, centring.disc.frequency)
+    centring.move(rows, by)
+    after = centring(ImageBatch(rows, images[rows]))
+    assert torch.allclose(seen.spectrum, after.spectrum, atol=1e-4)
+    assert torch.allclose(seen.rotation, after.rotation, atol=1e-6)
+    assert torch.allclose(pose.shift[2], PIXEL_SIZE * torch.tensor([1.0, -0.5]))
+    assert (pose.shift[1] == 0).all()
+
+
 def test_white_noise_has_power_one() -> None:
     images = torch.randn(200, BOX, BOX, generator=torch.Generator().manual_seed(0))
     pose = Pose(torch.eye(3).expand(200, 3, 3), torch.zeros(200, 2))

@@ -59,9 +59,7 @@ def test_poses_are_found_anew_against_what_was_learnt() -> None:
     method = tiny.cryodrgn(**options)
     for step in range(steps):
         method.update(tiny.batch(at(step), method.config), at(step))
-    generator = torch.Generator().manual_seed(2)
-    turn = roma.rotvec_to_rotmat(0.1 * torch.randn(tiny.COUNT, 3, generator=generator))
-    off = Pose(truth.rotation @ turn, truth.shift)
+    off = put_off(truth, 0.1, 0.0)
     method.centring = method.centring.with_pose(off)
     method.update(tiny.batch(at(steps), method.config), at(steps))
     found = method.centring.pose
@@ -70,6 +68,34 @@ def test_poses_are_found_anew_against_what_was_learnt() -> None:
     other = tiny.cryodrgn(**options)
     other.load_state_dict(method.state_dict())
     assert torch.equal(other.centring.pose.rotation, found.rotation)
+
+
+def put_off(pose: Pose, turn: float, move: float) -> Pose:
+    """Poses that are wrong, by some radians and angstrom about each axis."""
+    generator = torch.Generator().manual_seed(2)
+    rotvec, shift = (torch.randn(len(pose), size, generator=generator).to(pose.shift) for size in (3, 2))
+    return Pose(pose.rotation @ roma.rotvec_to_rotmat(turn * rotvec), pose.shift + move * shift)
+
+
+def test_poses_follow_their_gradient_but_for_those_of_images_held_out() -> None:
+    """Learnt by the true ones; halfway all are put off by some five degrees and five angstrom."""
+    truth, steps = tiny.particles().pose, 60
+    options = {"rate": 3e-3, "epochs": 2 * steps // 4, "pose_step": 1.0, "decoder": "basis", "halves": False}
+    method = tiny.cryodrgn(**options)
+    off = put_off(truth, 0.06, 4.0)
+    for step in range(steps + 100):
+        if step == steps:
+            assert torch.equal(method.centring.pose.rotation, truth.rotation)
+            method.centring = method.centring.with_pose(off.map(torch.clone))
+        method.update(tiny.batch(at(step), method.config), at(step))
+    found, (learnt, held_out) = method.centring.pose, (method.split.learnt, method.split.held_out)
+    before, after = (pose_errors(pose[learnt], truth[learnt]) for pose in (off, found))
+    assert float(after.angle_deg.median()) < 0.8 * float(before.angle_deg.median())
+    assert float(after.shift.median()) < 0.8 * float(before.shift.median())
+    assert torch.equal(found.rotation[held_out], off.rotation[held_out])
+    other = tiny.cryodrgn(**options)
+    other.load_state_dict(method.state_dict())
+    assert torch.equal(other.centring.pose.shift, found.shift)
 
 
 def test_volumes_that_know_nothing_yet_do_not_spoil_the_poses() -> None:

@@ -1,9 +1,10 @@
 """Images as the networks are shown them: in the centre, upright, the signs that the lens reversed put right."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import roma
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from frazil.data import ImageBatch
@@ -34,6 +35,15 @@ class CentredImages(Batched):
     pixels: Float[Tensor, "batch pixels"]
     """For the encoder: the particle's circle, phases flipped, for there the lens has not spread what it shows; the
     image is turned in its plane until psi is 0."""
+
+    def moved(self, by: Float[Tensor, "batch 5"], frequency: Float[Tensor, "points xy"]) -> "CentredImages":
+        """The same images by poses a little off: turned by as many radians, shifted by as many pixels."""
+        spectrum = self.spectrum * phase_ramp(-by[:, 3:], frequency)
+        return replace(self, spectrum=spectrum, rotation=_turned(self.rotation, by))
+
+
+def _turned(rotation: Float[Tensor, "batch 3 3"], by: Float[Tensor, "batch 5"]) -> Float[Tensor, "batch 3 3"]:
+    return roma.rotvec_to_rotmat(by[:, :3]) @ rotation
 
 
 class Centring:
@@ -77,6 +87,11 @@ class Centring:
         grid = (where + box // 2) * (2 / (box - 1)) - 1  # grid_sample's -1 and 1 are the centres of its ends
         turned = torch.nn.functional.grid_sample(images[:, None], grid[:, None], align_corners=True)
         return turned[:, 0, 0] * self._circle
+
+    def move(self, rows: Int[Tensor, " batch"], by: Float[Tensor, "batch 5"]) -> None:
+        """Change some poses, in place, as `CentredImages.moved` does."""
+        self.pose.rotation[rows] = _turned(self.pose.rotation[rows], by)
+        self.pose.shift[rows] += by[:, 3:] * self.data.pixel_size
 
     def with_pose(self, pose: Pose) -> "Centring":
         """The same by other poses."""

@@ -43,6 +43,9 @@ class CryoDRGNConfig:
     searches: int | None = None
     """How often on the way all poses are searched anew, each image's against the volume of its part of the latent
     space; default once where poses were inferred, else never."""
+    pose_step: float | None = None
+    """From halfway on each pose follows its gradient when its image is learnt from, by a step of this part of
+    Newton's; 0 leaves poses as they are. Default 0.5 where poses were inferred, else 0."""
     held_out: float = 0.05
     """Share of the images that is never learnt from, to tell whether the network learns noise."""
     halves: bool = True
@@ -63,6 +66,8 @@ class CryoDRGNConfig:
             raise ValueError(f"held_out must lie in 0 ... 1, it is {self.held_out:g}")
         if self.searches is not None and self.searches < 0:
             raise ValueError(f"searches must not be negative, it is {self.searches}")
+        if self.pose_step is not None and not 0 <= self.pose_step <= 1:
+            raise ValueError(f"pose_step must lie in 0 ... 1, it is {self.pose_step:g}")
         if self.beta is not None and self.beta < 0:
             raise ValueError(f"beta must not be negative, it is {self.beta:g}")
 
@@ -78,6 +83,11 @@ class CryoDRGNConfig:
     def steps(self, images: int) -> int:
         """Of the whole run."""
         return self.epochs * self.steps_of_epoch(images)
+
+    @property
+    def poses_change(self) -> bool:
+        """Whether poses are improved on the way."""
+        return bool(self.searches or self.pose_step)
 
     def search_steps(self, images: int) -> set[int]:
         """The steps before which all poses are searched, evenly spread."""

@@ -1,4 +1,4 @@
-"""cryoDRGN with poses known: a model of all images, and one of each half to say how far it can be trusted."""
+"""cryoDRGN: a model of all images, and one of each half to say how far it can be trusted."""
 
 import math
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from frazil.methods.cryodrgn.config import CryoDRGNConfig
 from frazil.methods.cryodrgn.latent_space import cluster
 from frazil.methods.cryodrgn.learner import Learner
 from frazil.methods.cryodrgn.model import Latents, autoencoder
+from frazil.methods.cryodrgn.pose_steps import PoseSteps
 from frazil.metrics import FSC, fourier_shell_correlation
 from frazil.physics import colour_noise, white_noise
 
@@ -27,6 +28,7 @@ _PROBED = 4  # images at whose latents the halves' volumes are compared
 _POINTS_AT_ONCE = 2**16  # of the decoder, whose layers each keep as many rows
 _PARTS = 8  # of the latent space, each with a volume against which poses are searched
 _KNOWN = 0.5  # of the new poses' likelihood that the old ones have to have for the new ones to be taken
+_FOLLOWING = 0.5  # of the run is done when poses begin to follow their gradients
 _EDGE = 0.1  # of the radius, over which the particle's sphere fades
 
 
@@ -58,7 +60,8 @@ class CryoDRGN(Method):
         self, config: CryoDRGNConfig, data: ParticleImages, pose: Pose, split: Split, support: Support, seed: int
     ) -> None:
         self.config, self.split = config, split
-        self.centring = Centring(data, pose, support.radius / data.pixel_size)
+        # A copy, for poses change in place.
+        self.centring = Centring(data, pose.map(torch.clone), support.radius / data.pixel_size)
         self.autocast: Autocast = nullcontext  # until a step, or a recipe, says otherwise
         self._max_shift = support.max_shift / data.pixel_size
         self._sphere = soft_sphere(data.box, self.centring.radius, _EDGE * self.centring.radius)
@@ -70,6 +73,9 @@ class CryoDRGN(Method):
             # A half has half the images: with half of them in a step, it sees each as often.
             batch_size = config.batch_size // (2 if number else 1)
             self.learners.append(Learner(config, model, self.centring.disc, batch_size))
+        followed = [number for number, _ in split.judges if number] or [0]
+        length = config.pose_step or 0.0
+        self._pose_steps = {number: PoseSteps(length, self.centring.radius) for number in followed if length}
 
     def update(self, batch: Sequence[ImageBatch], context: StepContext) -> dict[str, Tensor | float]:
         """One step of each model on images of its own; the scalars are those of the whole set's."""
@@ -78,11 +84,28 @@ class CryoDRGN(Method):
             self.search(context)
         done = min(1.0, context.step / self.config.steps(len(self.split.learnt)))
         rate = self.config.rate * 0.5 * (1 + math.cos(math.pi * done))
-        every = [
-            learner.update(self.centring(part), rate, context, context.generator("latent", number))
-            for number, (learner, part) in enumerate(zip(self.learners, batch, strict=True))
-        ]
+        every = []
+        for number, (learner, part) in enumerate(zip(self.learners, batch, strict=True)):
+            images, chance = self.centring(part), context.generator("latent", number)
+            follows = done >= _FOLLOWING and number in self._pose_steps
+            by = torch.zeros(len(images), 5, device=context.device, requires_grad=follows)
+            if follows:
+                images = images.moved(by, self.centring.disc.frequency)
+            every.append(learner.update(images, rate, context, chance))
+            if by.grad is not None:
+                # The loss is a mean over this rank's images.
+                self._follow(number, part.rows, len(images) * by.grad, context)
         return every[0]
+
+    def _follow(
+        self, number: int, rows: Int[Tensor, " batch"], gradient: Float[Tensor, "batch 5"], context: StepContext
+    ) -> None:
+        """Let poses follow their gradients, those of the other ranks' images too."""
+        steps, size = self._pose_steps[number](gradient, context), self.learners[number].batch_size
+        every = steps.new_zeros(size, 6, dtype=torch.float64)  # which holds any row's number exactly
+        every[context.share(size)] = torch.cat([rows.to(every)[:, None], steps.to(every)], 1)
+        context.sum_over_ranks([every])
+        self.centring.move(every[:, 0].round().long(), every[:, 1:].to(steps))
 
     def search(self, context: StepContext) -> None:
         """Find all poses anew: each image's against the volume of its part of its own model's latent space.
@@ -180,16 +203,22 @@ class CryoDRGN(Method):
 
     def state_dict(self) -> dict[str, Any]:
         learners = [learner.state_dict() for learner in self.learners]
-        return {"learners": learners, **(vars(self.centring.pose) if self.config.searches else {})}
+        pose_steps = [steps.state_dict() for steps in self._pose_steps.values()]
+        pose = vars(self.centring.pose) if self.config.poses_change else {}
+        return {"learners": learners, "pose_steps": pose_steps, **pose}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for learner, stored in zip(self.learners, state["learners"], strict=True):
             learner.load_state_dict(stored)
-        if self.config.searches:
-            pose = Pose(state["rotation"], state["shift"])
+        for steps, stored in zip(self._pose_steps.values(), state["pose_steps"], strict=True):
+            steps.load_state_dict(stored)
+        if self.config.poses_change:
+            pose = Pose(state["rotation"], state["shift"]).map(torch.clone)
             self.centring = self.centring.with_pose(pose.to(self._sphere.device))
 
     def to(self, device: torch.device) -> None:
         self.centring, self._sphere = self.centring.to(device), self._sphere.to(device)
         for learner in self.learners:
             learner.to(self.centring.disc)
+        for steps in self._pose_steps.values():
+            steps.to(device)
