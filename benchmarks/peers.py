@@ -49,6 +49,8 @@ class Case:
     epochs: int
     width: int
     threads: int
+    shift: float = SHIFT
+    """Largest, in percent of the box."""
 
     @property
     def images(self) -> Path:
@@ -63,6 +65,10 @@ class Case:
             sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done.stdout + done.stderr
 
+    def timed(self, *command: str) -> str:
+        """The same, and the most memory that the program took at any time, in kilobytes."""
+        return self.run(["/usr/bin/time", "-f", "most memory %M", *command])
+
     def frazil(self, *words: str) -> str:
         """One of frazil's commands."""
         return self.run([sys.executable, "-m", "frazil", *words])
@@ -70,8 +76,9 @@ class Case:
     def simulate(self) -> None:
         """Images, and the peer's pickles of their poses and lenses."""
         size = f"--box {self.box} --pixel-size {192 / self.box} --count {self.count} --snr-db {self.snr_db}"
-        kind = f"--heterogeneity {self.kind} --states 20 --shift-percent {SHIFT} --seed {self.seed}"
-        self.frazil("simulate", "particles", "pseudo-protein", "--out", str(self.images), *size.split(), *kind.split())
+        kind = f"--heterogeneity {self.kind} --states 20" if self.kind != "none" else ""
+        words = f"{size} {kind} --shift-percent {self.shift} --seed {self.seed}"
+        self.frazil("simulate", "particles", "pseudo-protein", "--out", str(self.images), *words.split())
         if not (self.images / "peer" / "ctf.pkl").exists():
             self.frazil("export", "cryodrgn", str(self.images / "particles.star"), "--out", str(self.images / "peer"))
 
@@ -103,7 +110,7 @@ def theirs(case: Case, program: str) -> dict[str, float]:
     network = f"--zdim {LATENT} --enc-dim {case.width} --dec-dim {case.width} --enc-layers 3 --dec-layers 3"
     words = f"train_vae {files} {network} -n {case.epochs} --seed {case.seed} --uninvert-data --no-analysis"
     said = case.run([program, *words.split()])
-    seconds = [_seconds(text) for text in re.findall(r"=====> Epoch: .*Finished in (\S+)", said)]
+    seconds = [clock_seconds(text) for text in re.findall(r"=====> Epoch: .*Finished in (\S+)", said)]
     with (out / f"z.{case.epochs}.pkl").open("rb") as file:
         latent = pickle.load(file)
     areas = _peer_areas(case, program, out, latent)
@@ -116,7 +123,8 @@ def theirs(case: Case, program: str) -> dict[str, float]:
     }
 
 
-def _seconds(clock: str) -> float:
+def clock_seconds(clock: str) -> float:
+    """Seconds of hours:minutes:seconds."""
     hours, minutes, seconds = clock.split(":")
     return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
 
