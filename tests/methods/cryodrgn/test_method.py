@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 
+import pytest
 import roma
 import torch
 
@@ -103,6 +104,13 @@ def test_volumes_that_know_nothing_yet_do_not_spoil_the_poses() -> None:
     for step in range(5):
         method.update(tiny.batch(at(step), method.config), at(step))
     assert torch.equal(method.centring.pose.rotation, tiny.particles().pose.rotation)
+
+
+def test_the_divergence_is_weighed_ever_more_while_it_warms_up_and_the_rate_falls() -> None:
+    config = tiny.config(beta=0.5, beta_warmup=0.2, rate=1e-3)
+    assert [config.pace(done).beta for done in (0.0, 0.1, 0.2, 1.0)] == [0.0, 0.25, 0.5, 0.5]
+    assert [config.pace(done).rate for done in (0.0, 0.5, 1.0)] == pytest.approx([1e-3, 5e-4, 0.0])
+    assert tiny.config(beta=0.5).pace(0.0).beta == 0.5
 
 
 def test_searches_are_spread_over_the_run() -> None:

@@ -10,6 +10,14 @@ _LEAST = dict.fromkeys(("epochs", "batch_size", "encoder_width", "decoder_width"
 
 
 @dataclass(frozen=True)
+class Pace:
+    """What changes over a run: Adam's learning rate, and the weight of the latent's divergence."""
+
+    rate: float
+    beta: float
+
+
+@dataclass(frozen=True)
 class CryoDRGNConfig:
     """How cryoDRGN learns: the latent, the networks, the rates."""
 
@@ -22,7 +30,10 @@ class CryoDRGNConfig:
     rate: float = 1e-3
     """Adam's learning rate at the start; it falls to 0 as half a wave of a cosine."""
     beta: float | None = None
-    """Weight of the latent's divergence from a standard normal distribution; default 1 / latent_dim."""
+    """Weight of the latent's divergence from a standard normal distribution; default 1 / latent_dim, and 1/8 for
+    fewer than eight, which with more weight say nothing."""
+    beta_warmup: float = 0.0
+    """Part of the run over which that weight rises from 0, evenly."""
     decoder: Literal["coordinates", "basis"] = "coordinates"
     """coordinates: the published network of frequency and latent. basis: a mean volume and others, mixed as a network
     of the latent says; many times faster."""
@@ -62,6 +73,8 @@ class CryoDRGNConfig:
             raise ValueError(f"rates and spreads must be positive, not {self.rate:g} and {self.encoding_sigma:g}")
         if self.halves and self.batch_size % 2:
             raise ValueError(f"batch_size must be even, for each half has half of it, not {self.batch_size}")
+        if not 0 <= self.beta_warmup <= 1:
+            raise ValueError(f"beta_warmup must lie in 0 ... 1, it is {self.beta_warmup:g}")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out must lie in 0 ... 1, it is {self.held_out:g}")
         if self.searches is not None and self.searches < 0:
@@ -73,8 +86,13 @@ class CryoDRGNConfig:
 
     @property
     def divergence_weight(self) -> float:
-        """Weight of the latent's divergence, the default too."""
-        return 1 / max(1, self.latent_dim) if self.beta is None else self.beta
+        """Weight of the latent's divergence in the end, the default too."""
+        return 1 / max(8, self.latent_dim) if self.beta is None else self.beta
+
+    def pace(self, done: float) -> "Pace":
+        """The rate and the weight where a part of the run is done."""
+        risen = min(1.0, done / self.beta_warmup) if self.beta_warmup else 1.0
+        return Pace(self.rate * 0.5 * (1 + math.cos(math.pi * done)), self.divergence_weight * risen)
 
     def steps_of_epoch(self, images: int) -> int:
         """Steps in which every one of the images that are learnt is seen once."""

@@ -13,7 +13,7 @@ from frazil.inference import FourierDisc
 from frazil.losses import divergence_from_normal, misfit
 from frazil.methods.base import Autocast, StepContext
 from frazil.methods.cryodrgn.centred import CentredImages
-from frazil.methods.cryodrgn.config import CryoDRGNConfig
+from frazil.methods.cryodrgn.config import CryoDRGNConfig, Pace
 from frazil.methods.cryodrgn.model import Autoencoder, Latents
 
 _FIRST, _LONGER, _SHORTER = 0.5, 1.5, 3.0  # of Newton's step; its growth after a gain, its fall after none
@@ -31,9 +31,9 @@ class Learner:
         self._latent_dim, self._beta = config.latent_dim, config.divergence_weight
 
     def update(
-        self, images: CentredImages, rate: float, context: StepContext, generator: torch.Generator
+        self, images: CentredImages, pace: Pace, context: StepContext, generator: torch.Generator
     ) -> dict[str, Tensor | float]:
-        """One step, of Adam's `rate`, down the negative evidence lower bound of this rank's images."""
+        """One step of Adam's down the negative evidence lower bound of this rank's images."""
         shape = (self.batch_size, self._latent_dim)
         noise = torch.randn(shape, generator=generator, device=context.device)[context.share(self.batch_size)]
         with context.autocast():
@@ -42,9 +42,9 @@ class Learner:
             expected = self.model.expect(latent, images, self.disc.frequency)
         self._note_noise((images.spectrum - expected).detach(), context)
         divergence = divergence_from_normal(latents.mean, latents.log_variance)
-        loss = (misfit(images.spectrum, expected, self.precision) + self._beta * divergence).mean()
+        loss = (misfit(images.spectrum, expected, self.precision) + pace.beta * divergence).mean()
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = pace.rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         context.average_gradients(self.model.parameters())

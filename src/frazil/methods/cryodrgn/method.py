@@ -1,6 +1,5 @@
 """cryoDRGN: a model of all images, and one of each half to say how far it can be trusted."""
 
-import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -83,7 +82,7 @@ class CryoDRGN(Method):
         if context.step in self.config.search_steps(len(self.split.learnt)):
             self.search(context)
         done = min(1.0, context.step / self.config.steps(len(self.split.learnt)))
-        rate = self.config.rate * 0.5 * (1 + math.cos(math.pi * done))
+        pace = self.config.pace(done)
         every = []
         for number, (learner, part) in enumerate(zip(self.learners, batch, strict=True)):
             images, chance = self.centring(part), context.generator("latent", number)
@@ -91,7 +90,7 @@ class CryoDRGN(Method):
             by = torch.zeros(len(images), 5, device=context.device, requires_grad=follows)
             if follows:
                 images = images.moved(by, self.centring.disc.frequency)
-            every.append(learner.update(images, rate, context, chance))
+            every.append(learner.update(images, pace, context, chance))
             if by.grad is not None:
                 # The loss is a mean over this rank's images.
                 self._follow(number, part.rows, len(images) * by.grad, context)
