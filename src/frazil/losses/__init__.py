@@ -13,19 +13,19 @@ from frazil.losses.adversarial import (
     wasserstein_generator_loss,
     zero_centred_penalty,
 )
-from frazil.losses.variational import divergence_from_normal, misfit
+from frazil.losses.variational import Misfit, divergence_from_normal
 
 __all__ = [
     "ADVERSARIES",
     "Adversary",
     "AdversaryName",
+    "Misfit",
     "cross_entropy_critic_loss",
     "cross_entropy_generator_loss",
     "divergence_from_normal",
     "gradient_penalty",
     "gradient_penalty_per_pixel",
     "interpolate",
-    "misfit",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",
     "zero_centred_penalty",

@@ -17,6 +17,7 @@ CRYODRGN_SCALARS = Scalars(
         "Log-likelihood gained": ["gain", "held_out_gain"],
         "Divergence of the latents": ["divergence"],
         "Negative evidence bound": ["loss"],
+        "Standard deviation of the particles' strength": ["strength_varies"],
     },
     headlines={"Gained on images held out": ("held_out_gain", "log-likelihood of an image against noise alone")},
     reading=Reading(

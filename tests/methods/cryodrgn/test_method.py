@@ -40,6 +40,17 @@ def test_the_noise_is_measured_by_shell() -> None:
     assert ((noise[5:8] > 0.8) & (noise[5:8] < 1.5)).all()
 
 
+def test_it_is_learnt_how_unevenly_images_show_their_particle(monkeypatch: pytest.MonkeyPatch) -> None:
+    alike = {"halves": False, "latent_dim": 0, "decoder_width": 64}
+    even = learnt(300, **alike)
+    own = tiny.particles(uneven=0.3)
+    monkeypatch.setattr(tiny, "particles", lambda: own)
+    uneven, told_even = learnt(300, **alike), learnt(300, **alike, scales=False)
+    assert float(even.learners[0].spread.sqrt()) < 0.15
+    assert float(uneven.learners[0].spread.sqrt()) == pytest.approx(0.3, abs=0.08)
+    assert uneven.figures(at(300))["held_out_gain"] > told_even.figures(at(300))["held_out_gain"] + 3
+
+
 def test_examples_have_noise_at_every_frequency() -> None:
     method = learnt(100, halves=False)
     images = fourier_transform(method.examples(8, seed=0)).abs().square().mean(0) / tiny.BOX**2

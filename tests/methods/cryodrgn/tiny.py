@@ -33,14 +33,17 @@ class Taken:
     ctf: CTF
 
 
-def particles() -> Taken:
-    """Images of two structures in turns, with a little noise, in the precision that tests compute in."""
-    own, dtype = _particles(), torch.get_default_dtype()
+def particles(uneven: float = 0.0) -> Taken:
+    """Images of two structures in turns, with a little noise, in the precision that tests compute in.
+
+    They show them more and less strongly by the standard deviation `uneven`.
+    """
+    own, dtype = _particles(uneven), torch.get_default_dtype()
     return Taken(own.images.to(dtype), own.pose.to(dtype), own.ctf.to(dtype))
 
 
 @cache
-def _particles() -> Taken:
+def _particles(uneven: float) -> Taken:
     generator = torch.Generator().manual_seed(0)
     how = Heterogeneity("discrete", 2, moving="2")
     volumes = [
@@ -53,7 +56,8 @@ def _particles() -> Taken:
     for number, volume in enumerate(volumes):
         part = slice(number, None, 2)
         images[part] = form_images(volume, conditions.pose[part], conditions.ctf[part], PIXEL_SIZE)
-    images = images / images.std() + torch.randn(images.shape, generator=generator)
+    strength = 1 + uneven * torch.randn(COUNT, 1, 1, generator=torch.Generator().manual_seed(1))
+    images = strength * images / images.std() + torch.randn(images.shape, generator=generator)
     return Taken(images, conditions.pose, conditions.ctf)
 
 

@@ -51,6 +51,8 @@ class CryoDRGNConfig:
     """Spread of the random directions, as a fraction of half the box."""
     rank: int = 16
     """Volumes beside the mean of the decoder by a basis."""
+    scales: bool = True
+    """Let images show their particles more or less strongly, as far as they do."""
     searches: int | None = None
     """How often on the way all poses are searched anew, each image's against the volume of its part of the latent
     space; default once where poses were inferred, else never."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frazil.geometry import Batched
 from frazil.inference import FourierDisc
-from frazil.losses import divergence_from_normal, misfit
+from frazil.losses import Misfit, divergence_from_normal
 from frazil.methods.base import Autocast, StepContext
 from frazil.methods.cryodrgn.centred import CentredImages
 from frazil.methods.cryodrgn.config import CryoDRGNConfig, Pace
@@ -18,6 +18,7 @@ from frazil.methods.cryodrgn.model import Autoencoder, Latents
 
 _FIRST, _LONGER, _SHORTER = 0.5, 1.5, 3.0  # of Newton's step; its growth after a gain, its fall after none
 _SETTLING = 3  # such steps
+_SPREAD = 0.01  # of the images' strengths, a variance, at first
 _KEPT = 0.99  # of what is known of the noise, at each step
 
 
@@ -28,7 +29,8 @@ class Learner:
         self.model, self.disc, self.batch_size = model, disc, batch_size
         self.optimizer = torch.optim.Adam(model.parameters())
         self.noise = torch.zeros(len(disc.inside) // 2 + 1)
-        self._latent_dim, self._beta = config.latent_dim, config.divergence_weight
+        self.spread = torch.tensor(_SPREAD if config.scales else 0.0)
+        self._latent_dim, self._beta, self._scales = config.latent_dim, config.divergence_weight, config.scales
 
     def update(
         self, images: CentredImages, pace: Pace, context: StepContext, generator: torch.Generator
@@ -40,28 +42,44 @@ class Learner:
             latents = self.model.encode(images)
             latent = latents.sample(noise)
             expected = self.model.expect(latent, images, self.disc.frequency)
-        self._note_noise((images.spectrum - expected).detach(), context)
+        self._note(images.spectrum.detach(), expected.detach(), context)
         divergence = divergence_from_normal(latents.mean, latents.log_variance)
-        loss = (misfit(images.spectrum, expected, self.precision) + pace.beta * divergence).mean()
+        loss = (self._misfit(images, expected) + pace.beta * divergence).mean()
         for group in self.optimizer.param_groups:
             group["lr"] = pace.rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         context.average_gradients(self.model.parameters())
         self.optimizer.step()
-        return {"loss": loss.detach(), "divergence": divergence.detach().mean()}
+        told = {"loss": loss.detach(), "divergence": divergence.detach().mean()}
+        return {**told, "strength_varies": self.spread.sqrt()}
 
     @property
     def precision(self) -> Float[Tensor, " points"]:
         """How much an error at each of the disc's points counts."""
         return self.disc.weight / self.noise[self.disc.shell]
 
-    def _note_noise(self, left: Complex[Tensor, "batch points"], context: StepContext) -> None:
-        """The likeliest noise is what the model leaves: a mean over the last hundred steps."""
-        power = left.abs().square().mean(0) * self.disc.weight
+    def _misfit(self, images: CentredImages, expected: Complex[Tensor, "batch points"]) -> Float[Tensor, " batch"]:
+        return Misfit.of(images.spectrum, expected, self.precision, self.spread).loss
+
+    def _note(
+        self, observed: Complex[Tensor, "batch points"], expected: Complex[Tensor, "batch points"], context: StepContext
+    ) -> None:
+        """The likeliest noise is what the model leaves, the likeliest spread of the images' strengths what they have.
+
+        Means over the last hundred steps; the spread's is a step of expectation-maximisation.
+        """
+        kept = min(_KEPT, context.step / (context.step + 1))
+        strength = observed.real.new_ones(len(observed))
+        if self._scales and context.step:
+            found = Misfit.of(observed, expected, self.precision, self.spread).strength
+            strength = found.mean
+            spread = ((strength - 1).square() + found.variance).mean() / context.world_size
+            context.sum_over_ranks([spread])
+            self.spread = _KEPT * self.spread + (1 - _KEPT) * spread
+        power = (observed - strength[:, None] * expected).abs().square().mean(0) * self.disc.weight
         sums = torch.zeros_like(self.noise).index_add_(0, self.disc.shell, power)
         context.sum_over_ranks([sums])
-        kept = min(_KEPT, context.step / (context.step + 1))
         self.noise = kept * self.noise + (1 - kept) * self.disc.shell_means(sums) / context.world_size
 
     def settle(self, images: CentredImages, autocast: Autocast = nullcontext) -> Latents:
@@ -92,7 +110,7 @@ class Learner:
         latent = latent.detach().requires_grad_()
         with autocast():
             expected = self.model.expect(latent, images, self.disc.frequency)
-        loss = misfit(images.spectrum, expected, self.precision) + 0.5 * latent.square().sum(1)
+        loss = self._misfit(images, expected) + 0.5 * latent.square().sum(1)
         (gradient,) = torch.autograd.grad(loss.sum(), latent)
         return _Steepness(latent.detach(), loss.detach(), gradient)
 
@@ -102,21 +120,22 @@ class Learner:
         with autocast():
             expected = self.model.expect(self.model.encode(images).mean, images, self.disc.frequency)
         nothing = torch.zeros_like(expected)
-        return misfit(images.spectrum, nothing, self.precision) - misfit(images.spectrum, expected, self.precision)
+        return self._misfit(images, nothing) - self._misfit(images, expected)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next update depends on."""
-        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "noise": self.noise}
+        parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {**parts, "noise": self.noise, "spread": self.spread}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave, onto the device that this is on."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.noise = state["noise"].to(self.noise)
+        self.noise, self.spread = state["noise"].to(self.noise), state["spread"].to(self.spread)
 
     def to(self, disc: FourierDisc) -> None:
         """Move to the device of a disc, in place."""
-        self.disc, self.noise = disc, self.noise.to(disc.weight)
+        self.disc, self.noise, self.spread = disc, self.noise.to(disc.weight), self.spread.to(disc.weight)
         self.model.to(disc.weight.device)
 
 
