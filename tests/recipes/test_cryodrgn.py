@@ -99,3 +99,15 @@ def test_held_out_images_are_in_no_half_and_the_halves_share_none(two_structures
     assert split.learnt.tolist() == sorted(torch.cat(split.halves).tolist())
     half = particles.half_sets(1)
     assert np.all(half[split.halves[0].numpy()] == 1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_run_on_a_gpu_is_analysed_there(
+    two_structures: Path, small_cryodrgn: Options, cryodrgn_run: Path, tmp_path: Path
+) -> None:
+    assert run(small_cryodrgn(tmp_path / "run", device="cuda", searches=1, pose_step=0.5)) == 0
+    evaluate_heterogeneity(EvaluateHeterogeneity(tmp_path / "run", two_structures, "cuda"))
+    assert {path.name for path in (tmp_path / "run" / "volumes").iterdir()} == {
+        path.name for path in (cryodrgn_run / "volumes").iterdir()
+    }
