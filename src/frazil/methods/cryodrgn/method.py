@@ -157,7 +157,7 @@ class CryoDRGN(Method):
 
     def volume(self, latent: Float[Tensor, " latent"], learner: int = 0) -> Float[Tensor, "box box box"]:
         """A model's volume at a latent, within the particle's sphere."""
-        return self.learners[learner].model.decoder.volume(latent.to(self._sphere)) * self._sphere
+        return self.learners[learner].model.decoder.volume(latent.to(self._sphere.device)) * self._sphere
 
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the halves' volumes, and what the model explains of images that it has not seen."""
