@@ -130,14 +130,6 @@ def test_moving_to_the_device_it_is_on_changes_nothing(case: Case) -> None:
     assert_same(read(stored(method)), read(stored(calm)))
 
 
-@pytest.fixture
-def double_precision() -> Iterable[None]:
-    """Sharp comparisons: in single precision Adam makes a step of a gradient that is only rounding."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 @pytest.mark.usefixtures("double_precision")
 def test_two_ranks_give_the_parameters_of_one_with_the_joined_batch(case: Case) -> None:
     one = case.make()

@@ -1,6 +1,5 @@
 """cryoDRGN with poses given: it tells structures apart, and says how far its volumes can be trusted."""
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
@@ -58,15 +57,7 @@ def test_examples_have_noise_at_every_frequency() -> None:
     assert (shell_average(images, tiny.BOX)[1:] > 0.3).all()
 
 
-@pytest.fixture
-def double() -> Iterator[None]:
-    """A step of a latent is taken or not: what rounding decides in float32, in batches of other sizes otherwise."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.mark.usefixtures("double")
+@pytest.mark.usefixtures("double_precision")
 def test_latents_come_in_the_order_of_the_rows() -> None:
     method = learnt(3, halves=False)
     rows = torch.tensor([5, 30, 2])
