@@ -21,7 +21,8 @@ def test_a_good_run_warns_of_nothing() -> None:
 
 
 def test_noise_that_is_learnt_is_warned_of_with_the_step_from_which_it_was() -> None:
-    (sentence,) = warnings(log(10.0, 30.0, 41.0, 22.0), 0.0)
+    rows = [{"step": 50, "held_out_gain": None, "gain": None}, *log(10.0, 30.0, 41.0, 22.0)]
+    (sentence,) = warnings(rows, 0.0)
     assert "learns noise" in sentence
     assert "best at step 300 (a gain of 41) and has fallen to 22" in sentence
 

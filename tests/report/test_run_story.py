@@ -10,7 +10,8 @@ from frazil.report.run_story import RunStory, Scalars
 
 RECORD = {"config": {"seed": 3}, "starts": [{"command": "frazil anything data.star", "time": "now", "versions": {}}]}
 READING = Reading(look="Look.", good="Good.", bad="Bad.")
-SCALARS = Scalars({"A loss": ["loss"]}, {"Loss": ("loss", "the last")}, READING)
+HEADLINES = {"Loss": ("loss", "the last"), "Unknown": ("never_found", "of none")}
+SCALARS = Scalars({"A loss": ["loss"]}, HEADLINES, READING)
 
 
 def story(folder: Path, found: dict[str, Figure]) -> RunStory:
@@ -36,3 +37,4 @@ def test_the_head_holds_the_last_values_and_the_time(tmp_path: Path) -> None:
     head = report.html()
     for words in ("0.25", "the last", "4.0", "all of it"):
         assert words in head
+    assert "of none" not in head

@@ -76,20 +76,7 @@ def warnings(rows: Sequence[Row], view_dependence: float, alike: bool = False) -
 
     There are no latents where particles are taken to be `alike`.
     """
-    found = []
-    held_out = [row["held_out_gain"] for row in rows if row.get("held_out_gain") is not None]
-    if held_out and held_out[-1] < _OVERFITTED * max(held_out):
-        best = max(range(len(held_out)), key=held_out.__getitem__)
-        found.append(
-            f"The network learns noise: what it says of images held out was best at step {rows[best]['step']} (a gain"
-            f" of {held_out[best]:.3g}) and has fallen to {held_out[-1]:.3g}. Give fewer --epochs, a smaller decoder,"
-            " or more images."
-        )
-    elif held_out and rows[-1].get("held_out_gain", held_out[-1]) < _UNSEEN * rows[-1].get("gain", 0.0):
-        found.append(
-            f"The network learns noise: it says less of images held out (a gain of {held_out[-1]:.3g}) than of those"
-            f" that it learns from ({rows[-1]['gain']:.3g}). Give fewer --epochs, a smaller decoder, or more images."
-        )
+    found = _of_noise(rows)
     if rows and not alike and "divergence" in rows[-1] and rows[-1]["divergence"] < _COLLAPSED:
         found.append(
             f"The latents say nothing (a divergence of {rows[-1]['divergence']:.2g} nats): all volumes are one. Either"
@@ -102,3 +89,24 @@ def warnings(rows: Sequence[Row], view_dependence: float, alike: bool = False) -
             " --beta or a smaller --latent-dim."
         )
     return found
+
+
+def _of_noise(rows: Sequence[Row]) -> list[str]:
+    """A sentence where images held out fare worse than they did, or than those that are learnt from."""
+    judged = [row for row in rows if None not in (row.get("gain"), row.get("held_out_gain"))]
+    if not judged:
+        return []
+    last, best = judged[-1], max(judged, key=lambda row: row["held_out_gain"])
+    if last["held_out_gain"] < _OVERFITTED * best["held_out_gain"]:
+        return [
+            f"The network learns noise: what it says of images held out was best at step {best['step']} (a gain"
+            f" of {best['held_out_gain']:.3g}) and has fallen to {last['held_out_gain']:.3g}. Give fewer --epochs, a"
+            " smaller decoder, or more images."
+        ]
+    if last["held_out_gain"] < _UNSEEN * last["gain"]:
+        return [
+            f"The network learns noise: it says less of images held out (a gain of {last['held_out_gain']:.3g}) than"
+            f" of those that it learns from ({last['gain']:.3g}). Give fewer --epochs, a smaller decoder, or more"
+            " images."
+        ]
+    return []

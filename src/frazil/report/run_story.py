@@ -50,12 +50,13 @@ class RunStory:
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
 
     def add_headlines(self, report: Report, of_what: str) -> None:
-        """The last values of the log, and the time that `of_what` took."""
-        rows = self.rows()
-        if rows:
+        """The values in the log's last line, those that it has, and the time that `of_what` took."""
+        if rows := self.rows():
+            last = rows[-1]
             for label, (name, note) in self.scalars.headlines.items():
-                report.headline(label, f"{rows[-1][name]:.3g}", "", note)
-            report.headline("Time", f"{rows[-1]['elapsed'] / 60:.1f}", "min", of_what)
+                if last.get(name) is not None:
+                    report.headline(label, f"{last[name]:.3g}", "", note)
+            report.headline("Time", f"{last['elapsed'] / 60:.1f}", "min", of_what)
 
     def add_sections(self, report: Report, pixel_size: float, panels: Mapping[str, Sequence[str]]) -> None:
         """What was found, images, progress in the method's panels after those given, and how to repeat it."""
