@@ -285,4 +285,6 @@ def test_a_box_larger_than_the_images_is_refused(data: Data) -> None:
 
 @pytest.mark.parametrize("radius", [16.0, 0.0])
 def test_a_radius_that_leaves_no_background_is_refused(data: Data, radius: float) -> None:
-    assert f"a particle radius of {radius:g} angstrom in a box of 32" in refusal(data(), radius=radius)
+    assert f"no particle of {2 * radius:g} angstrom in diameter has room in a box of 32" in refusal(
+        data(), radius=radius
+    )

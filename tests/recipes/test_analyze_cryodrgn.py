@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from frazil import cli
-from frazil.io import read_particles
+from frazil.io import read_particles, read_record, write_record
 
 
 @pytest.fixture
@@ -15,10 +15,11 @@ def run(cryodrgn_run: Path, tmp_path: Path) -> Path:
 
 
 def test_a_run_is_looked_at_otherwise(run: Path) -> None:
-    shutil.rmtree(run / "volumes")
+    (run / "volumes" / "my_own.mrc").touch()
     words = ["--clusters", "3", "--axes", "1", "--steps", "4", "--way", "1", "9", "--colours", "rlnOriginXAngst"]
     assert cli.main(["cryodrgn-analyze", str(run), "--no-umap", *words]) == 0
     names = sorted(path.stem for path in (run / "volumes").iterdir())
+    names.remove("my_own")
     assert [name for name in names if not name.startswith("way")] == [
         *(f"axis1_{number:02d}" for number in range(1, 5)),
         *(f"cluster_{number:02d}" for number in range(1, 4)),
@@ -35,6 +36,7 @@ def test_a_run_is_looked_at_otherwise(run: Path) -> None:
     [
         (["--clusters", "0"], "--clusters must be 1 or more, not 0"),
         (["--way", "3"], "--way needs two images or more"),
+        (["--way", "3", "3"], "--way needs two images or more, each another than the one before"),
         (["--way", "1", "65"], "--way 65: there are images 1 to 64"),
         (["--colours", "rlnNothing"], "no column rlnNothing"),
     ],
@@ -46,3 +48,11 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert cli.main(["cryodrgn-analyze", str(run), *words]) == 1
     assert sentence in capfd.readouterr().err
     assert (run / "report.html").read_bytes() == before
+
+
+def test_a_particle_file_that_has_changed_is_refused(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    record = read_record(run / "config.json")
+    table = next(path for path in record["inputs"] if path.endswith(".star"))
+    write_record(run / "config.json", {**record, "inputs": {**record["inputs"], table: "what it was"}})
+    assert cli.main(["cryodrgn-analyze", str(run)]) == 1
+    assert "particles.star: is not what it was when the run in" in capfd.readouterr().err

@@ -51,6 +51,22 @@ def test_particles_without_angles_are_refused_in_a_sentence(
     assert not (tmp_path / "run").exists()
 
 
+def test_what_cannot_be_a_pose_or_a_box_is_refused_in_a_sentence(
+    two_structures: Path, small_cryodrgn: Options, tmp_path: Path
+) -> None:
+    table = read_particles(two_structures / "particles.star")
+    shift = table.numbers("rlnOriginXAngst").copy()
+    shift[4] = 5000.0
+    write_particles(tmp_path / "far.star", table.with_columns(rlnOriginXAngst=shift))
+    with pytest.raises(ValueError, match=r"far.star: row 5 is shifted by 5000 angstrom, out of its box of 192"):
+        run(small_cryodrgn(tmp_path / "run", particles=tmp_path / "far.star"))
+    with pytest.raises(ValueError, match="--poses guess: is neither from-star, nor infer, nor a file"):
+        run(small_cryodrgn(tmp_path / "run", poses="guess"))
+    with pytest.raises(ValueError, match="--box must be 8 or more, not -32"):
+        run(small_cryodrgn(tmp_path / "run", box=-32))
+    assert not (tmp_path / "run").exists()
+
+
 def test_particles_that_are_all_alike_have_one_volume(
     two_structures: Path, small_cryodrgn: Options, tmp_path: Path
 ) -> None:

@@ -120,7 +120,7 @@ def test_a_box_smaller_than_the_shifts(data: Path, refused: Refused) -> None:
 
 
 def test_a_diameter_larger_than_the_box(data: Path, refused: Refused) -> None:
-    assert "a particle radius of 100 angstrom in a box of 192" in refused(data, "--diameter", "200")
+    assert "no particle of 200 angstrom in diameter has room in a box of 192" in refused(data, "--diameter", "200")
 
 
 def test_a_negative_shift(data: Path, refused: Refused) -> None:
@@ -157,7 +157,7 @@ def test_half_sets_of_which_one_is_empty(copied: Path, refused: Refused) -> None
     [
         (("--max-minutes", "0"), "max_minutes is 0.0: give a positive number"),
         (("--log-every", "0"), "log_every is 0: give a positive number"),
-        (("--box", "0"), "boxes must be 8 or more, not (0,)"),
+        (("--box", "0"), "--box must be 8 or more, not 0"),
     ],
 )
 def test_a_number_that_makes_no_sense(data: Path, refused: Refused, option: tuple[str, ...], words: str) -> None:

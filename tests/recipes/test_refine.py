@@ -109,7 +109,7 @@ def test_a_run_stopped_before_the_halves_part_claims_no_resolution_and_then_goes
     [
         (["--reference", "nowhere.mrc"], "nowhere.mrc"),
         (["--symmetry", "X9"], "unknown symmetry 'X9'"),
-        (["--diameter", "200"], "a particle radius of 100 angstrom in a box of 192"),
+        (["--diameter", "200"], "no particle of 200 angstrom in diameter has room in a box of 192"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(

@@ -50,6 +50,19 @@ def test_clusters_are_picked_by_number_and_others_are_the_rest(
     assert "7 of 10 particles" in capsys.readouterr().out
 
 
+def test_no_file_is_written_over(run: Path) -> None:
+    for path in (original(run), run / "particles.star"):
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match="is there already"):
+            select_particles(SelectParticles(run, path, clusters="1"))
+        assert path.read_bytes() == before
+
+
+def test_a_folder_of_no_run_on_particles_is_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="data: holds no run on particles"):
+        select_particles(SelectParticles(run.parent / "data", tmp_path / "a.star", clusters="1"))
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -149,7 +149,9 @@ def open_particles(path: str | Path, contrast: Contrast = "auto", radius: float 
     half_box = source.pixel_size * source.box / 2
     radius = 2 * _DEFAULT_RADIUS * half_box if radius is None else radius
     if not 0 < radius < half_box:
-        raise ValueError(f"{table.path}: a particle radius of {radius:g} angstrom in a box of {2 * half_box:g}")
+        raise ValueError(
+            f"{table.path}: no particle of {2 * radius:g} angstrom in diameter has room in a box of {2 * half_box:g}"
+        )
     light = Particles(table, source, radius, sign=1.0)
     sign = _measured_sign(light) if contrast == "auto" else {"light": 1.0, "dark": -1.0}[contrast]
     return replace(light, sign=sign)

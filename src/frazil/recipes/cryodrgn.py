@@ -47,8 +47,12 @@ class CryoDRGNRun(ParticleRun):
 
     @property
     def pose_file(self) -> Path | None:
-        """Where poses are read from, if not from the table."""
-        return None if self.poses in (_FROM_STAR, _INFER) else Path(self.poses)
+        """Where poses are read from, if not from the table. ValueError for what is no file."""
+        if self.poses in (_FROM_STAR, _INFER):
+            return None
+        if not Path(self.poses).is_file():
+            raise ValueError(f"--poses {self.poses}: is neither {_FROM_STAR}, nor {_INFER}, nor a file")
+        return Path(self.poses)
 
 
 def run(options: CryoDRGNRun) -> int:
@@ -66,9 +70,7 @@ def run(options: CryoDRGNRun) -> int:
     data, split = _data(options, particles), split_rows(particles, options.learning, options.seed)
     steps = options.learning.steps(len(split.learnt))
     settings = options.fit_settings(steps, log_every=options.log_every, precision=options.precision)
-    others = [path for path in (options.init, options.pose_file) if path is not None]
-    inputs = particles.fingerprints() | {path: fingerprint(path) for path in others}
-    folder = RunFolder.open(options.out, asdict(options), inputs)
+    folder = RunFolder.open(options.out, asdict(options), _inputs(options, particles))
     if folder.is_main:
         opened.say_what_was_chosen()
     if pose is None:
@@ -81,6 +83,12 @@ def run(options: CryoDRGNRun) -> int:
         write_analysis(method, particles, folder, Analysis())
         options.say_if_stopped(finished)
     return 0
+
+
+def _inputs(options: CryoDRGNRun, particles: Particles) -> dict[Path, str]:
+    """What each file holds that is read."""
+    others = [path for path in (options.init, options.pose_file) if path is not None]
+    return particles.fingerprints() | {path: fingerprint(path) for path in others}
 
 
 def _with_defaults(options: CryoDRGNRun) -> CryoDRGNConfig:
@@ -115,6 +123,7 @@ def load(out: Path, device: str = "auto") -> tuple[CryoDRGN, Particles]:
     if stored is None:
         raise ValueError(f"{out}: has learnt nothing yet")
     opened = open_run(options)
+    RunFolder(out).refuse_changed(_inputs(options, opened.particles))
     data, split = _data(options, opened.particles), split_rows(opened.particles, learning, options.seed)
     pose = _inferred_pose(out) if options.poses == _INFER else _known_pose(options, opened.particles)
     method = CryoDRGN(learning, data, pose, split, opened.support, options.seed)
@@ -138,15 +147,21 @@ def _data(options: CryoDRGNRun, particles: Particles) -> ParticleImages:
 
 
 def _known_pose(options: CryoDRGNRun, particles: Particles) -> Pose:
-    pose, path = particles.pose, options.pose_file
+    pose, path, field = particles.pose, options.pose_file, particles.box * particles.pixel_size()
     if path is not None:
-        pose = read_poses(path, particles.box * particles.pixel_size())
+        pose = read_poses(path, field)
         if len(pose) != len(particles):
             raise ValueError(f"{path}: {len(pose)} poses, but {particles.table.path} holds {len(particles)} images")
     if pose is None:
         raise ValueError(
             f"{particles.table.path}: holds no angles (rlnAngleRot, rlnAngleTilt, rlnAnglePsi);"
             " --poses infer finds poses"
+        )
+    shift = pose.shift.norm(dim=-1)
+    if shift[worst := int(shift.argmax())] > field / 2:
+        raise ValueError(
+            f"{path or particles.table.path}: row {worst + 1} is shifted by {shift[worst]:.4g} angstrom, out of its box"
+            f" of {field:g}; are these pixels?"
         )
     return pose
 

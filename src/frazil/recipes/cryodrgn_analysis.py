@@ -1,7 +1,9 @@
 """What a run of cryoDRGN leaves: latents, volumes and the report."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,7 @@ from frazil.training import RunFolder
 _COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "frazilLatent")
 """Columns of a table by which points may be coloured, if they are there."""
 _AT_ONCE = 1024  # images between two looks at the clock
+_SERIES = re.compile(r"(cluster|axis\d+|way|map)_\d+\.mrc")  # names of the files of volumes
 _COMPARED = 64  # px a side of volumes that are compared
 _ENDS = 5, 95  # percentiles of the images along an axis, from one to the other of which a way leads
 
@@ -65,8 +68,8 @@ class Analysis:
         for name, least in {"clusters": 1, "axes": 0, "steps": 2, "structures": 0}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"--{name} must be {least} or more, not {getattr(self, name)}")
-        if len(self.way) == 1:
-            raise ValueError("--way needs two images or more")
+        if len(self.way) == 1 or any(start == end for start, end in pairwise(self.way)):
+            raise ValueError("--way needs two images or more, each another than the one before")
 
     def check(self, particles: Particles) -> None:
         """ValueError where the particles have not what is asked for."""
@@ -83,7 +86,7 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
     """Particles with their poses and latents, volumes, and the report."""
     data, pose = method.centring.data, method.centring.pose.to(torch.device("cpu"))
     table, looks, view = _table(particles, pose), None, 0.0
-    (folder.path / "volumes").mkdir(exist_ok=True)
+    _clear(folder.path / "volumes")
     if method.config.latent_dim:
         latents = all_latents(method)
         latent = latents.mean.numpy()
@@ -117,6 +120,14 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
         pixel_size=data.pixel_size,
     )
     write_report(cryodrgn_report(found, story), folder)
+
+
+def _clear(volumes: Path) -> None:
+    """An empty folder of volumes: those of an earlier look, other clusters say, would be taken for this one's."""
+    volumes.mkdir(exist_ok=True)
+    for path in volumes.glob("*_*.mrc"):
+        if _SERIES.fullmatch(path.name):
+            path.unlink()
 
 
 def all_latents(method: CryoDRGN) -> Latents:

@@ -79,6 +79,7 @@ def evaluate_heterogeneity(options: EvaluateHeterogeneity) -> None:
     method, particles = load(options.run, options.device)
     if len(particles) != len(truth):
         raise ValueError(f"{options.run}: learnt {len(particles)} images, but {truth.path} holds {len(truth)}")
+    _refuse_others(particles.table, truth)
     if not method.config.latent_dim:
         raise ValueError(f"{options.run}: takes all particles to be alike, and so has no latents to evaluate")
     latent = all_latents(method).mean
@@ -92,6 +93,19 @@ def evaluate_heterogeneity(options: EvaluateHeterogeneity) -> None:
     _write_areas(options.run / "evaluation.csv", first, middle)
     page = _report(found, first, _latents_figure(latent, truth), particles).write(options.run / "evaluation.html")
     print(f"report: {page}")
+
+
+def _refuse_others(table: ParticleTable, truth: ParticleTable) -> None:
+    """ValueError where images were taken otherwise than the truth says: they are those of another simulation."""
+    column = "rlnDefocusU"
+    if not (column in table.data and column in truth.data):
+        return
+    own, other = table.numbers(column), truth.numbers(column)
+    differ = np.flatnonzero(~np.isclose(own, other, rtol=1e-4))
+    if len(differ):
+        row = differ[0]
+        what = f"{truth.path}: row {row + 1} has a {column} of {other[row]:.1f}, in {table.path} it is {own[row]:.1f}"
+        raise ValueError(f"{what}; give the folder that the run's images come from")
 
 
 def _pose_errors(method: CryoDRGN, truth: ParticleTable) -> PoseErrors:

@@ -17,6 +17,7 @@ from frazil.training import FitSettings, RunFolder
 
 SHOWN = 24
 """Images of each kind in a report."""
+_LEAST_BOX = 8  # px
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def write_report(report: Report, folder: RunFolder) -> None:
 
 def open_run(options: ParticleRun) -> OpenParticles:
     """Particles as the options describe them; ValueError where those contradict the data."""
+    if options.box < _LEAST_BOX:
+        raise ValueError(f"--box must be {_LEAST_BOX} or more, not {options.box}")
     radius = None if options.diameter is None else options.diameter / 2
     particles = open_particles(options.particles, options.contrast, radius)
     distance = touching_distance(particles.table) if radius is None else None

@@ -35,8 +35,12 @@ def select_particles(options: SelectParticles) -> None:
         raise ValueError("give either --rows or --clusters to say which particles")
     if options.out.suffix.lower() != ".star":
         raise ValueError(f"{options.out}: the file to write must end in .star")
-    record = read_record(options.run / "config.json", "config")
-    table = read_particles(record["config"]["particles"])
+    if options.out.exists():
+        raise ValueError(f"{options.out}: is there already; give another name, or remove it")
+    config = read_record(options.run / "config.json", "config")["config"]
+    if "particles" not in config:
+        raise ValueError(f"{options.run}: holds no run on particles")
+    table = read_particles(config["particles"])
     found = read_particles(options.run / "particles.star")
     if len(found) != len(table):
         raise ValueError(f"{table.path}: {len(table)} rows, but the run had {len(found)}; it is not what it was")

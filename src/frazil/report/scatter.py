@@ -14,7 +14,7 @@ MOST_POINTS = 100_000
 
 READING = Reading(
     look="Every point is an image; near ones were found to show similar structures. Choose another layout or a column"
-    " that colours the points; draw a line around some to pick them and save their rows, which `frazil select` turns"
+    " that colours the points; draw a line around some to pick them and save their rows, which frazil select turns"
     " into a particle file. Numbered rings are the images whose volumes are shown.",
     good="Clouds, islands or a path, whose volumes differ as a molecule may; colours of columns like defocus or"
     " micrograph mixed evenly.",

@@ -46,10 +46,22 @@ class RunFolder:
         before = run.record() if file.is_file() else {"starts": []}
         if before["starts"]:
             _refuse_changes(run.path, before["config"], wanted)
-            _refuse_changed_inputs(run.path, before.get("inputs", {}), found)
+            run.refuse_changed(inputs or {})
         if run.is_main:
             write_record(file, {"config": wanted, "inputs": found, "starts": [*before["starts"], _this_start()]})
         return run
+
+    def refuse_changed(self, inputs: Mapping[Path, str]) -> None:
+        """Raise ValueError where a file, by its fingerprint, is not what it was when the run began."""
+        old = self.record().get("inputs", {})
+        new = {str(path.resolve()): held for path, held in inputs.items()}
+        known, found = set(old.values()), set(new.values())
+        # A file that was moved is the same file.
+        changed = [path for path, held in new.items() if held != old.get(path) and (path in old or held not in known)]
+        gone = [path for path, held in old.items() if held not in found]
+        if old and (names := changed + gone):
+            what = f"{names[0]}: is not what it was when the run in {self.path} began"
+            raise ValueError(f"{what}; put it back as it was to resume the run, or choose another folder")
 
     def record(self) -> dict[str, Any]:
         """What `config.json` holds: `config`, `inputs`, and `starts`, each with `command`, `time` and `versions`."""
@@ -68,16 +80,6 @@ def _refuse_changes(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None
     if changes := configuration_changes(old, new, FREE_FIELDS):
         what = f"{out}: holds a run of another configuration ({changes})"
         raise ValueError(f"{what}; give its own options to resume it, or choose another folder")
-
-
-def _refuse_changed_inputs(out: Path, old: dict[str, str], new: dict[str, str]) -> None:
-    known, found = set(old.values()), set(new.values())
-    # A file that was moved is the same file.
-    changed = [path for path, held in new.items() if held != old.get(path) and (path in old or held not in known)]
-    gone = [path for path, held in old.items() if held not in found]
-    if old and (names := changed + gone):
-        what = f"{names[0]}: is not what it was when the run in {out} began"
-        raise ValueError(f"{what}; put it back as it was to resume the run, or choose another folder")
 
 
 def _refuse_strangers(out: Path) -> None:
