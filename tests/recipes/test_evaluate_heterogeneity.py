@@ -40,7 +40,7 @@ def test_poses_in_another_frame_cost_little(two_structures: Path, small_cryodrgn
     write_particles(tmp_path / "found.star", table.with_pose(found))
     areas = []
     for name, particles in (("given", table.path), ("found", tmp_path / "found.star")):
-        options = small_cryodrgn(tmp_path / name, particles=particles, decoder="basis", epochs=8, halves=False)
+        options = small_cryodrgn(tmp_path / name, particles=particles, decoder="linear", epochs=8, halves=False)
         assert run(options) == 0
         areas.append(evaluated(tmp_path / name, two_structures)["auc_per_conformation"])
     assert areas[1] == pytest.approx(areas[0], abs=0.05)
@@ -62,3 +62,12 @@ def test_what_is_no_run_or_no_truth_is_refused(cryodrgn_run: Path, data: Path, t
     shutil.copytree(cryodrgn_run, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
     with pytest.raises(ValueError, match="has learnt nothing yet"):
         load(tmp_path / "run")
+
+
+def test_the_truth_of_other_images_is_refused(cryodrgn_run: Path, two_structures: Path, tmp_path: Path) -> None:
+    truth = read_particles(two_structures / "particles.star")
+    defocus = truth.numbers("rlnDefocusU").copy()
+    defocus[2] += 500.0
+    write_particles(tmp_path / "particles.star", truth.with_columns(rlnDefocusU=defocus))
+    with pytest.raises(ValueError, match=r"row 3 has a rlnDefocusU of .*; give the folder that the run's images come"):
+        evaluate_heterogeneity(EvaluateHeterogeneity(cryodrgn_run, tmp_path))

@@ -42,13 +42,20 @@ def to_fourier_volume(volume: Float[Tensor, "box box box"], padding: int = 2) ->
 
     Source: Fourier slice theorem with gridding correction (Jackson et al., IEEE TMI 10:473, 1991).
     """
+    return FourierVolume(padded_spectrum(volume, padding), volume.shape[-1])
+
+
+def padded_spectrum(
+    volume: Float[Tensor, "*batch box box box"], padding: int = 2
+) -> Float[Tensor, "*batch 2 padded padded half"]:
+    """`FourierVolume.values` of one volume or of many."""
     box = volume.shape[-1]
     padded = padding * box
     before = padded // 2 - box // 2
     flat = volume / separable_window(box, padded, volume)
-    spectrum = torch.fft.rfftn(torch.fft.ifftshift(pad(flat, (before, padded - box - before) * 3)))
-    centred = torch.fft.fftshift(spectrum, dim=(0, 1))
-    return FourierVolume(torch.view_as_real(centred).permute(3, 0, 1, 2), box)
+    shifted = torch.fft.ifftshift(pad(flat, (before, padded - box - before) * 3), dim=(-3, -2, -1))
+    centred = torch.fft.fftshift(torch.fft.rfftn(shifted, dim=(-3, -2, -1)), dim=(-3, -2))
+    return torch.view_as_real(centred).movedim(-1, -4)
 
 
 def central_slices(

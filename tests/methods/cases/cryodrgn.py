@@ -30,7 +30,7 @@ def learnt(method: Method) -> dict[str, Tensor]:
 
 CASES: dict[str, Callable[[], Case]] = {
     "cryodrgn": case,
-    "cryodrgn, by a basis": lambda: case(decoder="basis", halves=False),
+    "cryodrgn, linear": lambda: case(decoder="linear", halves=False),
     "cryodrgn that finds poses": lambda: case(searches=1, epochs=2),
     "cryodrgn whose poses follow": lambda: case(pose_step=0.5, epochs=2),
     "cryodrgn of one structure": lambda: case(latent_dim=0, halves=False),

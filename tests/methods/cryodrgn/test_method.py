@@ -68,7 +68,7 @@ def test_latents_come_in_the_order_of_the_rows() -> None:
 def test_poses_are_found_anew_against_what_was_learnt() -> None:
     """Learnt by the true ones; before the search, halfway, all are put off by some eight degrees."""
     truth, steps = tiny.particles().pose, 160
-    options = {"rate": 3e-3, "epochs": 2 * steps // 4, "searches": 1, "decoder": "basis", "halves": False}
+    options = {"rate": 3e-3, "epochs": 2 * steps // 4, "searches": 1, "decoder": "linear", "halves": False}
     method = tiny.cryodrgn(**options)
     for step in range(steps):
         method.update(tiny.batch(at(step), method.config), at(step))
@@ -93,7 +93,7 @@ def put_off(pose: Pose, turn: float, move: float) -> Pose:
 def test_poses_follow_their_gradient_but_for_those_of_images_held_out() -> None:
     """Learnt by the true ones; halfway all are put off by some five degrees and five angstrom."""
     truth, steps = tiny.particles().pose, 60
-    options = {"rate": 3e-3, "epochs": 2 * steps // 4, "pose_step": 1.0, "decoder": "basis", "halves": False}
+    options = {"rate": 3e-3, "epochs": 2 * steps // 4, "pose_step": 1.0, "decoder": "linear", "halves": False}
     method = tiny.cryodrgn(**options)
     off = put_off(truth, 0.06, 4.0)
     for step in range(steps + 100):
@@ -134,7 +134,7 @@ def test_searches_are_spread_over_the_run() -> None:
 def test_settled_latents_are_likelier_than_the_encoders() -> None:
     method = learnt(200, halves=False)
     learner, images = method.learners[0], method.read(torch.arange(tiny.COUNT))
-    guess, settled = learner.model.encode(images).mean, learner.settle(images).mean
+    guess, settled = learner.encode(images).mean, learner.settle(images).mean
     before, after = (learner._steepness(latent, images, nullcontext).loss for latent in (guess, settled))
     assert (after <= before).all()
     assert (after < before).double().mean() > 0.9

@@ -20,7 +20,7 @@ BOX, PIXEL_SIZE, COUNT = 16, 10.0, 40
 
 
 def config(**changes: Any) -> CryoDRGNConfig:
-    small = {"latent_dim": 2, "batch_size": 8, "encoder_width": 16, "decoder_width": 16, "encoder_depth": 1, "rank": 2}
+    small = {"latent_dim": 2, "batch_size": 8, "encoder_width": 16, "decoder_width": 16, "encoder_depth": 1}
     return CryoDRGNConfig(**{**small, **changes})
 
 

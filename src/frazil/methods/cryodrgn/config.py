@@ -6,7 +6,7 @@ from typing import Literal
 
 from frazil.nets import EncodingKind
 
-_LEAST = dict.fromkeys(("epochs", "batch_size", "encoder_width", "decoder_width", "rank"), 1)
+_LEAST = dict.fromkeys(("epochs", "batch_size", "encoder_width", "decoder_width"), 1)
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class CryoDRGNConfig:
     fewer than eight, which with more weight say nothing."""
     beta_warmup: float = 0.0
     """Part of the run over which that weight rises from 0, evenly."""
-    decoder: Literal["coordinates", "basis"] = "coordinates"
-    """coordinates: the published network of frequency and latent. basis: a mean volume and others, mixed as a network
-    of the latent says; many times faster."""
+    decoder: Literal["coordinates", "linear"] = "coordinates"
+    """coordinates: the published network of frequency and latent. linear: a mean volume and one for each number of the
+    latent, whose sum it weighs; no encoder is needed, and a few passes suffice."""
     encoder_width: int = 256
     """Units of each layer of the encoder."""
     encoder_depth: int = 3
@@ -49,8 +49,6 @@ class CryoDRGNConfig:
     """Waves by which a frequency is given to the network: in random directions, or along the axes."""
     encoding_sigma: float = 0.5
     """Spread of the random directions, as a fraction of half the box."""
-    rank: int = 16
-    """Volumes beside the mean of the decoder by a basis."""
     scales: bool = True
     """Let images show their particles more or less strongly, as far as they do."""
     searches: int | None = None

@@ -14,7 +14,7 @@ from frazil.losses import Misfit, divergence_from_normal
 from frazil.methods.base import Autocast, StepContext
 from frazil.methods.cryodrgn.centred import CentredImages
 from frazil.methods.cryodrgn.config import CryoDRGNConfig, Pace
-from frazil.methods.cryodrgn.model import Autoencoder, Latents
+from frazil.methods.cryodrgn.image_model import ImageModel, Latents
 
 _FIRST, _LONGER, _SHORTER = 0.5, 1.5, 3.0  # of Newton's step; its growth after a gain, its fall after none
 _SETTLING = 3  # such steps
@@ -25,7 +25,7 @@ _KEPT = 0.99  # of what is known of the noise, at each step
 class Learner:
     """A model, its optimizer, and the power of the noise by shell."""
 
-    def __init__(self, config: CryoDRGNConfig, model: Autoencoder, disc: FourierDisc, batch_size: int) -> None:
+    def __init__(self, config: CryoDRGNConfig, model: ImageModel, disc: FourierDisc, batch_size: int) -> None:
         self.model, self.disc, self.batch_size = model, disc, batch_size
         self.optimizer = torch.optim.Adam(model.parameters())
         self.noise = torch.zeros(len(disc.inside) // 2 + 1)
@@ -39,12 +39,10 @@ class Learner:
         shape = (self.batch_size, self._latent_dim)
         noise = torch.randn(shape, generator=generator, device=context.device)[context.share(self.batch_size)]
         with context.autocast():
-            latents = self.model.encode(images)
-            latent = latents.sample(noise)
-            expected = self.model.expect(latent, images, self.disc.frequency)
+            latents, expected = self.model(images, self.disc.frequency, self.precision, noise)
         self._note(images.spectrum.detach(), expected.detach(), context)
         divergence = divergence_from_normal(latents.mean, latents.log_variance)
-        loss = (self._misfit(images, expected) + pace.beta * divergence).mean()
+        loss = (self._misfit(images, expected) + pace.beta * divergence).mean() + self.model.penalty()
         for group in self.optimizer.param_groups:
             group["lr"] = pace.rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -56,8 +54,9 @@ class Learner:
 
     @property
     def precision(self) -> Float[Tensor, " points"]:
-        """How much an error at each of the disc's points counts."""
-        return self.disc.weight / self.noise[self.disc.shell]
+        """How much an error at each of the disc's points counts; 0 where no noise is known yet."""
+        noise = self.noise[self.disc.shell]
+        return torch.where(noise > 0, self.disc.weight / noise, 0.0)
 
     def _misfit(self, images: CentredImages, expected: Complex[Tensor, "batch points"]) -> Float[Tensor, " batch"]:
         return Misfit.of(images.spectrum, expected, self.precision, self.spread).loss
@@ -82,6 +81,10 @@ class Learner:
         context.sum_over_ranks([sums])
         self.noise = kept * self.noise + (1 - kept) * self.disc.shell_means(sums) / context.world_size
 
+    def encode(self, images: CentredImages) -> Latents:
+        """What the model makes of images at first sight."""
+        return self.model.encode(images, self.disc.frequency, self.precision)
+
     def settle(self, images: CentredImages, autocast: Autocast = nullcontext) -> Latents:
         """Latents likelier under the decoder as it is than the guess of the encoder, which has to do for all images.
 
@@ -89,8 +92,8 @@ class Learner:
         is taken back, and its next is shorter.
         """
         with torch.no_grad(), autocast():
-            guess = self.model.encode(images)
-        if not self._latent_dim:
+            guess = self.encode(images)
+        if not self._latent_dim or self.model.exact:
             return guess
         best = self._steepness(guess.mean, images, autocast)
         curvature = self._beta * ((-guess.log_variance).exp() - 1) + 1
@@ -118,7 +121,7 @@ class Learner:
     def gain(self, images: CentredImages, autocast: Autocast = nullcontext) -> Float[Tensor, " batch"]:
         """By how much the model, at each latent's mean, makes the image likelier than noise alone does."""
         with autocast():
-            expected = self.model.expect(self.model.encode(images).mean, images, self.disc.frequency)
+            _, expected = self.model(images, self.disc.frequency, self.precision)
         nothing = torch.zeros_like(expected)
         return self._misfit(images, nothing) - self._misfit(images, expected)
 

@@ -15,9 +15,10 @@ from frazil.inference import ParticleImages, find_poses
 from frazil.methods.base import Autocast, Method, StepContext, stable_seed
 from frazil.methods.cryodrgn.centred import CentredImages, Centring
 from frazil.methods.cryodrgn.config import CryoDRGNConfig
+from frazil.methods.cryodrgn.image_model import Latents
 from frazil.methods.cryodrgn.latent_space import cluster
 from frazil.methods.cryodrgn.learner import Learner
-from frazil.methods.cryodrgn.model import Latents, autoencoder
+from frazil.methods.cryodrgn.model import new_model
 from frazil.methods.cryodrgn.pose_steps import PoseSteps
 from frazil.metrics import FSC, fourier_shell_correlation
 from frazil.physics import colour_noise, white_noise
@@ -65,10 +66,10 @@ class CryoDRGN(Method):
         self._max_shift = support.max_shift / data.pixel_size
         self._sphere = soft_sphere(data.box, self.centring.radius, _EDGE * self.centring.radius)
         self.learners = []
-        for number in range(len(split.sets)):
+        for number, rows in enumerate(split.sets):
             with torch.random.fork_rng():
                 torch.manual_seed(stable_seed(seed, "model", number))
-                model = autoencoder(config, data.box, self.centring.radius, self.centring.pixels)
+                model = new_model(config, data.box, self.centring.radius, self.centring.pixels, len(rows))
             # A half has half the images: with half of them in a step, it sees each as often.
             batch_size = config.batch_size // (2 if number else 1)
             self.learners.append(Learner(config, model, self.centring.disc, batch_size))
@@ -158,12 +159,11 @@ class CryoDRGN(Method):
     @torch.no_grad()
     def _guesses(self, rows: Int[Tensor, " rows"], learner: int) -> Float[Tensor, "rows latent"]:
         """An encoder's, which cost a hundredth of settled latents."""
-        model = self.learners[learner].model
-        return torch.cat([model.encode(self.read(part)).mean for part in self._parts(rows)])
+        return torch.cat([self.learners[learner].encode(self.read(part)).mean for part in self._parts(rows)])
 
     def volume(self, latent: Float[Tensor, " latent"], learner: int = 0) -> Float[Tensor, "box box box"]:
         """A model's volume at a latent, within the particle's sphere."""
-        return self.learners[learner].model.decoder.volume(latent.to(self._sphere.device)) * self._sphere
+        return self.learners[learner].model.volume(latent.to(self._sphere.device)) * self._sphere
 
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the halves' volumes, and what the model explains of images that it has not seen."""
@@ -194,7 +194,7 @@ class CryoDRGN(Method):
         rows, learner, box = torch.arange(count), self.learners[0], self.centring.data.box
         seen, disc = self.read(rows), self.centring.disc
         clean = seen.spectrum.new_zeros(count, *disc.inside.shape)
-        expected = learner.model.expect(learner.model.encode(seen).mean, seen, disc.frequency)
+        _, expected = learner.model(seen, disc.frequency, learner.precision)
         clean[:, disc.inside] = expected * box
         generator = torch.Generator().manual_seed(stable_seed(seed, "examples"))
         white = white_noise((count, box, box), generator).to(disc.weight)
