@@ -46,6 +46,6 @@ def _warnings(report: Report, maps: HalfMaps) -> None:
     if half < _AT_THE_END * maps.finest:
         report.warn(
             f"The half maps agree up to {half:.1f} Å, the finest that they hold, so {half:.1f} Å is no measure of the"
-            " map: either the images hold more (give a larger --box), or both halves have the same mistake in common."
-            " Trust detail only where it looks like protein."
+            " map: either the images hold more (give a larger --box, if theirs is larger), or both halves have the same"
+            " mistake in common. Trust detail only where it looks like protein."
         )
