@@ -36,7 +36,7 @@ class CryoDRGNConfig:
     """Part of the run over which that weight rises from 0, evenly."""
     decoder: Literal["coordinates", "linear"] = "coordinates"
     """coordinates: the published network of frequency and latent. linear: a mean volume and one for each number of the
-    latent, whose sum it weighs; no encoder is needed, and a few passes suffice."""
+    latent, whose sum it weighs; no encoder is needed."""
     encoder_width: int = 256
     """Units of each layer of the encoder."""
     encoder_depth: int = 3
