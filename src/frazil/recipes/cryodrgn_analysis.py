@@ -86,7 +86,6 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
     """Particles with their poses and latents, volumes, and the report."""
     data, pose = method.centring.data, method.centring.pose.to(torch.device("cpu"))
     table, looks, view = _table(particles, pose), None, 0.0
-    _clear(folder.path / "volumes")
     if method.config.latent_dim:
         latents = all_latents(method)
         latent = latents.mean.numpy()
@@ -96,10 +95,13 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
         layouts = _layouts(method, latents, axes, how)
         looks = scatter_figure("Latents", layouts, _colours(parts, particles, how.colours), parts.centre)
         view = view_dependence(latents.mean, pose.rotation)
+        way = _way(latent, axes, how)
+        _clear(folder.path / "volumes")
         volumes = _write_volumes(method, folder.path / "volumes", axes, latent[parts.centre], how)
-        if way := _way(latent, axes, how):
+        if way:
             volumes.append(_write_series(method, folder.path / "volumes", "way", latent[way]))
     else:
+        _clear(folder.path / "volumes")
         volumes = [_write_series(method, folder.path / "volumes", "map", np.zeros((1, 0)))]
     write_particles(folder.path / "particles.star", table)
     rows = torch.arange(min(SHOWN, len(particles)))

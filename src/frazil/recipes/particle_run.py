@@ -73,7 +73,7 @@ class ParticleRun:
     def say_if_stopped(self, finished: bool) -> None:
         """Print that there is more to do, where the time was up."""
         if not finished:
-            print(f"stopped after {self.max_minutes:.3g} minutes; the same command goes on")
+            print(f"stopped after {self.max_minutes:.5g} minutes; the same command goes on")
 
 
 @dataclass(frozen=True)
