@@ -73,7 +73,10 @@ class Learner:
         if self._scales and context.step:
             found = Misfit.of(observed, expected, self.precision, self.spread).strength
             strength = found.mean
-            spread = ((strength - 1).square() + found.variance).mean() / context.world_size
+            average = strength.mean() / context.world_size
+            context.sum_over_ranks([average])
+            # Around their average: one that all share is the volume's to learn.
+            spread = ((strength - average).square() + found.variance).mean() / context.world_size
             context.sum_over_ranks([spread])
             self.spread = _KEPT * self.spread + (1 - _KEPT) * spread
         power = (observed - strength[:, None] * expected).abs().square().mean(0) * self.disc.weight
