@@ -36,8 +36,5 @@ class Autoencoder(ImageModel):
     ) -> Complex[Tensor, "batch points"]:
         return images.ctf * self.decoder.slices(latent, images.rotation, frequency)
 
-    def penalty(self) -> float:
-        return 0.0
-
     def volume(self, latent: Float[Tensor, " latent"]) -> Float[Tensor, "box box box"]:
         return self.decoder.volume(latent)

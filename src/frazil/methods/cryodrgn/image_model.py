@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from frazil.geometry import Batched
 from frazil.methods.cryodrgn.centred import CentredImages
@@ -55,9 +57,23 @@ class ImageModel(nn.Module, ABC):
     ) -> Complex[Tensor, "batch points"]:
         """The spectrum that each latent's structure should show in the image's place."""
 
-    @abstractmethod
-    def penalty(self) -> Float[Tensor, ""] | float:
-        """-log p of the model itself, for each image that is learnt."""
+    def optimizer(self) -> Optimizer:
+        """What learns the model: Adam, where it knows no better."""
+        return torch.optim.Adam(self.parameters())
+
+    def moments(
+        self,
+        images: CentredImages,
+        latents: Latents,
+        frequency: Float[Tensor, "points xy"],
+        precision: Float[Tensor, " points"],
+    ) -> list[Tensor]:
+        """Means over these images, for an optimizer that asks more than gradients: none for Adam.
+
+        E[z z^T] (volumes, volumes) of each volume's weight z in an image, and by shell (shells) the sum of CTF squared
+        over the noise's power: by how much the loss curves with what an image shows there.
+        """
+        return []
 
     @abstractmethod
     def volume(self, latent: Float[Tensor, " latent"]) -> Float[Tensor, "box box box"]:

@@ -27,7 +27,7 @@ class Learner:
 
     def __init__(self, config: CryoDRGNConfig, model: ImageModel, disc: FourierDisc, batch_size: int) -> None:
         self.model, self.disc, self.batch_size = model, disc, batch_size
-        self.optimizer = torch.optim.Adam(model.parameters())
+        self.optimizer = model.optimizer()
         self.noise = torch.zeros(len(disc.inside) // 2 + 1)
         self.spread = torch.tensor(_SPREAD if config.scales else 0.0)
         self._latent_dim, self._beta, self._scales = config.latent_dim, config.divergence_weight, config.scales
@@ -35,16 +35,19 @@ class Learner:
     def update(
         self, images: CentredImages, pace: Pace, context: StepContext, generator: torch.Generator
     ) -> dict[str, Tensor | float]:
-        """One step of Adam's down the negative evidence lower bound of this rank's images."""
+        """One step down the negative evidence lower bound of this rank's images."""
         shape = (self.batch_size, self._latent_dim)
         noise = torch.randn(shape, generator=generator, device=context.device)[context.share(self.batch_size)]
         with context.autocast():
             latents, expected = self.model(images, self.disc.frequency, self.precision, noise)
         self._note(images.spectrum.detach(), expected.detach(), context)
         divergence = divergence_from_normal(latents.mean, latents.log_variance)
-        loss = (self._misfit(images, expected) + pace.beta * divergence).mean() + self.model.penalty()
+        loss = (self._misfit(images, expected) + pace.beta * divergence).mean()
+        moments = self.model.moments(images, latents, self.disc.frequency, self.precision)
+        moments = [moment / context.world_size for moment in moments]
+        context.sum_over_ranks(moments)
         for group in self.optimizer.param_groups:
-            group["lr"] = pace.rate
+            group.update(lr=pace.rate, moments=moments)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         context.average_gradients(self.model.parameters())

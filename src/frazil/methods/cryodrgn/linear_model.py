@@ -13,19 +13,18 @@ from torch import Tensor, nn
 from frazil.geometry import soft_sphere
 from frazil.methods.cryodrgn.centred import CentredImages
 from frazil.methods.cryodrgn.image_model import ImageModel, Latents
+from frazil.methods.cryodrgn.shell_newton import ShellNewton
 from frazil.physics import padded_spectrum, sample_spectrum, slice_points
 
 _EDGE = 0.1  # of the radius, over which the particle's sphere fades
-_MEAN, _COMPONENT = 20.0, 10.0  # units of the parameters, so that Adam's rate suits them as it does networks
-_START = 1e-3  # of that unit, by which components differ from nothing at first
-_PRIOR = 0.0005  # of the mean's power, which each component has beforehand
+_START = 1e-12  # by which components differ from nothing, until it is known what counts
 
 
 class LinearModel(ImageModel):
-    """The mean volume and the components, in a box around the particle; components as parts of the mean's density."""
+    """The mean volume and the components, in a box around the particle."""
 
     exact = True
-    sphere: Tensor
+    support: Tensor
 
     def __init__(self, box: int, radius: float, latent_dim: int, beta: float, images: int) -> None:
         """`radius` of the particle in pixels, beyond which nothing is; `images` that are learnt from.
@@ -35,9 +34,10 @@ class LinearModel(ImageModel):
         super().__init__()
         self.box, self._beta, self._images = box, beta, images
         side = min(box, 2 * math.ceil((1 + _EDGE) * radius) + 2)
-        self.register_buffer("sphere", soft_sphere(side, radius, _EDGE * radius))
-        self.mean = nn.Parameter(torch.zeros(1, side, side, side))
-        self.components = nn.Parameter(_START * torch.randn(latent_dim, side, side, side))
+        self.register_buffer("support", soft_sphere(side, radius, _EDGE * radius) > 0)
+        volumes = _START * torch.randn(1 + latent_dim, side, side, side)
+        volumes[0] = 0.0
+        self.volumes = nn.Parameter(volumes)
 
     def forward(
         self,
@@ -61,23 +61,15 @@ class LinearModel(ImageModel):
     ) -> Complex[Tensor, "batch points"]:
         return _mixed(self._seen(images, frequency), latent)
 
-    @property
-    def _mean(self) -> Float[Tensor, "1 side side side"]:
-        return _MEAN * self.sphere * self.mean
-
-    @property
-    def _components(self) -> Float[Tensor, "latent side side side"]:
-        density = (self._mean.detach().square().sum() / self.sphere.sum()).sqrt()
-        return _COMPONENT * density * self.sphere * self.components
-
     def _seen(
         self, images: CentredImages, frequency: Float[Tensor, "points xy"]
     ) -> Complex[Tensor, "volumes batch points"]:
         """Each volume's slice in each image's place."""
-        volumes = torch.cat([self._mean, self._components]) / self.box
         points, mirrored = slice_points(images.rotation, frequency)
         real, imaginary = (
-            sample_spectrum(padded_spectrum(volumes).flatten(0, 1), points).unflatten(0, (-1, 2)).unbind(1)
+            sample_spectrum(padded_spectrum(self.volumes / self.box).flatten(0, 1), points)
+            .unflatten(0, (-1, 2))
+            .unbind(1)
         )
         return torch.complex(real, torch.where(mirrored, -imaginary, imaginary)) * images.ctf
 
@@ -95,16 +87,31 @@ class LinearModel(ImageModel):
         mean = torch.linalg.solve(curvature, shown @ left[..., None])[..., 0]
         return Latents(mean, (self._beta / curvature.diagonal(dim1=1, dim2=2)).log())
 
-    def penalty(self) -> Float[Tensor, ""]:
-        """-log p of the components, each voxel of which is normally distributed."""
-        return 0.5 * (_COMPONENT * self.sphere * self.components).square().sum() / (_PRIOR * self._images)
+    def optimizer(self) -> ShellNewton:
+        return ShellNewton(self.volumes, self.support, self.box, self._images)
+
+    @torch.no_grad()
+    def moments(
+        self,
+        images: CentredImages,
+        latents: Latents,
+        frequency: Float[Tensor, "points xy"],
+        precision: Float[Tensor, " points"],
+    ) -> list[Tensor]:
+        shell = (frequency.norm(dim=-1) * self.box).round().long()
+        shown = precision.new_zeros(self.box // 2 + 1)
+        shown.index_add_(0, shell, (images.ctf.square() * precision).mean(0))
+        weight = torch.cat([torch.ones_like(latents.mean[:, :1]), latents.mean], 1)
+        second = weight.mT @ weight / len(weight)
+        second.diagonal()[1:] += latents.log_variance.exp().mean(0)
+        return [second, shown]
 
     @torch.no_grad()
     def volume(self, latent: Float[Tensor, " latent"]) -> Float[Tensor, "box box box"]:
-        side = len(self.sphere)
+        side = len(self.support)
         inside = slice(self.box // 2 - side // 2, self.box // 2 - side // 2 + side)
-        whole = self.sphere.new_zeros(self.box, self.box, self.box)
-        whole[inside, inside, inside] = self._mean[0] + torch.tensordot(latent, self._components, dims=1)
+        whole = self.volumes.new_zeros(self.box, self.box, self.box)
+        whole[inside, inside, inside] = self.volumes[0] + torch.tensordot(latent, self.volumes[1:], dims=1)
         return whole
 
 
