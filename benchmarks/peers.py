@@ -9,13 +9,14 @@ benchmarks/results/peers_<hardware>_<date>.md.
 
 import argparse
 import json
+import math
 import os
 import pickle
 import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,11 @@ def _rank_correlation(latent: np.ndarray, known: np.ndarray) -> float:
     return max(abs(spearmanr(axis, known).statistic) for axis in principal_axes(latent).coordinates.T)
 
 
+def _mean(values: Iterable[float | None]) -> float:
+    """Of those that are known: a program that was held up on the way has no speed."""
+    return statistics.mean([value for value in values if value is not None] or [math.nan])
+
+
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """A row for each kind and program."""
     header = ["molecules", "program", "AUC-FSC, mean of seeds", "worst seed", "rank correlation", "images/s", "seeds"]
@@ -166,7 +172,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for kind in dict.fromkeys(row["kind"] for row in rows):
         for program in ("frazil", "cryodrgn 4.3.1"):
             own = [row[program] for row in rows if row["kind"] == kind]
-            mean = {name: statistics.mean(each[name] for each in own) for name in own[0]}
+            mean = {name: _mean(each[name] for each in own) for name in own[0]}
             least = f"{min(each['auc'] for each in own):.3f} ({min(each['worst'] for each in own):.3f})"
             figures = [f"{mean['auc']:.3f} ({mean['worst']:.3f})", least, f"{mean['rank_correlation']:.2f}"]
             lines.append([kind, program, *figures, f"{mean['images_per_second']:.0f}", str(len(own))])
