@@ -28,7 +28,8 @@ class CryoDRGNConfig:
     batch_size: int = 16
     """Images of a step."""
     rate: float = 1e-3
-    """Adam's learning rate at the start; it falls to 0 as half a wave of a cosine."""
+    """Adam's learning rate at the start, or the least part of a step of the linear decoder; it falls to 0 as half a
+    wave of a cosine."""
     beta: float | None = None
     """Weight of the latent's divergence from a standard normal distribution; default 1 / latent_dim, and 1/8 for
     fewer than eight, which with more weight say nothing."""
