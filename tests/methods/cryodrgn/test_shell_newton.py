@@ -1,5 +1,6 @@
 """Steps that take the mean volume where least squares has it, and components to what makes images differ."""
 
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -21,8 +22,17 @@ def model() -> LinearModel:
     return LinearModel(BOX, 5.0, 1, 1.0, COUNT)
 
 
+@dataclass(frozen=True)
+class Truth:
+    """A model, and images of it at some latents."""
+
+    model: LinearModel
+    latent: torch.Tensor
+    images: CentredImages
+
+
 @cache
-def truth() -> tuple[LinearModel, torch.Tensor, CentredImages]:
+def truth() -> Truth:
     """Two blobs of which one is more or less there, by a latent, and images of it as its model would have them."""
     own, generator = model(), torch.Generator().manual_seed(1)
     side = len(own.support)
@@ -38,12 +48,12 @@ def truth() -> tuple[LinearModel, torch.Tensor, CentredImages]:
         spectrum = own.expect(latent, empty, DISC.frequency)
     scale = float(spectrum.abs().square().mean().sqrt())
     noise = torch.view_as_complex(torch.randn(COUNT, len(DISC.shell), 2, generator=generator)) / 2**0.5
-    return own, latent, CentredImages(spectrum + NOISE * scale * noise, ctf, rotation, empty.pixels)
+    return Truth(own, latent, CentredImages(spectrum + NOISE * scale * noise, ctf, rotation, empty.pixels))
 
 
 @cache
 def precision() -> torch.Tensor:
-    _, _, images = truth()
+    images = truth().images
     signal = images.spectrum.abs().square().mean() / (1 + NOISE**2)
     return DISC.weight / (NOISE**2 * signal)
 
@@ -51,7 +61,7 @@ def precision() -> torch.Tensor:
 @cache
 def learnt(steps: int, certain: torch.Tensor) -> LinearModel:
     """After steps of one batch each."""
-    own, (_, _, images) = model(), truth()
+    own, images = model(), truth().images
     optimizer = own.optimizer()
     generator = torch.Generator().manual_seed(2)
     order = torch.randperm(COUNT, generator=generator).split(BATCH)
@@ -72,9 +82,9 @@ def error(found: torch.Tensor, wanted: torch.Tensor) -> float:
 
 def test_curvature_is_the_losses_second_derivative() -> None:
     """Of the whole loss by a mean volume that is one and the same number times a given one."""
-    own, (given, latent, images) = model(), truth()
+    own, latent, images = model(), truth().latent, truth().images
     certain, size = precision(), torch.zeros((), requires_grad=True)
-    shown = given.expect(torch.zeros_like(latent), images, DISC.frequency).detach()
+    shown = truth().model.expect(torch.zeros_like(latent), images, DISC.frequency).detach()
     loss = 0.5 * ((images.spectrum - size * shown).abs().square() @ certain).mean()
     (slope,) = torch.autograd.grad(loss, size, create_graph=True)
     (second,) = torch.autograd.grad(slope, size)
@@ -87,19 +97,19 @@ def test_curvature_is_the_losses_second_derivative() -> None:
 
 
 def test_the_mean_is_the_one_that_least_squares_finds() -> None:
-    given, _, images = truth()
+    images = truth().images
     sums = BackProjection.empty(BOX, torch.empty(0))
     certain = precision()
     sums.add(images.spectrum * images.ctf * certain, images.ctf.square() * certain, images.rotation, DISC.frequency)
     nothing = torch.zeros(1)
-    wanted, found = given.volume(nothing), learnt(PASSES, certain).volume(nothing)
+    wanted, found = truth().model.volume(nothing), learnt(PASSES, certain).volume(nothing)
     whole = BOX * sums.volume(1e-3 * sums.shell_means()) * (wanted != 0)
     assert error(found, wanted) < 1.1 * error(whole, wanted)
 
 
 def test_components_find_what_makes_images_differ() -> None:
     """By latents of mean 0 and variance 1."""
-    _, latent, images = truth()
+    latent, images = truth().latent, truth().images
     found = learnt(PASSES, precision()).encode(images, DISC.frequency, precision()).mean
     assert abs(float(torch.corrcoef(torch.stack([found[:, 0], latent[:, 0]]))[0, 1])) > 0.99
     assert abs(float(found.mean())) < 0.1

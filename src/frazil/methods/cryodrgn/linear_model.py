@@ -34,7 +34,7 @@ class LinearModel(ImageModel):
         super().__init__()
         self.box, self._beta, self._images = box, beta, images
         side = min(box, 2 * math.ceil((1 + _EDGE) * radius) + 2)
-        self.register_buffer("support", soft_sphere(side, radius, _EDGE * radius) > 0)
+        self.register_buffer("support", soft_sphere(side, radius, _EDGE * radius) > 0, persistent=False)
         volumes = _START * torch.randn(1 + latent_dim, side, side, side)
         volumes[0] = 0.0
         self.volumes = nn.Parameter(volumes)
