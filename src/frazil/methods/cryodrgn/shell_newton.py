@@ -35,6 +35,7 @@ class ShellNewton(torch.optim.Optimizer):
         moments, shown = group["moments"]
         if not shown.any():
             return  # nothing is known of the noise yet
+        self._support = self._support.to(volumes.device)  # to which the model may have gone since
         state, side = self.state[volumes], volumes.shape[-1]
         taken = state["taken"] = state.get("taken", 0) + 1
         part = max(group["lr"], 1 / (_EARLY + taken))
