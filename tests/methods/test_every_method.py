@@ -9,6 +9,7 @@ from torch import Tensor
 from frazil.methods.base import Method
 from tests.methods.cases.case import Case
 from tests.methods.cases.registry import METHODS
+from tests.methods.elsewhere import elsewhere
 from tests.methods.ranks import Ranks
 from tests.methods.states import assert_same, read, stored, strange_things
 from tests.methods.steps import at
@@ -162,15 +163,30 @@ def test_a_batch_that_the_ranks_cannot_share_is_refused(case: Case) -> None:
         case.make().update(case.batch(at(0)), at(0, world_size=7))
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_method_moved_to_a_gpu_goes_on_there(case: Case) -> None:
-    method, device = case.make(), torch.device("cuda")
+def goes_on(case: Case, device: torch.device) -> Method:
+    """A method that was moved to a device after its first step, after its last."""
+    method = case.make()
     run(case, method, [0])
     method.to(device)
     for step in range(1, case.steps):
         scalars = method.update(case.batch(at(step, device=device)), at(step, device=device))
         assert all(bool(torch.isfinite(torch.as_tensor(value))) for value in scalars.values())
-    assert all(value.device.type == "cuda" for value in case.learnt(method).values())
+    assert all(value.device.type == device.type for value in case.learnt(method).values())
+    return method
+
+
+def test_a_method_moved_to_another_device_goes_on_there(case: Case) -> None:
+    with elsewhere() as device:
+        method = goes_on(case, device)
+        again = case.make()
+        again.to(device)
+        again.load_state_dict(method.state_dict())
+        last = at(case.steps - 1, device=device)
+        again.update(case.batch(last), last)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_method_moved_to_a_gpu_goes_on_there(case: Case) -> None:
     again = case.make()
-    again.load_state_dict(read(stored(method)))
+    again.load_state_dict(read(stored(goes_on(case, torch.device("cuda")))))

@@ -33,8 +33,8 @@ def frequency_grid(
 ) -> Float[Tensor, "... ndim"]:
     """Spatial frequencies in 1/angstrom of a spectrum; the last axis holds x, y (, z)."""
     # Rounded once: an error of 1e-7 in the frequency is one of 1e-4 in the CTF far from focus.
-    full = torch.fft.fftfreq(box, pixel_size, dtype=torch.float64).to(device, dtype)
-    half = torch.fft.rfftfreq(box, pixel_size, dtype=torch.float64).to(device, dtype)
+    full = torch.fft.fftfreq(box, pixel_size, dtype=torch.float64, device=device).to(dtype)
+    half = torch.fft.rfftfreq(box, pixel_size, dtype=torch.float64, device=device).to(dtype)
     axes = torch.meshgrid(*([full] * (ndim - 1)), half, indexing="ij")
     return torch.stack(axes[::-1], dim=-1)
 

@@ -1,9 +1,10 @@
 """Projection by Fourier slice: a projection's spectrum is a central slice of the volume's."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
@@ -68,9 +69,17 @@ def central_slices(
     """
     box = box or spectrum.box
     frequency = frequency_grid(box, device=spectrum.values.device, dtype=spectrum.values.dtype)
-    inside = frequency.norm(dim=-1) < _BELOW_NYQUIST
-    sampled = sample_slices(spectrum, rotation, frequency[inside])
-    return sampled.new_zeros(len(rotation), *inside.shape).masked_scatter(inside, sampled)
+    inside = _below_nyquist(box, frequency.device)
+    sampled = sample_slices(spectrum, rotation, frequency.flatten(0, 1)[inside])
+    slices = sampled.new_zeros(len(rotation), box * (box // 2 + 1))
+    return slices.index_copy(1, inside, sampled).unflatten(1, (box, -1))
+
+
+@cache  # a GPU would be waited for to count them
+def _below_nyquist(box: int, device: torch.device) -> Int[Tensor, " points"]:
+    """Where, in an image's half spectrum, the frequencies below Nyquist are."""
+    inside = frequency_grid(box, device=device).norm(dim=-1) < _BELOW_NYQUIST
+    return inside.flatten().nonzero()[:, 0]
 
 
 def sample_slices(
@@ -125,9 +134,14 @@ def spread_samples(
 def _grid(points: Tensor, values: Tensor) -> Float[Tensor, "1 1 1 points xyz"]:
     """Points as grid_sample has them: -1 and 1 are the centres of the first and last sample (align_corners)."""
     padded, half = values.shape[-2], values.shape[-1]
-    origin = points.new_tensor([0.0, padded // 2, padded // 2])
-    scale = 2 / (points.new_tensor([half, padded, padded]) - 1)
+    origin, scale = _origin_and_scale(padded, half, points.device, points.dtype)
     return ((points * padded + origin) * scale - 1).reshape(1, 1, 1, -1, 3)
+
+
+@cache  # a GPU would be waited for to take them
+def _origin_and_scale(padded: int, half: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    origin, sides = torch.tensor([[0, padded // 2, padded // 2], [half, padded, padded]]).to(device, dtype)
+    return origin, 2 / (sides - 1)
 
 
 def project(

@@ -196,11 +196,10 @@ def real_batches(half_sets: HalfSets, method: CryoGAN):
         batches = []
         for half, particles in enumerate(half_sets.halves):
             generator = context.generator("images", half, device="cpu")
-            rows = [
-                draw_rows(len(particles), stage.batch_size, generator, share) for _ in range(method.config.critic_steps)
-            ]
-            shown = [_shown(half_sets.images(half, part, stage.box), part, method.halves[half]) for part in rows]
-            batches.append(torch.stack(shown))
+            steps = range(method.config.critic_steps)
+            rows = torch.cat([draw_rows(len(particles), stage.batch_size, generator, share) for _ in steps])
+            shown = _shown(half_sets.images(half, rows, stage.box), rows, method.halves[half])
+            batches.append(shown.unflatten(0, (len(steps), -1)))
         return batches
 
     return draw

@@ -75,7 +75,7 @@ def images(recipe: CryoGANConfig, context: StepContext) -> list[torch.Tensor]:
     for half in range(2):
         generator = context.generator("images", half)
         shape = (recipe.critic_steps, stage.batch_size, stage.box, stage.box)
-        joined = particle + torch.randn(shape, generator=generator, device=context.device)
+        joined = particle.to(context.device) + torch.randn(shape, generator=generator, device=context.device)
         batches.append(joined[:, context.share(stage.batch_size)])
     return batches
 

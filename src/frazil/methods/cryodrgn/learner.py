@@ -146,6 +146,7 @@ class Learner:
         """Move to the device of a disc, in place."""
         self.disc, self.noise, self.spread = disc, self.noise.to(disc.weight), self.spread.to(disc.weight)
         self.model.to(disc.weight.device)
+        self.optimizer.load_state_dict(self.optimizer.state_dict())  # which follows the parameters
 
 
 @dataclass(frozen=True)

@@ -128,8 +128,8 @@ class HalfRefinement:
     def _noise(self) -> Float[Tensor, " shells"]:
         """Noise power by shell; where nothing is known of it yet, the images' own."""
         if self._power is None:
-            self._power = self.data.mean_power().to(self.noise)
-        return torch.where(self.noise > 0, self.noise, self._power)
+            self._power = self.data.mean_power()
+        return torch.where(self.noise > 0, self.noise, self._power.to(self.noise))
 
     @torch.no_grad()
     def examples(self, count: int, generator: torch.Generator) -> Float[Tensor, "count box box"]:
