@@ -1,5 +1,6 @@
 """The critic: how real does a particle image look?"""
 
+import math
 from itertools import pairwise
 
 import torch
@@ -67,6 +68,19 @@ class ConvCritic(nn.Module):
             passed.append(gate.contiguous(memory_format=torch.channels_last))
             seen = leaky_relu(largest, _LEAK)
         return passed, _slopes(self.score[0](torch.flatten(seen, 1)))
+
+
+def halvings(side: int) -> int:
+    """Blocks of a critic for images of `side` pixels: 3 pixels a side are left, as of the published 192 after 6."""
+    return max(1, int(math.log2(side / 3)))
+
+
+def copy_matching(state: dict[str, Tensor], module: nn.Module) -> None:
+    """Take over the parameters whose name and shape the module shares."""
+    own = module.state_dict()
+    module.load_state_dict(
+        {**own, **{name: value for name, value in state.items() if name in own and value.shape == own[name].shape}}
+    )
 
 
 def _slopes(values: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor, waits
 from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, matching_scale, simulate_images
 from frazil.methods.cryogan.views import dihedral, dihedral_sources, last_shell, smooth, within_disc
-from frazil.nets import ConvCritic
+from frazil.methods.step_graph import StepGraph, for_recording, load_optimizer, set_rate
+from frazil.nets import ConvCritic, copy_matching, halvings
 from frazil.physics import CTF, FourierVolume, crop_centre, low_pass, phase_flip, to_fourier_volume
 
 _BETAS = (0.5, 0.9)
@@ -61,6 +62,9 @@ class HalfReconstruction:
         groups += [{"params": [scale]} for scale in (self.log_signal, self.log_noise, self.log_shift)]
         self.volume_optimizer = torch.optim.AdamW(groups, betas=_BETAS, weight_decay=0.0)
         self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=_BETAS)
+        for optimizer in (self.volume_optimizer, self.critic_optimizer):
+            for_recording(optimizer, self.device)
+        self._graph: StepGraph | None = None
         radius = self._support.radius / self.pixel_size
         self.sphere = soft_sphere(box, radius, min(_FADE * radius, box / 2 - radius), device=self.device)
 
@@ -156,8 +160,24 @@ class HalfReconstruction:
     def update(
         self, real: Float[Tensor, "steps share box box"], context: StepContext, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Critic steps on fresh batches, then one step of the volume, whose spectrum is computed once for all."""
+        """Critic steps on fresh batches, then one step of the volume; on a GPU launched as one where that can be."""
         self._set_rates(context.step)
+        if not self._same_each_step(context):
+            return self._learn(real, context, generator)
+        if self._graph is None:
+            self._graph = StepGraph(lambda images, chance: self._learn(images, context, chance), self.device)
+        return self._graph(real, generator)
+
+    def _same_each_step(self, context: StepContext) -> bool:
+        """Whether a GPU can repeat a step: no ranks to wait for, no neighbours to count, no numbers that change."""
+        alone = context.world_size == 1 and self.conditions.neighbours is None
+        fixed = self.config.negativity == "free" and self.config.smoothing == 0
+        return self.device.type == "cuda" and alone and fixed
+
+    def _learn(
+        self, real: Float[Tensor, "steps share box box"], context: StepContext, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The volume's spectrum is computed once for all."""
         spectrum = to_fourier_volume(self._constrain(self.voxels, self._progress(context.step)))
         self.critic.requires_grad_(True)
         for images in real:
@@ -235,8 +255,9 @@ class HalfReconstruction:
         noise, shift = (_QUICK, _QUICK) if config.conditions == "learnt" else (1.0, 0.0)
         rates = config.volume_rate, *(quick * config.scale_rate for quick in (1.0, noise, shift))
         for group, rate in zip(self.volume_optimizer.param_groups, rates, strict=True):
-            group["lr"] = 0.0 if waits(config, step) else factor * rate
-        self.critic_optimizer.param_groups[0]["lr"] = (1.0 if waits(config, step) else factor) * config.critic_rate
+            set_rate(group, 0.0 if waits(config, step) else factor * rate)
+        (group,) = self.critic_optimizer.param_groups
+        set_rate(group, (1.0 if waits(config, step) else factor) * config.critic_rate)
 
     # --- storing ----------------------------------------------------------------------------------------------------
 
@@ -260,8 +281,9 @@ class HalfReconstruction:
         with torch.no_grad():
             for name in ("voxels", "log_signal", "log_noise", "log_shift", "average"):
                 getattr(self, name).copy_(state[name])
-        for name in ("critic", "volume_optimizer", "critic_optimizer"):
-            getattr(self, name).load_state_dict(state[name])
+        self.critic.load_state_dict(state["critic"])
+        for name in ("volume_optimizer", "critic_optimizer"):
+            load_optimizer(getattr(self, name), state[name], self.device)
 
     def to(self, device: torch.device) -> None:
         """Move parameters, optimizer state and conditions to the device."""
@@ -273,16 +295,3 @@ class HalfReconstruction:
         noise = self.conditions.noise.to(device)
         self.conditions = replace(self.conditions, ctf=ctf, noise=noise, neighbours=near)
         self.load_state_dict(state)
-
-
-def halvings(side: int) -> int:
-    """Blocks of a critic for images of `side` pixels: 3 pixels a side are left, as of the published 192 after 6."""
-    return max(1, int(math.log2(side / 3)))
-
-
-def copy_matching(state: dict[str, Tensor], module: nn.Module) -> None:
-    """Take over the parameters whose name and shape the module shares."""
-    own = module.state_dict()
-    module.load_state_dict(
-        {**own, **{name: value for name, value in state.items() if name in own and value.shape == own[name].shape}}
-    )
