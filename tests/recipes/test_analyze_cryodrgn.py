@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from frazil import cli
@@ -20,11 +21,19 @@ def test_a_run_is_looked_at_otherwise(run: Path) -> None:
     assert cli.main(["cryodrgn-analyze", str(run), "--no-umap", *words]) == 0
     names = sorted(path.stem for path in (run / "volumes").iterdir())
     names.remove("my_own")
+    names.remove("volumes")
     assert [name for name in names if not name.startswith("way")] == [
         *(f"axis1_{number:02d}" for number in range(1, 5)),
         *(f"cluster_{number:02d}" for number in range(1, 4)),
     ]
     assert "way_01" in names
+    told, table = pd.read_csv(run / "volumes" / "volumes.csv"), read_particles(run / "particles.star")
+    assert sorted(told["file"].str.removesuffix(".mrc")) == names
+    assert told["row"].isna().tolist() == told["file"].str.startswith("axis").tolist()
+    first = told[told["file"] == "cluster_01.mrc"].iloc[0]
+    of_row = table.numbers("frazilLatent1")[int(first["row"]) - 1]
+    assert first["frazilLatent1"] == pytest.approx(of_row, abs=1e-5)
+    assert table.numbers("frazilCluster")[int(first["row"]) - 1] == 1
     assert set(read_particles(run / "particles.star").numbers("frazilCluster")) == {1, 2, 3}
     page = (run / "report.html").read_text()
     assert "rlnOriginXAngst" in page

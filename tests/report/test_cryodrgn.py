@@ -33,6 +33,11 @@ def test_noise_that_is_learnt_is_warned_of_where_images_held_out_gain_less() -> 
     assert warnings(log(10.0, 30.0, 40.0, gain=45.0), 0.0) == []
 
 
+def test_a_run_that_has_hardly_begun_is_told_so_and_nothing_else_of_noise() -> None:
+    (sentence,) = warnings(log(0.2, 0.9, 0.5, gain=1.1), 0.0)
+    assert "hardly say anything of the images yet (a gain of 1.1, of 3 and more when they do)" in sentence
+
+
 def test_latents_that_say_nothing_are_warned_of() -> None:
     (sentence,) = warnings(log(10.0, 30.0, divergence=0.01), 0.0)
     assert "The latents say nothing (a divergence of 0.01 nats)" in sentence

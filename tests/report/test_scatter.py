@@ -33,6 +33,7 @@ def test_points_columns_and_marks_reach_the_page() -> None:
     assert unpacked(data["layouts"]["principal axes"]["y"], "<f4") == pytest.approx(own.points[:, 1])
     assert unpacked(data["columns"]["cluster"], "<f4") == pytest.approx(column)
     assert data["marked"] == [7, 3]
+    assert data["classes"] == ["cluster"]
     assert "50 images" in figure.body
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from frazil.data import Particles
 from frazil.geometry import Pose, fourier_crop
-from frazil.io import ParticleTable, write_map, write_particles
+from frazil.io import ParticleTable, atomic_path, write_map, write_particles
 from frazil.methods.cryodrgn import CryoDRGN, Latents
 from frazil.methods.cryodrgn.latent_space import (
     Clusters,
@@ -39,6 +39,7 @@ _COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "fra
 """Columns of a table by which points may be coloured, if they are there."""
 _AT_ONCE = 1024  # images between two looks at the clock
 _SERIES = re.compile(r"(cluster|axis\d+|way|map)_\d+\.mrc")  # names of the files of volumes
+_TABLE = "volumes.csv"
 _COMPARED = 64  # px a side of volumes that are compared
 _ENDS = 5, 95  # percentiles of the images along an axis, from one to the other of which a way leads
 
@@ -96,13 +97,12 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
         looks = scatter_figure("Latents", layouts, _colours(parts, particles, how.colours), parts.centre)
         view = view_dependence(latents.mean, pose.rotation)
         way = _way(latent, axes, how)
-        _clear(folder.path / "volumes")
-        volumes = _write_volumes(method, folder.path / "volumes", axes, latent[parts.centre], how)
-        if way:
-            volumes.append(_write_series(method, folder.path / "volumes", "way", latent[way]))
+        series = [Series("cluster", latent[parts.centre], parts.centre)]
+        series += [Series(f"axis{n + 1}", axes.along(n, how.steps)) for n in range(min(how.axes, len(axes.axes)))]
+        series += [Series("way", latent[way], np.array(way))] if way else []
     else:
-        _clear(folder.path / "volumes")
-        volumes = [_write_series(method, folder.path / "volumes", "map", np.zeros((1, 0)))]
+        series = [Series("map", np.zeros((1, 0)))]
+    volumes = _write_volumes(method, folder.path / "volumes", series)
     write_particles(folder.path / "particles.star", table)
     rows = torch.arange(min(SHOWN, len(particles)))
     story = RunStory(
@@ -124,9 +124,31 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
     write_report(cryodrgn_report(found, story), folder)
 
 
+@dataclass(frozen=True)
+class Series:
+    """Volumes that are looked at one after the other."""
+
+    name: str
+    latents: Float[np.ndarray, "volumes latent"]
+    rows: np.ndarray | None = None
+    """Of the images whose latents these are, from 0; None where they are no image's."""
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the volumes' files."""
+        return [f"{self.name}_{number:02d}.mrc" for number in range(1, len(self.latents) + 1)]
+
+    def table(self) -> pd.DataFrame:
+        """Which image and which latent each file is of."""
+        row = [""] * len(self.files) if self.rows is None else self.rows + 1
+        latent = {f"frazilLatent{number}": values for number, values in enumerate(self.latents.T, 1)}
+        return pd.DataFrame({"file": self.files, "row": row, **latent})
+
+
 def _clear(volumes: Path) -> None:
     """An empty folder of volumes: those of an earlier look, other clusters say, would be taken for this one's."""
     volumes.mkdir(exist_ok=True)
+    (volumes / _TABLE).unlink(missing_ok=True)
     for path in volumes.glob("*_*.mrc"):
         if _SERIES.fullmatch(path.name):
             path.unlink()
@@ -156,13 +178,12 @@ def _spread(latents: Latents) -> np.ndarray:
     return (0.5 * latents.log_variance).exp().mean(-1).numpy()
 
 
-def _write_volumes(
-    method: CryoDRGN, folder: Path, axes: PrincipalAxes, centres: np.ndarray, how: Analysis
-) -> list[Figure]:
-    """Maps at the clusters' latents and along the axes, and a picture of each."""
-    figures = [_write_series(method, folder, "cluster", centres)]
-    for axis in range(min(how.axes, len(axes.axes))):
-        figures.append(_write_series(method, folder, f"axis{axis + 1}", axes.along(axis, how.steps)))
+def _write_volumes(method: CryoDRGN, folder: Path, series: Sequence[Series]) -> list[Figure]:
+    """Maps at the series' latents, a table of what each is, and a picture of each series."""
+    _clear(folder)
+    figures = [_write_series(method, folder, each) for each in series]
+    with atomic_path(folder / _TABLE) as path:
+        pd.concat([each.table() for each in series]).to_csv(path, index=False, lineterminator="\n")
     return figures
 
 
@@ -181,19 +202,21 @@ def _way(latent: np.ndarray, axes: PrincipalAxes, how: Analysis) -> list[int]:
     return [way[place] for place in np.unique(np.linspace(0, len(way) - 1, how.steps).round().astype(int))]
 
 
-def _write_series(method: CryoDRGN, folder: Path, name: str, latents: np.ndarray) -> Figure:
-    pixel_size = method.centring.data.pixel_size
-    volumes = {}
-    for number, latent in enumerate(torch.from_numpy(latents).float(), 1):
+def _write_series(method: CryoDRGN, folder: Path, series: Series) -> Figure:
+    pixel_size, volumes = method.centring.data.pixel_size, {}
+    for number, (name, latent) in enumerate(
+        zip(series.files, torch.from_numpy(series.latents).float(), strict=True), 1
+    ):
         volume = method.volume(latent).cpu()
-        write_map(folder / f"{name}_{number:02d}.mrc", volume, pixel_size)
+        write_map(folder / name, volume, pixel_size)
         volumes[str(number)] = volume.numpy()
     titles = {
         "cluster": "The image in the middle of each cluster",
         "map": "The volume of all particles",
         "way": "From neighbour to neighbour",
     }
-    return volumes_figure(titles.get(name, f"Along principal axis {name[4:]}"), volumes, pixel_size)
+    title = titles.get(series.name, f"Along principal axis {series.name.removeprefix('axis')}")
+    return volumes_figure(title, volumes, pixel_size)
 
 
 def _layouts(method: CryoDRGN, latents: Latents, axes: PrincipalAxes, how: Analysis) -> dict[str, Layout]:

@@ -32,6 +32,7 @@ CRYODRGN_SCALARS = Scalars(
 
 _COLLAPSED = 0.1  # nats, below which latents say nothing
 _OVERFITTED = 0.9  # of the best gain of images held out, below which noise is learnt
+_LITTLE = 3.0  # nats; who says no more of an image has hardly begun to learn
 _UNSEEN = 0.8  # of the gain of images that are learnt from, the same
 _OF_VIEW = 0.1  # of the view, above which the latent holds it
 
@@ -54,7 +55,9 @@ def cryodrgn_report(found: Findings, story: RunStory) -> Report:
     report = Report(story.title, f"{found.pixel_size:.3g} Å per pixel")
     if found.fsc:
         resolution = np.mean([curve.resolution(0.143) for curve in found.fsc.values()])
-        report.headline("Resolution of the volumes", f"{resolution:.1f}", "Å", "FSC 0.143 of models of the half sets")
+        end = 1 / max(float(curve.frequency[-1]) for curve in found.fsc.values())
+        note = "the finest that their box holds" if resolution < 1.01 * end else "FSC 0.143"
+        report.headline("Resolution of the volumes", f"{resolution:.1f}", "Å", f"{note}, of models of the half sets")
     story.add_headlines(report, "all models")
     for sentence in warnings(story.rows(), found.view_dependence, alike=found.latents is None):
         report.warn(sentence)
@@ -97,6 +100,11 @@ def _of_noise(rows: Sequence[Row]) -> list[str]:
     if not judged:
         return []
     last, best = judged[-1], max(judged, key=lambda row: row["held_out_gain"])
+    if max(best["held_out_gain"], last["gain"]) < _LITTLE:
+        return [
+            f"The models hardly say anything of the images yet (a gain of {last['gain']:.2g}, of {_LITTLE:g} and more"
+            " when they do): the run is too short, or the poses, the contrast or the CTF are wrong."
+        ]
     if last["held_out_gain"] < _OVERFITTED * best["held_out_gain"]:
         return [
             f"The network learns noise: what it says of images held out was best at step {best['step']} (a gain"

@@ -14,6 +14,9 @@
     return `rgb(${mixed.join(",")})`;
   }
 
+  // Of one of some classes: hues a golden angle apart, so that neighbouring numbers differ most.
+  const hue = (number) => `hsl(${(number * 137.5) % 360}, 65%, 45%)`;
+
   // From the 1st to the 99th percentile: a few outliers must not take all the room, nor all the colours.
   function range(values, ends) {
     const sorted = Float32Array.from(values).sort();
@@ -53,9 +56,12 @@
       const room = [width - MARGIN.left - MARGIN.right, height - MARGIN.top - MARGIN.bottom];
       const scale = ([low, high], pad = 0.04 * (high - low)) => [low - pad, high + pad];
       const [x0, x1] = scale(range(x, 0.001)), [y0, y1] = scale(range(y, 0.001));
-      const [c0, c1] = range(column, 0.01);
+      const classes = data.classes.includes(choose("column").value);
+      const [c0, c1] = range(column, classes ? 0 : 0.01);
+      // What lies beyond the frame is drawn on it.
+      const within = (share) => Math.min(Math.max(share, 0), 1);
       places = Array.from(x, (value, i) => [
-        MARGIN.left + (room[0] * (value - x0)) / (x1 - x0), MARGIN.top + room[1] * (1 - (y[i] - y0) / (y1 - y0))]);
+        MARGIN.left + room[0] * within((value - x0) / (x1 - x0)), MARGIN.top + room[1] * (1 - within((y[i] - y0) / (y1 - y0)))]);
       pen.strokeStyle = hairline;
       pen.strokeRect(MARGIN.left, MARGIN.top, ...room);
       pen.fillStyle = muted;
@@ -70,7 +76,7 @@
       const some = picked.some(Boolean), size = rows.length > 5000 ? 1.3 : 2;
       places.forEach(([across, down], i) => {
         pen.globalAlpha = some && !picked[i] ? 0.12 : 0.75;
-        pen.fillStyle = colour((column[i] - c0) / (c1 - c0));
+        pen.fillStyle = classes ? hue(column[i]) : colour((column[i] - c0) / (c1 - c0));
         pen.fillRect(across - size, down - size, 2 * size, 2 * size);
       });
       pen.globalAlpha = 1;
@@ -93,7 +99,9 @@
       }
       figure.querySelector(".low").textContent = written(c0);
       figure.querySelector(".high").textContent = written(c1);
-      figure.querySelector(".bar").style.background = `linear-gradient(to right, ${RAMP.map((_, i) => colour(i / (RAMP.length - 1))).join(",")})`;
+      const steps = Array.from({ length: c1 - c0 + 1 }, (_, i) => `${hue(c0 + i)} ${(100 * i) / (c1 - c0 + 1)}% ${(100 * (i + 1)) / (c1 - c0 + 1)}%`);
+      const shades = classes ? steps : RAMP.map((_, i) => colour(i / (RAMP.length - 1)));
+      figure.querySelector(".bar").style.background = `linear-gradient(to right, ${shades.join(",")})`;
       canvas.dataset.drawn = rows.length;
     }
 

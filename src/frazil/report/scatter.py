@@ -9,13 +9,16 @@ import numpy as np
 
 from frazil.report.figure import Figure, Reading, carried, refusal
 
+CLASSES = ("cluster", "rlnClassNumber")
+"""Columns of numbers that count nothing: each has a colour of its own."""
 MOST_POINTS = 100_000
 """Points that the page carries; of more images, as many drawn evenly."""
 
 READING = Reading(
     look="Every point is an image; near ones were found to show similar structures. Choose another layout or a column"
     " that colours the points; draw a line around some to pick them and save their rows, which frazil select turns"
-    " into a particle file. Numbered rings are the images whose volumes are shown.",
+    " into a particle file. Numbered rings are the images whose volumes are shown; the farthest thousandth is drawn on"
+    " the frame.",
     good="Clouds, islands or a path, whose volumes differ as a molecule may; colours of columns like defocus or"
     " micrograph mixed evenly.",
     bad="One round cloud: nothing was told apart. Colours that follow the defocus or the angles: the latent holds how"
@@ -54,6 +57,7 @@ def scatter_figure(
             }
             for name, layout in layouts.items()
         },
+        "classes": [name for name in CLASSES if name in columns],
         "columns": {name: _packed(np.nan_to_num(values[rows]), "<f4") for name, values in columns.items()},
     }
     return Figure(title, _markup(title, data, count), READING, ("scatter.js",))
