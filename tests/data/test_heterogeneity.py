@@ -89,6 +89,11 @@ def test_what_a_molecule_cannot_do_is_said(how: Heterogeneity, sentence: str) ->
         structures(MOLECULE, how, 0)
 
 
+def test_states_of_molecules_that_are_all_alike_are_refused() -> None:
+    with pytest.raises(ValueError, match="--states 3: give a --heterogeneity by which they differ"):
+        Heterogeneity(states=3)
+
+
 def test_a_molecule_of_one_chain_cannot_move_in_itself() -> None:
     with pytest.raises(ValueError, match="--heterogeneity motion needs two chains, the model has 1 alone"):
         structures(

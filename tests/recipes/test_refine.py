@@ -104,6 +104,13 @@ def test_a_run_stopped_before_the_halves_part_claims_no_resolution_and_then_goes
     assert ">halves apart</text>" in page
 
 
+def test_an_empty_map_is_no_start(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_map(tmp_path / "empty.mrc", torch.full((8, 8, 8), 0.5), 6.0)
+    assert cli.main(command(data, tmp_path / "empty.mrc", tmp_path / "run")) == 1
+    assert "empty.mrc: the map is empty, the same in each voxel" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -45,6 +45,8 @@ class Heterogeneity:
     def __post_init__(self) -> None:
         if self.states is not None and self.states < 1:
             raise ValueError(f"--states must be positive, it is {self.states}")
+        if self.states is not None and self.heterogeneity == "none":
+            raise ValueError(f"--states {self.states}: give a --heterogeneity by which they differ")
         if not self.travel > 0:
             raise ValueError(f"--travel must be positive, it is {self.travel:g}")
 

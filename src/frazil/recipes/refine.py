@@ -75,6 +75,8 @@ def _start(options: RefineRun, box: int, pixel_size: float, radius: float) -> to
     """The map that was given, or a cloud of chance, half as strong as the ball that it is in."""
     if options.reference is not None:
         reference = read_map(options.reference)
+        if not reference.volume.std() > 0:
+            raise ValueError(f"{options.reference}: the map is empty, the same in each voxel")
         return on_grid(reference.volume, reference.pixel_size, box, pixel_size)
     ball = soft_sphere(box, _CLOUD * radius / pixel_size, _CLOUD * radius / pixel_size / 3)
     generator = torch.Generator().manual_seed(stable_seed(options.seed, "start"))
