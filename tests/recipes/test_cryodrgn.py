@@ -68,7 +68,7 @@ def test_what_cannot_be_a_pose_or_a_box_is_refused_in_a_sentence(
 
 
 def test_particles_that_are_all_alike_have_one_volume(
-    two_structures: Path, small_cryodrgn: Options, tmp_path: Path
+    two_structures: Path, small_cryodrgn: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(small_cryodrgn(tmp_path / "run", latent_dim=0)) == 0
     assert {path.name for path in (tmp_path / "run" / "volumes").iterdir()} == {"map_01.mrc", "volumes.csv"}
@@ -78,6 +78,10 @@ def test_particles_that_are_all_alike_have_one_volume(
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Resolution of the volumes" in page
     assert "Latent space" not in page
+    (tmp_path / "run" / "report.html").write_text("a later analysis")
+    assert run(small_cryodrgn(tmp_path / "run", latent_dim=0)) == 0
+    assert "learnt and analysed before; `frazil cryodrgn-analyze` looks" in capsys.readouterr().out
+    assert (tmp_path / "run" / "report.html").read_text() == "a later analysis"
 
 
 def test_poses_are_inferred_from_a_map_where_the_table_has_none(

@@ -20,7 +20,7 @@ from frazil.recipes import refine
 from frazil.recipes.cryodrgn_analysis import Analysis, write_analysis
 from frazil.recipes.particle_run import ParticleRun, open_run
 from frazil.recipes.read_ahead import ReadAhead
-from frazil.training import RunFolder, choose_device, fit, newest
+from frazil.training import RunFolder, checkpoints, choose_device, fit, newest
 
 _FROM_STAR, _INFER = "from-star", "infer"
 _POSE_STEP = 0.5  # of Newton's
@@ -79,10 +79,19 @@ def run(options: CryoDRGNRun) -> int:
         return 0
     method = CryoDRGN(options.learning, data, pose, split, opened.support, options.seed)
     finished = fit(method, ReadAhead(batches(method, options.seed)), settings, folder)
-    if folder.is_main:
+    if folder.is_main and _looked_at(options.out):
+        print(f"{options.out}: learnt and analysed before; `frazil cryodrgn-analyze` looks at it otherwise")
+    elif folder.is_main:
         write_analysis(method, particles, folder, Analysis())
+    if folder.is_main:
         options.say_if_stopped(finished)
     return 0
+
+
+def _looked_at(out: Path) -> bool:
+    """Whether the page is of all that was learnt: it may be a later analysis, which another would write over."""
+    page, stored = out / "report.html", checkpoints(out / "checkpoints")
+    return page.exists() and bool(stored) and page.stat().st_mtime_ns > stored[0].stat().st_mtime_ns
 
 
 def _inputs(options: CryoDRGNRun, particles: Particles) -> dict[Path, str]:
