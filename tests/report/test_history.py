@@ -74,7 +74,10 @@ def test_a_log_without_values_gives_a_sentence(log: list[dict[str, Any]]) -> Non
 
 
 def test_a_single_row_is_drawn() -> None:
-    assert "<svg" in history_figure({"": rows(1, resolution=lambda i: 9.0)}, PANELS).body
+    one, two = (history_figure({"": rows(count, resolution=lambda i: 9.0)}, PANELS).body for count in (1, 2))
+    dot = 'd="M 0 2 \nC'
+    assert dot in one
+    assert dot not in two
 
 
 def test_long_logs_are_averaged_over_neighbouring_rows() -> None:

@@ -1,7 +1,7 @@
 """What a run of cryoDRGN leaves: latents, volumes and the report."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -181,7 +181,8 @@ def _spread(latents: Latents) -> np.ndarray:
 def _write_volumes(method: CryoDRGN, folder: Path, series: Sequence[Series]) -> list[Figure]:
     """Maps at the series' latents, a table of what each is, and a picture of each series."""
     _clear(folder)
-    figures = [_write_series(method, folder, each) for each in series]
+    with progress_bar("volumes", sum(len(each.latents) for each in series)) as advance:
+        figures = [_write_series(method, folder, each, advance) for each in series]
     with atomic_path(folder / _TABLE) as path:
         pd.concat([each.table() for each in series]).to_csv(path, index=False, lineterminator="\n")
     return figures
@@ -202,7 +203,7 @@ def _way(latent: np.ndarray, axes: PrincipalAxes, how: Analysis) -> list[int]:
     return [way[place] for place in np.unique(np.linspace(0, len(way) - 1, how.steps).round().astype(int))]
 
 
-def _write_series(method: CryoDRGN, folder: Path, series: Series) -> Figure:
+def _write_series(method: CryoDRGN, folder: Path, series: Series, advance: Callable[[int], None]) -> Figure:
     pixel_size, volumes = method.centring.data.pixel_size, {}
     for number, (name, latent) in enumerate(
         zip(series.files, torch.from_numpy(series.latents).float(), strict=True), 1
@@ -210,6 +211,7 @@ def _write_series(method: CryoDRGN, folder: Path, series: Series) -> Figure:
         volume = method.volume(latent).cpu()
         write_map(folder / name, volume, pixel_size)
         volumes[str(number)] = volume.numpy()
+        advance(1)
     titles = {
         "cluster": "The image in the middle of each cluster",
         "map": "The volume of all particles",
@@ -229,7 +231,9 @@ def _layouts(method: CryoDRGN, latents: Latents, axes: PrincipalAxes, how: Analy
         found = among_structures(latent, rows, _densities(method, latents.mean[rows]))
         layouts["volumes"] = Layout(found.coordinates[:, :2], *_names("component", found)[:2])
     if how.umap:
-        layouts["UMAP"] = Layout(embed(latent, seed=0), "UMAP 1", "UMAP 2")
+        with progress_bar("UMAP", 1) as advance:
+            layouts["UMAP"] = Layout(embed(latent, seed=0), "UMAP 1", "UMAP 2")
+            advance(1)
     return layouts
 
 

@@ -127,7 +127,8 @@ def _drawing(panels: Sequence[Panel], x_label: str, size: tuple[float, float], n
         axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
         for panel, axis in zip(panels, axes, strict=True):
             for curve in panel.curves:
-                axis.plot(curve.x, curve.y, color=curve.colour)
+                alone = np.isfinite(curve.y).sum() == 1  # a line of one point would not be seen
+                axis.plot(curve.x, curve.y, "o-" if alone else "-", color=curve.colour, markersize=4)
             panel.draw(axis)
             axis.set_title(panel.y_label, loc="left", fontsize=9, color=MUTED)
         axes[-1].set_xlabel(x_label)
