@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from frazil.report import Report, isosurfaces_figure
 
 DRAWN = "document.querySelector('.viewer canvas')?.dataset.turn"
 COVERED = """(() => {
@@ -79,6 +82,23 @@ def test_the_cut_takes_the_front_away(browser: Any, sample_page: Path) -> None:
     before = browser.evaluate(COVERED)
     set_slider(browser, "cut", "0.85")
     browser.wait(f"{COVERED} < {0.8 * before}")
+
+
+def test_the_slider_of_volumes_draws_another(browser: Any, tmp_path: Path) -> None:
+    axis = np.arange(32) - 16
+    distance = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
+    balls = {str(radius): 1 / (1 + np.exp(2 * (distance - radius))) for radius in (9, 5)}
+    report = Report("Two balls")
+    report.section("Volumes")
+    report.figure(isosurfaces_figure(balls, 3.0, "Balls"))
+    browser.open(report.write(tmp_path / "balls.html"))
+    browser.wait(DRAWN)
+    before = browser.evaluate(COVERED)
+    assert "volume 1 " in browser.evaluate("document.querySelector('output').textContent")
+    set_slider(browser, "volume", "2")
+    browser.wait(f"{COVERED} < {0.6 * before}")
+    assert "volume 2 " in browser.evaluate("document.querySelector('output').textContent")
+    assert complaints(browser.events) == []
 
 
 def test_arrow_keys_turn_the_surface(browser: Any, sample_page: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from frazil.report import contour_level, isosurface_figure
+from frazil.report import contour_level, isosurface_figure, isosurfaces_figure
 
 
 def ball(box: int = 40, radius: float = 9, edge: float = 1.5) -> np.ndarray:
@@ -89,3 +89,18 @@ def test_a_degenerate_map_is_named_and_not_drawn(value: float, sentence: str) ->
     assert sentence in figure.body
     assert "<canvas" not in figure.body
     assert figure.scripts == ()
+
+
+def test_several_volumes_share_a_scale_and_a_slider() -> None:
+    body = isosurfaces_figure({"1": ball(), "2": 2 * ball(radius=6)}, 3.0, "Along the axis").body
+    assert body.count('type="application/octet-stream"') == 2
+    assert 'name="volume" min="1" max="2"' in body
+    assert attribute(body, "data-peak") == pytest.approx(2.0, rel=0.02)
+    assert attribute(body, "data-pixel-size") == pytest.approx(3.0 * 40 / 64)
+    assert 'name="volume"' not in isosurfaces_figure({"1": ball()}, 3.0, "Alone").body
+
+
+def test_a_volume_that_cannot_be_drawn_is_named() -> None:
+    body = isosurfaces_figure({"1": ball(), "2": np.full((40, 40, 40), np.nan)}, 3.0, "Along the axis").body
+    assert "Volume 2" in body
+    assert "viewer" not in body

@@ -28,7 +28,7 @@ from frazil.methods.cryodrgn.latent_space import (
 from frazil.metrics import view_dependence
 from frazil.recipes.particle_run import SHOWN, write_report
 from frazil.recipes.progress import progress_bar
-from frazil.report import Figure
+from frazil.report import Figure, isosurfaces_figure
 from frazil.report.cryodrgn import CRYODRGN_SCALARS, Findings, cryodrgn_report
 from frazil.report.run_story import RunStory
 from frazil.report.scatter import Layout, scatter_figure
@@ -40,6 +40,7 @@ _COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "fra
 _AT_ONCE = 1024  # images between two looks at the clock
 _SERIES = re.compile(r"(cluster|axis\d+|way|map)_\d+\.mrc")  # names of the files of volumes
 _TABLE = "volumes.csv"
+_SURFACES = "axis1", "map"  # series that the page shows as surfaces too; all of them would make it heavy
 _COMPARED = 64  # px a side of volumes that are compared
 _ENDS = 5, 95  # percentiles of the images along an axis, from one to the other of which a way leads
 
@@ -182,7 +183,7 @@ def _write_volumes(method: CryoDRGN, folder: Path, series: Sequence[Series]) -> 
     """Maps at the series' latents, a table of what each is, and a picture of each series."""
     _clear(folder)
     with progress_bar("volumes", sum(len(each.latents) for each in series)) as advance:
-        figures = [_write_series(method, folder, each, advance) for each in series]
+        figures = [figure for each in series for figure in _write_series(method, folder, each, advance)]
     with atomic_path(folder / _TABLE) as path:
         pd.concat([each.table() for each in series]).to_csv(path, index=False, lineterminator="\n")
     return figures
@@ -203,7 +204,7 @@ def _way(latent: np.ndarray, axes: PrincipalAxes, how: Analysis) -> list[int]:
     return [way[place] for place in np.unique(np.linspace(0, len(way) - 1, how.steps).round().astype(int))]
 
 
-def _write_series(method: CryoDRGN, folder: Path, series: Series, advance: Callable[[int], None]) -> Figure:
+def _write_series(method: CryoDRGN, folder: Path, series: Series, advance: Callable[[int], None]) -> list[Figure]:
     pixel_size, volumes = method.centring.data.pixel_size, {}
     for number, (name, latent) in enumerate(
         zip(series.files, torch.from_numpy(series.latents).float(), strict=True), 1
@@ -218,7 +219,10 @@ def _write_series(method: CryoDRGN, folder: Path, series: Series, advance: Calla
         "way": "From neighbour to neighbour",
     }
     title = titles.get(series.name, f"Along principal axis {series.name.removeprefix('axis')}")
-    return volumes_figure(title, volumes, pixel_size)
+    pictures = volumes_figure(title, volumes, pixel_size)
+    if series.name not in _SURFACES:
+        return [pictures]
+    return [isosurfaces_figure(volumes, pixel_size, f"{title}, as surfaces"), pictures]
 
 
 def _layouts(method: CryoDRGN, latents: Latents, axes: PrincipalAxes, how: Analysis) -> dict[str, Layout]:

@@ -5,7 +5,7 @@ from frazil.report.figure import Figure, Reading
 from frazil.report.fsc import fsc_figure
 from frazil.report.history import history_figure
 from frazil.report.images import comparison_figure
-from frazil.report.isosurface import contour_level, isosurface_figure
+from frazil.report.isosurface import contour_level, isosurface_figure, isosurfaces_figure
 from frazil.report.map_views import map_figure
 from frazil.report.page import Report
 from frazil.report.poses import poses_figure
@@ -21,6 +21,7 @@ __all__ = [
     "fsc_figure",
     "history_figure",
     "isosurface_figure",
+    "isosurfaces_figure",
     "map_figure",
     "poses_figure",
     "provenance_figure",

@@ -3,6 +3,7 @@
 import base64
 import html
 import zlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -25,6 +26,14 @@ READING = Reading(
     good="One connected body of the expected mass, whose shape hardly changes over a range of levels.",
     bad="Dust around it: the level is too low, or the map is noise. Spikes along one direction: missing views. A "
     "hollow shell where none is expected: the reconstruction has collapsed.",
+)
+
+
+SEVERAL = Reading(
+    look="Drag the slider of volumes back and forth: all are drawn at one level and from one side, which can be changed"
+    " as with a single surface.",
+    good="One body of which a part moves, comes or goes, and the rest stands still.",
+    bad="Everything swells and shrinks, or turns: the latent holds how strongly or from where a particle was seen.",
 )
 
 
@@ -57,7 +66,21 @@ def isosurface_figure(
     box = int(np.clip(density.shape[0], SMALLEST_BOX, LARGEST_BOX))
     pixel_size = pixel_size * density.shape[0] / box
     density = fourier_crop(torch.from_numpy(density), box, ndim=3).numpy()
-    return Figure(title, _viewer_markup(density, pixel_size, start, title), READING, ("viewer.js",))
+    return Figure(title, _viewer_markup([density], pixel_size, start, title), READING, ("viewer.js",))
+
+
+def isosurfaces_figure(volumes: Mapping[str, Float[Array, "box box box"]], pixel_size: float, title: str) -> Figure:
+    """The same of one volume after another, all at one level and from one side; a slider chooses."""
+    densities = [as_numpy(volume) for volume in volumes.values()]
+    for name, density in zip(volumes, densities, strict=True):
+        problem = why_undrawable(density, f"Volume {name}")
+        if problem:
+            return refusal(title, problem)
+    box = len(densities[0])
+    fine = [fourier_crop(torch.from_numpy(density), SMALLEST_BOX, ndim=3).numpy() for density in densities]
+    start, pixel_size = contour_level(np.mean(densities, 0)), pixel_size * box / SMALLEST_BOX
+    reading = SEVERAL if len(fine) > 1 else READING
+    return Figure(title, _viewer_markup(fine, pixel_size, start, title), reading, ("viewer.js",))
 
 
 def _sphere(box: int) -> np.ndarray:
@@ -72,17 +95,21 @@ def _pack(density: np.ndarray, floor: float, peak: float) -> str:
     return base64.b64encode(zlib.compress(scaled.tobytes(), 9)).decode()
 
 
-def _viewer_markup(density: np.ndarray, pixel_size: float, start: float, title: str) -> str:
-    peak = float(density.max())
-    start = min(start, peak - 1e-3 * float(np.ptp(density)))
-    lowest = max(float(np.quantile(density, 0.5)), start - 0.8 * (peak - start))
+def _viewer_markup(densities: Sequence[np.ndarray], pixel_size: float, start: float, title: str) -> str:
+    every = np.stack(densities)
+    peak = float(every.max())
+    start = min(start, peak - 1e-3 * float(np.ptp(every)))
+    lowest = max(float(np.quantile(every, 0.5)), start - 0.8 * (peak - start))
     lowest = min(lowest, start - 0.1 * (peak - start))
     highest = start + 0.95 * (peak - start)
     floor = lowest - 0.25 * (peak - lowest)
     name = html.escape(title, quote=True)
+    packed = "".join(
+        f'<script type="application/octet-stream">{_pack(density, floor, peak)}</script>' for density in densities
+    )
     axes = "".join(f'<g class="axis-{axis}"><line/><text>{axis}</text></g>' for axis in "xyz")
     return f"""
-<div class="viewer" data-box="{density.shape[0] + 2 * PADDING}" data-pixel-size="{pixel_size:.6g}"
+<div class="viewer" data-box="{every.shape[-1] + 2 * PADDING}" data-pixel-size="{pixel_size:.6g}"
      data-floor="{floor:.8g}" data-peak="{peak:.8g}">
   <div class="stage">
     <canvas tabindex="0" role="img" aria-label="{name}: isosurface; the arrow keys turn it, + and - zoom"></canvas>
@@ -90,12 +117,19 @@ def _viewer_markup(density: np.ndarray, pixel_size: float, start: float, title: 
     <div class="scale-bar" aria-hidden="true"></div>
     <p class="viewer-problem" role="status"></p>
   </div>
-  <div class="controls">
+  <div class="controls">{_chooser(len(densities))}
     <label>Contour level <input type="range" name="level" min="{lowest:.8g}" max="{highest:.8g}"
       step="{(highest - lowest) / 400:.3g}" value="{start:.8g}"></label>
     <label>Cut <input type="range" name="cut" min="0" max="0.95" step="0.01" value="0"></label>
     <button type="button">Reset view</button>
     <output></output>
   </div>
-  <script type="application/octet-stream">{_pack(density, floor, peak)}</script>
+  {packed}
 </div>"""
+
+
+def _chooser(count: int) -> str:
+    if count < 2:
+        return ""
+    return f"""
+    <label>Volume <input type="range" name="volume" min="1" max="{count}" step="1" value="1"></label>"""

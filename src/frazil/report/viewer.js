@@ -162,16 +162,18 @@
   }
 
   class Viewer {
-    constructor(element, values) {
+    constructor(element, volumes) {
       this.element = element;
       this.canvas = element.querySelector("canvas");
-      this.values = values;
+      this.volumes = volumes;
+      this.values = volumes[0];
       this.box = Number(element.dataset.box);
       this.pixelSize = Number(element.dataset.pixelSize);
       this.floor = Number(element.dataset.floor);
       this.peak = Number(element.dataset.peak);
       this.level = element.querySelector("[name=level]");
       this.cut = element.querySelector("[name=cut]");
+      this.volume = element.querySelector("[name=volume]"); // none where there is one alone
       this.gl = this.canvas.getContext("webgl2", { antialias: true, preserveDrawingBuffer: true });
       if (!this.gl) throw new Error("this browser offers no WebGL 2");
       this.program = buildProgram(this.gl);
@@ -219,7 +221,7 @@
       const cubicNm = (this.enclosed[Math.ceil(level)] * this.pixelSize ** 3) / 1000;
       const shown = (number) => number.toLocaleString("en", { maximumSignificantDigits: 3 });
       this.element.querySelector("output").textContent =
-        `${shown(value)} · encloses ${shown(cubicNm)} nm³, about ${shown(cubicNm / CUBIC_NM_PER_KDA)} kDa of protein`;
+        `${this.volume ? `volume ${this.volume.value} · ` : ""}${shown(value)} · encloses ${shown(cubicNm)} nm³, about ${shown(cubicNm / CUBIC_NM_PER_KDA)} kDa of protein`;
       this.canvas.dataset.triangles = this.mesh.indices.length / 3;
     }
 
@@ -341,6 +343,12 @@
       });
       this.level.addEventListener("input", () => { this.remesh(); this.draw(); });
       this.cut.addEventListener("input", () => this.draw());
+      this.volume?.addEventListener("input", () => {
+        this.values = this.volumes[Number(this.volume.value) - 1];
+        this.enclosed = this.countAbove();
+        this.remesh();
+        this.draw();
+      });
       this.element.querySelector("button").addEventListener("click", () => this.reset());
       new ResizeObserver(() => this.draw()).observe(canvas);
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
@@ -348,8 +356,8 @@
   }
 
   for (const element of document.querySelectorAll(".viewer")) {
-    unpack(element.querySelector("script").textContent)
-      .then((values) => { new Viewer(element, values); })
+    Promise.all(Array.from(element.querySelectorAll("script"), (script) => unpack(script.textContent)))
+      .then((volumes) => { new Viewer(element, volumes); })
       .catch((problem) => {
         element.classList.add("failed");
         element.querySelector(".viewer-problem").textContent =
