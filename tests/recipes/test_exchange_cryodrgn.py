@@ -40,12 +40,20 @@ def test_a_table_comes_back_from_its_pickles(two_structures: Path, pickles: Path
 
 
 def test_latents_go_out_and_come_in(two_structures: Path, cryodrgn_run: Path, pickles: Path) -> None:
-    export_cryodrgn(ExportCryoDRGN(cryodrgn_run / "particles.star", pickles))
-    (latent,) = read_arrays(pickles / "z.pkl")
+    export_cryodrgn(ExportCryoDRGN(cryodrgn_run / "particles.star", pickles / "more"))
+    (latent,) = read_arrays(pickles / "more" / "z.pkl")
     assert latent.shape == (64, 2)
-    import_cryodrgn(imported(two_structures / "particles.mrcs", pickles, latents=pickles / "z.pkl"))
+    import_cryodrgn(imported(two_structures / "particles.mrcs", pickles, latents=pickles / "more" / "z.pkl"))
     found = read_particles(pickles / "back.star").numbers("frazilLatent2")
     np.testing.assert_allclose(found, latent[:, 1], rtol=1e-6)
+
+
+def test_nothing_that_is_there_is_written_over(two_structures: Path, pickles: Path) -> None:
+    with pytest.raises(ValueError, match=r"poses.pkl: is there already; give another name, or remove it"):
+        export_cryodrgn(ExportCryoDRGN(two_structures / "particles.star", pickles))
+    import_cryodrgn(imported(two_structures / "particles.mrcs", pickles))
+    with pytest.raises(ValueError, match=r"back.star: is there already"):
+        import_cryodrgn(imported(two_structures / "particles.mrcs", pickles))
 
 
 def test_poses_of_cryodrgn_are_given_to_a_run(

@@ -1,6 +1,6 @@
 """Files to tensors and back: maps, stacks, particle tables, atomic models. No science."""
 
-from frazil.io.atomic import PARTIAL, atomic_path
+from frazil.io.atomic import PARTIAL, atomic_path, refuse_what_is_there
 from frazil.io.configuration import configuration_changes, read_record, stored_configuration, write_record
 from frazil.io.fingerprint import fingerprint, fingerprint_of_ends
 from frazil.io.models import Atoms, read_atoms
@@ -31,6 +31,7 @@ __all__ = [
     "read_particles",
     "read_record",
     "read_tables",
+    "refuse_what_is_there",
     "stored_configuration",
     "write_map",
     "write_particles",

@@ -9,6 +9,13 @@ PARTIAL = ".partial"
 """What the name of a file ends in while it is being written."""
 
 
+def refuse_what_is_there(*paths: Path) -> None:
+    """ValueError for a file that writing would replace."""
+    for path in paths:
+        if path.exists():
+            raise ValueError(f"{path}: is there already; give another name, or remove it")
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Temporary name beside `path` that takes its place when the block ends without an error.

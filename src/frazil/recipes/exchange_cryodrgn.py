@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from frazil.io import ImageStack, ParticleTable, group_optics, read_particles, write_particles
+from frazil.io import ImageStack, ParticleTable, group_optics, read_particles, refuse_what_is_there, write_particles
 from frazil.io.cryodrgn import (
     LENS_COLUMNS,
     read_latents,
@@ -19,6 +19,7 @@ from frazil.io.cryodrgn import (
 )
 
 _LATENT = "frazilLatent"
+_FILES = "poses.pkl", "ctf.pkl", "z.pkl"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def import_cryodrgn(options: ImportCryoDRGN) -> None:
     """Write the table; says what it holds on the terminal."""
     if options.out.suffix.lower() != ".star":
         raise ValueError(f"{options.out}: the file to write must end in .star")
+    refuse_what_is_there(options.out)
     stack, lens = ImageStack(options.stack), read_lenses(options.ctf)
     count, box = len(stack), stack.box
     _check_rows(options.ctf, len(lens), options.stack, count)
@@ -80,6 +82,7 @@ def _check_rows(path: Path, rows: int, stack: Path, count: int) -> None:
 
 def export_cryodrgn(options: ExportCryoDRGN) -> None:
     """Write the pickles; says which on the terminal."""
+    refuse_what_is_there(*(options.out / name for name in _FILES))  # those of two tables must not meet in one folder
     table = read_particles(options.particles)
     box, pixel_size = table.box, table.pixel_size
     if box is None or pixel_size is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from frazil.io import ParticleTable, read_particles, read_record, write_particles
+from frazil.io import ParticleTable, read_particles, read_record, refuse_what_is_there, write_particles
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,7 @@ def select_particles(options: SelectParticles) -> None:
         raise ValueError("give either --rows or --clusters to say which particles")
     if options.out.suffix.lower() != ".star":
         raise ValueError(f"{options.out}: the file to write must end in .star")
-    if options.out.exists():
-        raise ValueError(f"{options.out}: is there already; give another name, or remove it")
+    refuse_what_is_there(options.out)
     config = read_record(options.run / "config.json", "config")["config"]
     if "particles" not in config:
         raise ValueError(f"{options.run}: holds no run on particles")
