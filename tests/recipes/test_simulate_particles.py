@@ -19,7 +19,7 @@ from frazil.data.exposures import noise_power
 from frazil.data.simulated_files import read_ctf_rows
 from frazil.data.specimens import read_specimen
 from frazil.geometry import centred_coordinates, rotate_volume, shell_index, symmetry_rotations
-from frazil.io import ImageStack, StackWriter, read_map, read_particles, write_map
+from frazil.io import ImageStack, StackWriter, read_map, read_particles, write_map, write_particles
 from frazil.physics import CTFRanges, colour_noise, form_images, radial_power, signal_to_noise_db, white_noise
 from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
@@ -167,6 +167,10 @@ def test_the_same_command_again_finds_its_data_set_whole(tmp_path: Path, capsys:
     after = simulated(tmp_path / "run", workers=2)
     assert torch.equal(before, after)
     assert "already simulated" in capsys.readouterr().err
+    table = read_particles(tmp_path / "run" / "particles.star")
+    write_particles(tmp_path / "run" / "particles.star", table.select(range(3)))
+    with pytest.raises(ValueError, match=r"particles.star: holds 3 of \d+ images; choose another folder"):
+        simulated(tmp_path / "run")
 
 
 def test_a_killed_run_is_done_again_by_the_same_command(tmp_path: Path) -> None:

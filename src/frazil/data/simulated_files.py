@@ -43,6 +43,8 @@ def claim_folder(out: Path, config: Mapping[str, Any], size: int) -> bool:
         if changes := configuration_changes(read_record(file, "config")["config"], wanted):
             raise ValueError(f"{out}: holds a run with other options ({changes}); choose another folder")
         if (out / _TABLE).is_file():
+            if (rows := len(read_particles(out / _TABLE))) != wanted["count"]:
+                raise ValueError(f"{out / _TABLE}: holds {rows} of {wanted['count']} images; choose another folder")
             return True
     elif strangers := [name for name in _OUTPUTS if (out / name).exists()]:
         raise ValueError(f"{out}: holds {strangers[0]} of another run; choose another folder")
