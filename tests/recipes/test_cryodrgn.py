@@ -35,6 +35,7 @@ def test_a_run_leaves_latents_volumes_and_a_report(two_structures: Path, cryodrg
     assert (cryodrgn_run / "volumes" / "axis2_10.mrc").exists()
     page = (cryodrgn_run / "report.html").read_text()
     assert "Latent space" in page
+    assert "8 Å per pixel · 64 images, 3 held out · particles 120 Å across, light · poses given" in page
     assert "Resolution of the volumes" in page
     rows = [json.loads(line) for line in (cryodrgn_run / "log.jsonl").read_text().splitlines()]
     assert {"gain", "held_out_gain", "half_map_resolution", "loss", "divergence"} <= set(rows[-1])

@@ -121,6 +121,7 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
         fsc={f"image {row + 1}": curve for row, curve in method.half_map_fsc().items()},
         view_dependence=view,
         pixel_size=data.pixel_size,
+        told=_told(method, particles, folder),
     )
     write_report(cryodrgn_report(found, story), folder)
 
@@ -144,6 +145,14 @@ class Series:
         row = [""] * len(self.files) if self.rows is None else self.rows + 1
         latent = {f"frazilLatent{number}": values for number, values in enumerate(self.latents.T, 1)}
         return pd.DataFrame({"file": self.files, "row": row, **latent})
+
+
+def _told(method: CryoDRGN, particles: Particles, folder: RunFolder) -> str:
+    count, held_out = len(particles), len(method.split.held_out)
+    across = 2 * method.centring.radius * method.centring.data.pixel_size
+    shade = "light" if particles.sign > 0 else "dark"
+    poses = "inferred (poses/report.html)" if (folder.path / "poses" / "report.html").exists() else "given"
+    return f"{count:,} images, {held_out:,} held out · particles {across:.0f} Å across, {shade} · poses {poses}"
 
 
 def _clear(volumes: Path) -> None:

@@ -48,11 +48,13 @@ class Findings:
     """Of the halves' volumes at some images' latents."""
     view_dependence: float
     pixel_size: float
+    told: str
+    """What the run was told of the images, in a line."""
 
 
 def cryodrgn_report(found: Findings, story: RunStory) -> Report:
     """Report of what was found and the run that found it."""
-    report = Report(story.title, f"{found.pixel_size:.3g} Å per pixel")
+    report = Report(story.title, f"{found.pixel_size:.3g} Å per pixel · {found.told}")
     if found.fsc:
         resolution = np.mean([curve.resolution(0.143) for curve in found.fsc.values()])
         end = 1 / max(float(curve.frequency[-1]) for curve in found.fsc.values())
