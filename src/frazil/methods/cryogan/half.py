@@ -177,7 +177,7 @@ class HalfReconstruction:
     def _learn(
         self, real: Float[Tensor, "steps share box box"], context: StepContext, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """The volume's spectrum is computed once for all."""
+        """Critic steps, then the volume's, whose spectrum is computed once for all of them."""
         spectrum = to_fourier_volume(self._constrain(self.voxels, self._progress(context.step)))
         self.critic.requires_grad_(True)
         for images in real:
