@@ -11,6 +11,9 @@ from frazil.metrics.alignment import (
 )
 from frazil.metrics.fsc import (
     FSC,
+    HALF_MAPS_AGREE,
+    THRESHOLDS,
+    TRUTH_AGREES,
     HalfMapFSC,
     fourier_shell_correlation,
     half_map_fsc,
@@ -27,6 +30,9 @@ from frazil.metrics.sharpening import guinier_b_factor, sharpen
 
 __all__ = [
     "FSC",
+    "HALF_MAPS_AGREE",
+    "THRESHOLDS",
+    "TRUTH_AGREES",
     "Alignment",
     "HalfMapFSC",
     "HalfMaps",

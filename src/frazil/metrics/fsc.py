@@ -14,6 +14,11 @@ from torch import Tensor
 from frazil.geometry import fourier_transform, inverse_fourier_transform, shell_index, shell_sum
 from frazil.io import atomic_path
 
+HALF_MAPS_AGREE = 0.143
+"""FSC of two independent half maps at the resolution of their mean (Rosenthal & Henderson 2003)."""
+TRUTH_AGREES = 0.5
+"""FSC of a map and the truth, or an atomic model's, at the resolution of the map."""
+THRESHOLDS = TRUTH_AGREES, HALF_MAPS_AGREE
 RANDOMISE_BELOW = 0.8
 """Phases are randomised from the first shell whose unmasked FSC is lower (Chen et al. 2013, section 2.4)."""
 _NOTHING = 1e-9  # of the strongest shell's power: rounding

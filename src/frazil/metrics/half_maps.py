@@ -10,7 +10,7 @@ from torch import Tensor
 from frazil.geometry import fourier_transform, inverse_fourier_transform, shell_index
 from frazil.io import write_map
 from frazil.metrics.alignment import align, apply_alignment
-from frazil.metrics.fsc import FSC, HalfMapFSC, half_map_fsc, last_held_shell, write_fsc
+from frazil.metrics.fsc import FSC, HALF_MAPS_AGREE, HalfMapFSC, half_map_fsc, last_held_shell, write_fsc
 from frazil.metrics.mask import half_map_mask
 from frazil.metrics.sharpening import guinier_b_factor, sharpen
 
@@ -28,7 +28,7 @@ class HalfMaps:
     @property
     def resolution(self) -> float:
         """Resolution in angstrom at FSC 0.143, corrected for the mask."""
-        return self.fsc.corrected.resolution(0.143)
+        return self.fsc.corrected.resolution(HALF_MAPS_AGREE)
 
     @property
     def finest(self) -> float:
@@ -78,7 +78,7 @@ def combine_half_maps(
     box = first.shape[-1]
     correlation = fsc.correlation.to(first.device).clamp(min=0)
     weight = (2 * correlation / (1 + correlation)).sqrt()
-    below = torch.nonzero(correlation[1:] < 0.143).flatten()
+    below = torch.nonzero(correlation[1:] < HALF_MAPS_AGREE).flatten()
     if len(below):
         weight[int(below[0]) + 1 :] = 0
     weight[0] = 1

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import tyro
@@ -14,18 +14,16 @@ from torch import Tensor
 from frazil import metrics
 from frazil.geometry import rotation_angle, rotation_to_euler, soft_sphere
 from frazil.io import Map, read_map, write_map
-from frazil.metrics import FSC, Alignment
-
-THRESHOLDS = (0.5, 0.143)
+from frazil.metrics import FSC, THRESHOLDS, Alignment
 
 
 @dataclass(frozen=True)
 class CompareMaps:
     """Fourier shell correlation of two maps, and the resolution where it falls to 0.5 and 0.143."""
 
-    first: tyro.conf.Positional[Path]
+    first: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FIRST")]
     """First map (MRC); with --align, the one that moves."""
-    second: tyro.conf.Positional[Path]
+    second: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SECOND")]
     """Second map; with --align, the reference, whose grid is kept."""
     align: bool = False
     """Align the first map to the second before comparing: all rotations, shifts and both hands."""
@@ -44,9 +42,9 @@ class CompareMaps:
 class AlignMaps:
     """Turn and shift a map, or its mirror image, onto another one, and write it on the other's grid."""
 
-    first: tyro.conf.Positional[Path]
+    first: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FIRST")]
     """Map that moves (MRC)."""
-    second: tyro.conf.Positional[Path]
+    second: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SECOND")]
     """Reference; its box and pixel size are kept."""
     out: Path
     """Where to write the aligned map."""

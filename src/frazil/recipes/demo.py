@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frazil.io import read_map
-from frazil.metrics import truth_fsc
+from frazil.metrics import HALF_MAPS_AGREE, TRUTH_AGREES, truth_fsc
 from frazil.recipes import cryogan
 from frazil.recipes.cryogan import CryoGANRun
 from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
@@ -67,7 +67,7 @@ def _reconstruction(options: DemoRun, data: Path) -> CryoGANRun:
 def _truth_resolutions(run: Path, data: Path) -> tuple[float, float]:
     """Where the FSC of the map with the truth falls to 0.5 and 0.143. Nothing before this line has seen the truth."""
     fsc = truth_fsc(read_map(run / "map.mrc"), read_map(data / "truth.mrc"))
-    return fsc.resolution(0.5), fsc.resolution(0.143)
+    return fsc.resolution(TRUTH_AGREES), fsc.resolution(HALF_MAPS_AGREE)
 
 
 def _minutes(run: Path) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frazil.metrics import FSC
+from frazil.metrics import FSC, HALF_MAPS_AGREE
 from frazil.report.figure import Figure, Reading
 from frazil.report.fsc import fsc_figure
 from frazil.report.history import Row
@@ -56,7 +56,7 @@ def cryodrgn_report(found: Findings, story: RunStory) -> Report:
     """Report of what was found and the run that found it."""
     report = Report(story.title, f"{found.pixel_size:.3g} Å per pixel · {found.told}")
     if found.fsc:
-        resolution = np.mean([curve.resolution(0.143) for curve in found.fsc.values()])
+        resolution = np.mean([curve.resolution(HALF_MAPS_AGREE) for curve in found.fsc.values()])
         end = 1 / max(float(curve.frequency[-1]) for curve in found.fsc.values())
         note = "the finest that their box holds" if resolution < 1.01 * end else "FSC 0.143"
         report.headline("Resolution of the volumes", f"{resolution:.1f}", "Å", f"{note}, of models of the half sets")

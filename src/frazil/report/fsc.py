@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from frazil.metrics import FSC
+from frazil.metrics import FSC, THRESHOLDS
 from frazil.report.arrays import as_numpy, why_not_finite
 from frazil.report.chart import INK, MUTED, Curve, Panel, chart, colour_of
 from frazil.report.figure import Figure, Reading, refusal, table_markup
@@ -11,7 +11,6 @@ from frazil.report.figure import Figure, Reading, refusal, table_markup
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-THRESHOLDS = (0.5, 0.143)
 TICKS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 100, 200, 500)
 
 READING = Reading(

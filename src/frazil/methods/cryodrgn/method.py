@@ -20,7 +20,7 @@ from frazil.methods.cryodrgn.latent_space import cluster
 from frazil.methods.cryodrgn.learner import Learner
 from frazil.methods.cryodrgn.model import new_model
 from frazil.methods.cryodrgn.pose_steps import PoseSteps
-from frazil.metrics import FSC, fourier_shell_correlation
+from frazil.metrics import FSC, HALF_MAPS_AGREE, fourier_shell_correlation
 from frazil.physics import colour_noise, white_noise
 
 _JUDGED = 256  # images of each kind by which it is judged whether noise is learnt
@@ -168,7 +168,7 @@ class CryoDRGN(Method):
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the halves' volumes, and what the model explains of images that it has not seen."""
         curves = self.half_map_fsc()
-        resolutions = [curve.resolution(0.143) for curve in curves.values()]
+        resolutions = [curve.resolution(HALF_MAPS_AGREE) for curve in curves.values()]
         found = {"half_map_resolution": sum(resolutions) / len(resolutions)} if curves else {}
         for name, rows in (("gain", self.split.learnt), ("held_out_gain", self.split.held_out)):
             if len(rows):

@@ -14,7 +14,15 @@ from frazil.methods.cryogan.config import CryoGANConfig
 from frazil.methods.cryogan.half import HalfReconstruction
 from frazil.methods.cryogan.simulator import HalfConditions
 from frazil.methods.side_by_side import SideBySide
-from frazil.metrics import FSC, Alignment, align, apply_alignment, fourier_shell_correlation, refine_alignment
+from frazil.metrics import (
+    FSC,
+    HALF_MAPS_AGREE,
+    Alignment,
+    align,
+    apply_alignment,
+    fourier_shell_correlation,
+    refine_alignment,
+)
 from frazil.physics import to_fourier_volume
 
 _SEARCH_AGAIN = 0.02  # of correlation that a local alignment may lose before the whole of SO(3) is searched again
@@ -71,7 +79,7 @@ class CryoGAN(Method):
     def figures(self, context: StepContext) -> dict[str, float]:
         """Resolution between the half maps at FSC 0.143, after alignment over both hands."""
         fsc = self._half_map_fsc(context.step, search=False)
-        return {"half_map_resolution": fsc.resolution(0.143)} if fsc else {}
+        return {"half_map_resolution": fsc.resolution(HALF_MAPS_AGREE)} if fsc else {}
 
     def _half_map_fsc(self, step: int, search: bool) -> FSC | None:
         """How far the halves agree, None for an empty map; `search` all alignments, whatever was found before."""

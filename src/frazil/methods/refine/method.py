@@ -33,7 +33,7 @@ from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.refine.config import RefineConfig
 from frazil.methods.refine.half import Expectation, HalfRefinement, Weighed
 from frazil.methods.side_by_side import SideBySide
-from frazil.metrics import fourier_shell_correlation
+from frazil.metrics import HALF_MAPS_AGREE, fourier_shell_correlation
 from frazil.physics import BackProjection, SpectrumTable, low_pass, sample_slices, to_fourier_volume
 
 _STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled", "settling", "settled_in", "refined")
@@ -185,7 +185,7 @@ class Refine(Method):
         believed = fsc.correlation.clamp(1e-4, _MOST_SIGNAL)
         for half, part, weight in zip(self.halves, sums, weights, strict=True):
             half.volume = self._seen(part.volume(weight * (1 - believed) / believed) * half.sphere)
-        self.resolution = fsc.resolution(0.143)
+        self.resolution = fsc.resolution(HALF_MAPS_AGREE)
         self.last_shell = self._shell(self.resolution)
 
     def _seen(self, volume: Float[Tensor, "box box box"]) -> Float[Tensor, "box box box"]:
