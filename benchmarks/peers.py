@@ -115,7 +115,7 @@ def theirs(case: Case, program: str) -> dict[str, float]:
     with (out / f"z.{case.epochs}.pkl").open("rb") as file:
         latent = pickle.load(file)
     areas = _peer_areas(case, program, out, latent)
-    known = read_particles(case.images / "particles.star").numbers("frazilLatent")
+    known = read_particles(case.images / "particles.star").numbers("frazilTrueLatent")
     return {
         "auc": statistics.mean(areas),
         "worst": min(areas),

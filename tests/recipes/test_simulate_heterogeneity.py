@@ -32,7 +32,7 @@ def test_every_image_shows_the_structure_that_its_row_names(tmp_path: Path) -> N
     table = read_particles(tmp_path / "run" / "particles.star")
     number = table.numbers("rlnClassNumber").astype(int)
     assert number.tolist() == [1, 1, 2, 2, 2, 3, 3, 4, 4, 4]
-    assert table.numbers("frazilLatent").tolist() == [0, 0, 90, 90, 90, 180, 180, 270, 270, 270]
+    assert table.numbers("frazilTrueLatent").tolist() == [0, 0, 90, 90, 90, 180, 180, 270, 270, 270]
     pose, ctf, found = table.pose(), ctf_of_table(table), images(tmp_path / "run")
     assert pose is not None
     for state in range(1, 5):

@@ -49,7 +49,7 @@ def latent_columns(truths: Sequence[Truth], how: Heterogeneity) -> dict[str, np.
         return {}
     counts = [len(truth.images) for truth in truths]
     number, latent = np.arange(1, len(truths) + 1), np.array([truth.latent for truth in truths])
-    return {"rlnClassNumber": np.repeat(number, counts), "frazilLatent": np.repeat(latent, counts)}
+    return {"rlnClassNumber": np.repeat(number, counts), "frazilTrueLatent": np.repeat(latent, counts)}
 
 
 def describe_truths(truths: Sequence[Truth], how: Heterogeneity) -> str:
@@ -61,7 +61,7 @@ def describe_truths(truths: Sequence[Truth], how: Heterogeneity) -> str:
         [
             f"the mean of the structures that they show, the largest {radius}",
             f"structures/     those structures ({how.heterogeneity}). rlnClassNumber is the number of the one that an",
-            "                image shows, frazilLatent what tells it from the others:",
+            "                image shows, frazilTrueLatent what tells it from the others:",
             *(
                 f"  {truth.path.name}  images {truth.images.start + 1} to {truth.images.stop}, {truth.what}"
                 for truth in truths

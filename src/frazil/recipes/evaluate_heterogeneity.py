@@ -7,6 +7,7 @@ import csv
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from frazil.metrics import (
     pose_errors,
 )
 from frazil.recipes.cryodrgn import load
-from frazil.recipes.cryodrgn_analysis import all_latents
+from frazil.recipes.cryodrgn_results import all_latents
 from frazil.report import Figure, Report, fsc_figure
 from frazil.report.scatter import Layout, scatter_figure
 
@@ -42,9 +43,9 @@ _EDGE = 0.1  # of the radius, over which the sphere fades within which maps are 
 class EvaluateHeterogeneity:
     """Hold a run of cryoDRGN on simulated images against the structures that they show."""
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
-    truth: tyro.conf.Positional[Path]
+    truth: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TRUTH")]
     """Folder of `frazil simulate particles --heterogeneity`, from which all of the run's images are."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
@@ -73,7 +74,7 @@ class Evaluation:
 def evaluate_heterogeneity(options: EvaluateHeterogeneity) -> None:
     """Measure, print, and write evaluation.json, evaluation.csv and evaluation.html into the run's folder."""
     truth = read_particles(options.truth / "particles.star")
-    for column in ("rlnClassNumber", "frazilLatent"):
+    for column in ("rlnClassNumber", "frazilTrueLatent"):
         if column not in truth.data:
             raise ValueError(f"{truth.path}: no column {column}; give a folder of frazil simulate --heterogeneity")
     method, particles = load(options.run, options.device)
@@ -146,7 +147,7 @@ def _evaluation(
     from scipy.stats import spearmanr
 
     some = torch.linspace(0, len(latent) - 1, min(_MOST, len(latent))).long()
-    known = truth.numbers("frazilLatent")
+    known = truth.numbers("frazilTrueLatent")
     true_latent, own = torch.from_numpy(known)[some, None], latent[some].double()
     _, each = np.unique(truth.numbers("rlnClassNumber")[some.numpy()], return_counts=True)
     axes = principal_axes(latent.numpy()).coordinates
@@ -174,7 +175,7 @@ def _write_areas(path: Path, first: dict[int, FSC], middle: dict[int, FSC]) -> N
 
 def _latents_figure(latent: Float[Tensor, "images latent"], truth: ParticleTable) -> Figure:
     axes = principal_axes(latent.numpy())
-    known = truth.numbers("frazilLatent")
+    known = truth.numbers("frazilTrueLatent")
     layouts = {"against the truth": Layout(np.column_stack([known, axes.coordinates[:, 0]]), "truth", "axis 1")}
     if len(axes.axes) > 1:
         layouts["principal axes"] = Layout(axes.coordinates[:, :2], "axis 1", "axis 2")

@@ -50,10 +50,10 @@ class SimulateParticles:
     """Simulate particle images with known poses, shifts and CTF; protein is light (positive) in them.
 
     With --heterogeneity the molecules differ: their maps are in structures/, and the STAR says of each image which one
-    it shows (rlnClassNumber) and what tells that one from the others (frazilLatent).
+    it shows (rlnClassNumber) and what tells that one from the others (frazilTrueLatent).
     """
 
-    model: tyro.conf.Positional[str]
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """Atomic model (.pdb, .cif, .gz too), map (.mrc; its protein positive), or the word pseudo-protein."""
     out: Path
     """Folder for particles.mrcs, particles.star and truth.mrc."""
