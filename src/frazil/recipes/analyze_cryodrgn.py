@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from frazil.recipes.cryodrgn import load
-from frazil.recipes.cryodrgn_analysis import Analysis, write_analysis
+from frazil.recipes.cryodrgn_results import Analysis, write_analysis
 from frazil.training import RunFolder
 
 
@@ -15,7 +15,7 @@ from frazil.training import RunFolder
 class AnalyzeCryoDRGN:
     """Write the particles, volumes and report of a cryoDRGN run anew, from its newest checkpoint."""
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run; while it still learns, too."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""

@@ -17,7 +17,7 @@ from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
 from frazil.recipes import refine
-from frazil.recipes.cryodrgn_analysis import Analysis, write_analysis
+from frazil.recipes.cryodrgn_results import Analysis, write_analysis
 from frazil.recipes.particle_run import ParticleRun, open_run
 from frazil.recipes.read_ahead import ReadAhead
 from frazil.training import RunFolder, checkpoints, choose_device, fit, newest

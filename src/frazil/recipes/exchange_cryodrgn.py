@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ _FILES = "poses.pkl", "ctf.pkl", "z.pkl"
 class ImportCryoDRGN:
     """Write a STAR file of the images, lenses, poses and latents that cryoDRGN works with."""
 
-    stack: tyro.conf.Positional[Path]
+    stack: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="STACK")]
     """Images (.mrcs)."""
     ctf: Path
     """Pickle of their lenses, which also says how large a box is."""
@@ -42,7 +43,7 @@ class ImportCryoDRGN:
 class ExportCryoDRGN:
     """Write the poses, lenses and latents of a particle table as cryoDRGN's pickles."""
 
-    particles: tyro.conf.Positional[Path]
+    particles: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PARTICLES")]
     """STAR or .cs file; particles.star of a run."""
     out: Path
     """Folder for poses.pkl and ctf.pkl, and z.pkl where the table holds latents."""

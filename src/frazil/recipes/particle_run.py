@@ -24,7 +24,7 @@ _LEAST_BOX = 8  # px
 class ParticleRun:
     """Options that the runs on particles share."""
 
-    particles: Annotated[Path, tyro.conf.Positional]
+    particles: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PARTICLES")]
     """STAR file of RELION 3.0, 3.1 or 5, or .cs of cryoSPARC."""
     out: Path
     """Folder of the run; the same command goes on where it stopped."""

@@ -17,7 +17,7 @@ class SelectParticles:
     The images stay where they are, as large as they were: RELION and cryoSPARC read the file as they did the whole one.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of a cryoDRGN run."""
     out: Path
     """STAR file to write."""

@@ -35,7 +35,7 @@ from frazil.report.scatter import Layout, scatter_figure
 from frazil.report.volumes import volumes_figure
 from frazil.training import RunFolder
 
-_COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "frazilLatent")
+_COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "frazilTrueLatent")
 """Columns of a table by which points may be coloured, if they are there."""
 _AT_ONCE = 1024  # images between two looks at the clock
 _SERIES = re.compile(r"(cluster|axis\d+|way|map)_\d+\.mrc")  # names of the files of volumes
