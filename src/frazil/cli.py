@@ -27,6 +27,12 @@ COMMANDS = {
         "simulate_particles",
         "particle images with known poses, from an atomic model, a map or the built-in specimen",
     ),
+    "simulate micrographs": Command(
+        "frazil.recipes.simulate_micrographs",
+        "SimulateMicrographs",
+        "simulate_micrographs",
+        "fields of many particles with every label, by the physics of the microscope",
+    ),
     "cryogan": Command(
         "frazil.recipes.cryogan", "CryoGANRun", "run", "a 3-D map from particles with unknown poses, by CryoGAN"
     ),

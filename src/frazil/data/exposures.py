@@ -4,6 +4,7 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -93,10 +94,22 @@ def calibration_images(scene: Scene, scenes: int = 1) -> Float[Tensor, "batch bo
 
 def expose_all(scene: Scene, noise_std: float, workers: int) -> Iterator[Exposure]:
     """Every chunk in its order, formed by `workers` threads that run a few chunks ahead at most."""
-    return _in_order(lambda chunk: expose(scene, chunk, noise_std), scene.chunks, workers)
+    return in_order(lambda chunk: expose(scene, chunk, noise_std), scene.chunks, workers)
 
 
-def _in_order(function: Callable[[int], _Result], count: int, workers: int) -> Iterator[_Result]:
+@contextmanager
+def one_thread_per_operation() -> Iterator[None]:
+    """Let workers run side by side, and sums in one order: bytes do not depend on the number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_order(function: Callable[[int], _Result], count: int, workers: int) -> Iterator[_Result]:
+    """A function of 0, 1, 2 ... in this order, by `workers` threads that run a few ahead at most."""
     pool = ThreadPoolExecutor(workers)
     try:
         waiting = (pool.submit(function, number) for number in range(count))
@@ -115,15 +128,22 @@ def noise_power(noise: str, box: int, pixel_size: float) -> Float[Tensor, " shel
     `noise` is the word white, a stack of background images, or a text file with two columns, frequency in
     1/angstrom and power. Frequencies beyond those known take the last one's power.
     """
-    if noise == "white":
+    known = noise_curve(noise)
+    if known is None:
         return None
-    path = Path(noise)
-    stack = any(suffix in (".mrcs", ".mrc", ".st") for suffix in path.suffixes)
-    known = _background_spectrum(path) if stack else _tabulated_spectrum(path)
     shells = np.arange(box // 2 + 1) / (box * pixel_size)
     power = torch.from_numpy(np.interp(shells, known[:, 0], known[:, 1])).float()
     shell = shell_index(box).clamp(max=box // 2)
     return power / ((power[shell] * hermitian_weight(box)).sum() / box**2)
+
+
+def noise_curve(noise: str) -> np.ndarray | None:
+    """Frequency (1/angstrom, rising) and power, in any unit, of what `noise_power` is told; None for white noise."""
+    if noise == "white":
+        return None
+    path = Path(noise)
+    stack = any(suffix in (".mrcs", ".mrc", ".st") for suffix in path.suffixes)
+    return _background_spectrum(path) if stack else _tabulated_spectrum(path)
 
 
 def _background_spectrum(path: Path) -> np.ndarray:

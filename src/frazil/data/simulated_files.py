@@ -1,7 +1,7 @@
 """The folder of a simulated data set: whose it is, its table of true conditions, and the lenses it may draw from."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from frazil.io import (
     write_record,
 )
 from frazil.io.particle_table import group_optics
-from frazil.physics import CTF, Conditions, CTFRanges, ctf_from_table
+from frazil.physics import CTF, Conditions, CTFPrior, CTFRanges, CTFTable, ctf_from_table
 
 _TABLE = "particles.star"  # written last: where it is, the data set is whole
 STRUCTURES = "structures"  # folder of the true maps, where there are several
@@ -37,23 +37,32 @@ def claim_folder(out: Path, config: Mapping[str, Any], size: int) -> bool:
     `config` holds what JSON can hold, and paths. Raises ValueError where another run's files are, naming the options
     that differ, and OSError where `size` bytes do not fit on the disk.
     """
-    wanted = stored_configuration(config)
+    refuse_another_run(out, config, _OUTPUTS)
+    if (out / _TABLE).is_file():
+        if (rows := len(read_particles(out / _TABLE))) != config["count"]:
+            raise ValueError(f"{out / _TABLE}: holds {rows} of {config['count']} images; choose another folder")
+        return True
+    make_folder(out, config, size)
+    return False
+
+
+def refuse_another_run(out: Path, config: Mapping[str, Any], outputs: Collection[str]) -> None:
+    """ValueError where `out` holds a data set of another configuration, or one of `outputs` without any."""
     file = out / "config.json"
     if file.is_file():
-        if changes := configuration_changes(read_record(file, "config")["config"], wanted):
+        if changes := configuration_changes(read_record(file, "config")["config"], stored_configuration(config)):
             raise ValueError(f"{out}: holds a run with other options ({changes}); choose another folder")
-        if (out / _TABLE).is_file():
-            if (rows := len(read_particles(out / _TABLE))) != wanted["count"]:
-                raise ValueError(f"{out / _TABLE}: holds {rows} of {wanted['count']} images; choose another folder")
-            return True
-    elif strangers := [name for name in _OUTPUTS if (out / name).exists()]:
+    elif strangers := [name for name in outputs if (out / name).exists()]:
         raise ValueError(f"{out}: holds {strangers[0]} of another run; choose another folder")
+
+
+def make_folder(out: Path, config: Mapping[str, Any], size: int) -> None:
+    """Make a data set's folder, with its configuration; OSError where `size` bytes do not fit on the disk."""
     out.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(out).free
     if free < size:
         raise OSError(f"{out}: the images need {size / 1e9:.2f} GB, but the disk has {free / 1e9:.2f} GB free")
-    write_record(file, {"config": wanted})
-    return False
+    write_record(out / "config.json", {"config": stored_configuration(config)})
 
 
 @contextmanager
@@ -90,6 +99,13 @@ def write_conditions(
     table = ParticleTable(path, data, optics.assign(rlnImageDimensionality=2))
     rotation, shift = (torch.cat([getattr(part.pose, name) for part in conditions]) for name in ("rotation", "shift"))
     write_particles(path, table.with_pose(Pose(rotation, shift)).with_half_sets(np.arange(count) % 2 + 1))
+
+
+def ctf_prior(ctf: str, lens: CTFRanges) -> CTFPrior | None:
+    """The lenses that `ctf` names: ranges, none, or a file of rows that are drawn whole."""
+    if ctf == "none":
+        return None
+    return lens if ctf == "ranges" else CTFTable(read_ctf_rows(Path(ctf), lens))
 
 
 def read_ctf_rows(path: Path, microscope: CTFRanges) -> CTF:

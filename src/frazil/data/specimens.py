@@ -60,6 +60,13 @@ def read_specimen(
     return Specimen(molecule.volume(box, pixel_size, resolution), pixel_size, molecule.radius)
 
 
+def radius_of(model: str, assembly: str | None = None) -> float:
+    """Distance in angstrom from the centre of the molecule that `model` names to its farthest point."""
+    if kind_of_model(model) == "map":
+        return _map_radius(read_map(model))
+    return read_scatterers(model, assembly).radius
+
+
 def kind_of_model(model: str) -> Literal["phantom", "atoms", "map"]:
     """What a model is, by its name; ValueError where that says nothing."""
     if model == PSEUDO_PROTEIN:

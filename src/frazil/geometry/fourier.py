@@ -39,6 +39,14 @@ def frequency_grid(
     return torch.stack(axes[::-1], dim=-1)
 
 
+def rectangle_frequency(size: tuple[int, int], pixel_size: float = 1.0) -> Float[Tensor, "y half xy"]:
+    """Spatial frequencies in 1/angstrom of the spectrum (`torch.fft.rfft2`) of a field of (x, y) pixels."""
+    across, down = size
+    x = torch.fft.rfftfreq(across, pixel_size, dtype=torch.float64).float()
+    y = torch.fft.fftfreq(down, pixel_size, dtype=torch.float64).float()
+    return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)
+
+
 def shell_index(box: int, ndim: int = 2, *, device: torch.device | str | None = None) -> Int[Tensor, "..."]:
     """Fourier shell of each entry of a spectrum: its frequency in units of 1 / box, rounded."""
     frequency = frequency_grid(box, 1 / box, ndim, device=device, dtype=torch.float64)

@@ -2,12 +2,13 @@
 
 from frazil.io.atomic import PARTIAL, atomic_path, refuse_what_is_there
 from frazil.io.configuration import configuration_changes, read_record, stored_configuration, write_record
+from frazil.io.coordinates import write_cbox, write_eman_box, write_topaz
 from frazil.io.fingerprint import fingerprint, fingerprint_of_ends
 from frazil.io.models import Atoms, read_atoms
 from frazil.io.mrc import Map, read_map, write_map
 from frazil.io.particle_table import ParticleTable, find_stack, group_optics
 from frazil.io.stacks import ImageStack, StackWriter
-from frazil.io.star import read_particles, read_tables, write_particles
+from frazil.io.star import read_particles, read_tables, write_particles, write_tables
 from frazil.io.table_images import TableImages, micrograph_pixel_size, open_images
 
 __all__ = [
@@ -33,7 +34,11 @@ __all__ = [
     "read_tables",
     "refuse_what_is_there",
     "stored_configuration",
+    "write_cbox",
+    "write_eman_box",
     "write_map",
     "write_particles",
     "write_record",
+    "write_tables",
+    "write_topaz",
 ]

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -182,8 +182,13 @@ def write_particles(path: str | Path, table: ParticleTable) -> None:
     grouped = [name for name in table.optics if name != "rlnOpticsGroup"]
     data = table.data.drop(columns=grouped, errors="ignore")
     data = data.assign(rlnImageName=names_seen_from(table, path.parent))
+    write_tables(path, {"optics": table.optics, "particles": data})
+
+
+def write_tables(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write the blocks of a STAR file by name, in RELION's way, whole or not at all."""
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        for name, frame in {"optics": table.optics, "particles": data}.items():
+        for name, frame in tables.items():
             file.write(f"\n# version 30001\n\ndata_{name}\n\nloop_\n")
             file.writelines(f"_{column} #{place}\n" for place, column in enumerate(frame, 1))
             _quoted(frame).to_csv(

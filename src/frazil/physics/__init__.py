@@ -3,7 +3,9 @@
 from frazil.physics.backprojection import BackProjection
 from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf, make_ctf, phase_flip
 from frazil.physics.envelope import b_factor_envelope, b_factor_of_nyquist_value
+from frazil.physics.exposure import CountedExposure, Detector, FieldExposure, PaperExposure, counted_exposure
 from frazil.physics.image_formation import form_images, image_from_slices, noise_std_for_snr, signal_to_noise_db
+from frazil.physics.micrograph import ParticleField, PlacedParticles, delocalisation, particle_field
 from frazil.physics.noise import (
     ColouredNoise,
     NoiseModel,
@@ -57,12 +59,18 @@ __all__ = [
     "CTFTable",
     "ColouredNoise",
     "Conditions",
+    "CountedExposure",
+    "Detector",
+    "FieldExposure",
     "FourierVolume",
     "GaussianEulerRotations",
     "GaussianShifts",
     "ImagingPrior",
     "NoiseModel",
+    "PaperExposure",
+    "ParticleField",
     "PatchNoise",
+    "PlacedParticles",
     "RotationPrior",
     "ShiftPrior",
     "SpectrumTable",
@@ -74,8 +82,10 @@ __all__ = [
     "central_slices",
     "centre_of_mass",
     "colour_noise",
+    "counted_exposure",
     "crop_centre",
     "ctf_from_table",
+    "delocalisation",
     "deposit_gaussians",
     "electron_wavelength",
     "evaluate_ctf",
@@ -85,6 +95,7 @@ __all__ = [
     "make_ctf",
     "noise_std_for_snr",
     "padded_spectrum",
+    "particle_field",
     "phase_flip",
     "potential_from_atoms",
     "project",

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,18 +12,16 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
-from frazil.data.exposures import Scene, calibration_images, expose_all, noise_power
+from frazil.data.exposures import Scene, calibration_images, expose_all, noise_power, one_thread_per_operation
 from frazil.data.heterogeneity import Heterogeneity, structures
 from frazil.data.scatterers import read_scatterers
-from frazil.data.simulated_files import claim_folder, read_ctf_rows, whole_or_nothing, write_conditions
+from frazil.data.simulated_files import claim_folder, ctf_prior, whole_or_nothing, write_conditions
 from frazil.data.specimens import Specimen, check_fit, kind_of_model, read_specimen
 from frazil.data.truths import Truth, describe_truths, latent_columns, write_truths
 from frazil.geometry import symmetrise, symmetry_rotations
 from frazil.io import StackWriter, read_map
 from frazil.physics import (
-    CTFPrior,
     CTFRanges,
-    CTFTable,
     GaussianEulerRotations,
     GaussianShifts,
     ImagingPrior,
@@ -101,7 +98,7 @@ def simulate_particles(options: SimulateParticles) -> None:
     Raises ValueError, FileNotFoundError or OSError with a sentence for options, files or disks that will not do.
     """
     _check(options)
-    with _one_thread_per_operation():
+    with one_thread_per_operation():
         _simulate(options, Console(stderr=True, soft_wrap=True))
 
 
@@ -168,13 +165,7 @@ def _check(options: SimulateParticles) -> None:
 def _imaging_prior(options: SimulateParticles) -> ImagingPrior:
     views = UniformRotations() if options.euler_variance is None else GaussianEulerRotations(options.euler_variance)
     shifts = _SHIFTS[options.shift_prior](options.shift_percent, options.box * options.pixel_size)
-    return ImagingPrior(views, shifts, _ctf_prior(options))
-
-
-def _ctf_prior(options: SimulateParticles) -> CTFPrior | None:
-    if options.ctf == "none":
-        return None
-    return options.lens if options.ctf == "ranges" else CTFTable(read_ctf_rows(Path(options.ctf), options.lens))
+    return ImagingPrior(views, shifts, ctf_prior(options.ctf, options.lens))
 
 
 def _specimens(options: SimulateParticles, shifts: ShiftPrior, console: Console) -> Iterator[Specimen]:
@@ -228,17 +219,6 @@ def _write_images(options: SimulateParticles, shots: Sequence[_Shot], noise_std:
                 advance(len(exposure.images))
     more = latent_columns([shot.truth for shot in shots], options.molecules)
     write_conditions(options.out / "particles.star", conditions, options.box, options.pixel_size, more)
-
-
-@contextmanager
-def _one_thread_per_operation() -> Iterator[None]:
-    """Let workers run side by side, and sums in one order: bytes do not depend on the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _note(options: SimulateParticles, truths: Sequence[Truth], noise_std: float) -> str:

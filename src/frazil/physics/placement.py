@@ -1,0 +1,60 @@
+"""Where particles lie on a micrograph: by chance, and no two too close."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+_ROUNDS = 200  # of new places for the particles that found none, after which the field counts as full
+_AT_ONCE = 2  # places tried in a round for each particle that is still to be placed
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """How many particles lie on a micrograph, and how close."""
+
+    mean: float
+    """Particles on a micrograph on average."""
+    deviation: float
+    """Standard deviation of their number, which is cut at two of them (Zhang et al. 2024, section 3.1)."""
+    distance: float
+    """Least distance of two centres in angstrom."""
+
+    def draw_count(self, generator: torch.Generator) -> int:
+        """The number of particles on one micrograph."""
+        edge = torch.special.ndtr(torch.tensor(2.0, dtype=torch.float64))
+        uniform = torch.rand(1, generator=generator, device=generator.device, dtype=torch.float64)
+        quantile = 1 - edge + (2 * edge - 1) * uniform
+        return max(0, round(self.mean + self.deviation * float(torch.special.ndtri(quantile))))
+
+
+def poisson_disc(
+    size: tuple[int, int], distance: float, count: int, generator: torch.Generator
+) -> Float[Tensor, "count xy"]:
+    """Up to `count` places on a field of (x, y) pixels, no two closer than `distance` pixels; uniform else.
+
+    Fewer where no more find room. Places are drawn in rounds; of those that are in each other's way, the first drawn
+    stays (dart throwing, Cook, ACM Trans. Graph. 5:51, 1986).
+    """
+    placed = torch.empty(0, 2, device=generator.device)
+    # Half a pixel beyond the centres of the outermost pixels the field ends.
+    sides = torch.tensor(size, device=generator.device, dtype=torch.float32)
+    for _ in range(_ROUNDS):
+        missing = count - len(placed)
+        if not missing:
+            break
+        tried = sides * torch.rand(_AT_ONCE * missing, 2, generator=generator, device=generator.device) - 0.5
+        tried = tried[(torch.cdist(tried, placed) >= distance).all(1)]
+        placed = torch.cat([placed, tried[_firsts(torch.cdist(tried, tried) < distance)][:missing]])
+    return placed
+
+
+def _firsts(close: Bool[Tensor, "count count"]) -> Bool[Tensor, " count"]:
+    """Which of some points stay when, one after the other, each is dropped that is close to one that stays."""
+    before = close.tril(-1)
+    kept = torch.ones(len(close), dtype=torch.bool, device=close.device)
+    # Each turn settles the points after those that are settled: the first has none before it.
+    while not torch.equal(kept, again := ~(before & kept).any(1)):
+        kept = again
+    return kept

@@ -1,0 +1,229 @@
+"""`frazil simulate micrographs`: whole fields of view with every label, made from models."""
+
+import math
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+from jaxtyping import Float
+from rich.console import Console
+from torch import Tensor
+
+from frazil.data.exposures import in_order, noise_curve, one_thread_per_operation
+from frazil.data.fields import Micrographs, Population
+from frazil.data.ice import ice_levels
+from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles, read_mtf
+from frazil.data.simulated_files import ctf_prior, make_folder, refuse_another_run
+from frazil.data.specimens import radius_of, read_specimen
+from frazil.geometry import symmetrise, symmetry_rotations
+from frazil.io.micrographs import find_micrographs, read_micrograph
+from frazil.physics import (
+    CTFRanges,
+    Detector,
+    FieldExposure,
+    PaperExposure,
+    UniformRotations,
+    counted_exposure,
+    to_fourier_volume,
+)
+from frazil.physics.exposure import PaperNoise
+from frazil.physics.placement import Crowd
+from frazil.recipes.progress import progress_bar
+
+_MOST_WORKERS = min(8, os.cpu_count() or 1)
+_SURFACE = 0.1  # of the maximum, above which a voxel is the structure's
+_LEAST_SIDE = 32  # px
+_CALIBRATED = 8  # micrographs by whose particles the noise's strength is set
+
+
+@dataclass(frozen=True)
+class ExposureOptions:
+    """How micrographs are exposed."""
+
+    snr_db: float = -10.0
+    """10 log10(var(clean) / var(noise)) over whole micrographs."""
+    mode: Literal["physics", "paper"] = "physics"
+    """physics: contrast, structure of the ice, its thickness, electrons, detector, and each particle at its own
+    defocus. paper: the order and the scaling of the released CryoGEM."""
+    paper_noise: PaperNoise = "gaussian"
+    """Noise of the paper's mode."""
+    dose: float = 40.0
+    """Electrons per square angstrom."""
+    noise: str = "white"
+    """white (electrons alone), a table of frequency (1/angstrom) and power, or a stack of background images: what is
+    not the electrons' own of that spectrum is taken for the ice's."""
+    mtf: Path | None = None
+    """The detector's modulation transfer: RELION's STAR file (rlnResolutionInversePixel, rlnMtfValue),
+    its pixel taken for the micrographs'."""
+
+
+@dataclass(frozen=True)
+class IceOptions:
+    """What lies around the particles."""
+
+    ice_thickness: float = 400.0
+    """Angstrom; particles lie at any depth in it, which adds to their defocus."""
+    ice_variation: float = 0.01
+    """How unevenly thick the ice is: the standard deviation of the beam that it takes."""
+    ice: Path | None = None
+    """Real micrographs (a folder, a STAR file, or one of them) whose ice is to be had instead, one for each."""
+    lumps: float = 0.0
+    """Lumps of crystalline ice on a micrograph on average, up to twice as wide as a particle."""
+
+
+@dataclass(frozen=True)
+class SimulateMicrographs:
+    """Simulate micrographs with the pose, the place and the lens of every particle; protein is dark in them.
+
+    The same command goes on where it stopped. Labels come as RELION's STAR, Topaz's table, EMAN's .box and crYOLO's
+    .cbox files.
+    """
+
+    models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """Atomic models (.pdb, .cif, .gz too), maps (.mrc; protein positive), or the word pseudo-protein; of several each
+    particle is one by chance, its number rlnClassNumber."""
+    out: Path
+    """Folder for micrographs/, masks/, boxes/, cboxes/, particles.star, particles.tsv and micrographs.star."""
+    count: int = 100
+    """Number of micrographs."""
+    size: tuple[int, int] = (1024, 1024)
+    """Pixels along x and y."""
+    pixel_size: float = 4.0
+    """Pixel size in angstrom."""
+    particles: float = 150.0
+    """Particles on a micrograph on average."""
+    particles_deviation: float = 0.0
+    """Standard deviation of their number, cut at two of them."""
+    crowding: float = 0.0
+    """How much closer than side by side two centres may come: 0 by a particle's diameter, 1 as they like."""
+    exposure: Annotated[ExposureOptions, tyro.conf.arg(name="")] = field(default_factory=ExposureOptions)
+    """How they are exposed."""
+    solvent: Annotated[IceOptions, tyro.conf.arg(name="")] = field(default_factory=IceOptions)
+    """What lies around the particles."""
+    ctf: str = "ranges"
+    """Lens of each micrograph: ranges (see --defocus), none, or a STAR, .cs or .npy table whose rows are drawn."""
+    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=CTFRanges)
+    """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
+    symmetry: str = "C1"
+    """Average the models over this point group (RELION's axes) first; a symmetric model needs none."""
+    resolution: float | None = None
+    """Where a Gaussian low-pass of the models falls to 1/e, in angstrom; Nyquist if not given."""
+    seed: int = 0
+    """Same seed and options, same bytes, whatever the number of workers."""
+    workers: int | None = None
+    """Threads that make micrographs; the number of cores, 8 at most, if not given."""
+
+
+def simulate_micrographs(options: SimulateMicrographs) -> None:
+    """Write the micrographs and their labels; says what it wrote on the terminal.
+
+    Raises ValueError, FileNotFoundError or OSError with a sentence for options, files or disks that will not do.
+    """
+    _check(options)
+    refuse_another_run(options.out, _configuration(options), OUTPUTS)
+    console = Console(stderr=True, soft_wrap=True)
+    if (options.out / TABLE).is_file():
+        console.print(f"{options.out}: already simulated with these options")
+        return
+    with one_thread_per_operation():
+        data = _data(options)
+        exposure = _exposure(options, data)
+        make_folder(options.out, _configuration(options), 2 * 4 * options.count * options.size[0] * options.size[1])
+        files = MicrographFiles(options.out, options.pixel_size, options.size, data.population.radius)
+        _write_images(options, data, exposure, files)
+    every = [data.labels(number) for number in range(options.count)]
+    files.write_labels(every)
+    count = sum(len(labels.particles) for labels in every)
+    console.print(f"{options.out}: {options.count} micrographs with {count} particles")
+
+
+def _configuration(options: SimulateMicrographs) -> dict[str, Any]:
+    """What decides the bytes written, each option by its name on the command line."""
+    config = asdict(options)
+    config |= config.pop("lens") | config.pop("exposure") | config.pop("solvent")
+    return {name: value for name, value in config.items() if name not in ("out", "workers")}
+
+
+def _check(options: SimulateMicrographs) -> None:
+    """Refuse numbers that make no sense, each with its own sentence."""
+    if not options.models:
+        raise ValueError("give one MODEL or more")
+    values = {**vars(options), **vars(options.exposure), **vars(options.solvent)}
+    for name in ("count", "pixel_size", "dose", "workers", "resolution"):
+        if values[name] is not None and not values[name] > 0:
+            raise ValueError(f"--{name.replace('_', '-')} must be positive, it is {values[name]:g}")
+    for name in ("particles", "particles_deviation", "ice_thickness", "ice_variation", "lumps"):
+        if values[name] < 0:
+            raise ValueError(f"--{name.replace('_', '-')} must not be negative, it is {values[name]:g}")
+    if min(options.size) < _LEAST_SIDE:
+        raise ValueError(f"--size must be {_LEAST_SIDE} or more along both sides, it is {options.size}")
+    if not 0 <= options.crowding <= 1:
+        raise ValueError(f"--crowding must lie in 0 ... 1, it is {options.crowding:g}")
+    if not math.isfinite(options.exposure.snr_db):
+        raise ValueError(f"--snr-db must be a number, it is {options.exposure.snr_db:g}")
+
+
+def _data(options: SimulateMicrographs) -> Micrographs:
+    """The data set, of which nothing is drawn yet."""
+    radius = max(radius_of(model) for model in options.models)
+    box = 2 * (math.ceil(radius / options.pixel_size) + 1)
+    group = symmetry_rotations(options.symmetry)
+    volumes = [read_specimen(model, box, options.pixel_size, options.resolution).volume for model in options.models]
+    if len(group) > 1:
+        volumes = [symmetrise(volume, group) for volume in volumes]
+    population = Population(
+        structures=[to_fourier_volume(volume) for volume in volumes],
+        radius=radius,
+        density=sum(_density(volume) for volume in volumes) / len(volumes),
+        rotation=UniformRotations(),
+        lens=ctf_prior(options.ctf, options.lens),
+        crowd=Crowd(options.particles, options.particles_deviation, 2 * radius * (1 - options.crowding)),
+        thickness=options.solvent.ice_thickness,
+        ice=_ice(options.solvent),
+        lumps=options.solvent.lumps,
+    )
+    return Micrographs(population, options.size, options.pixel_size, options.seed)
+
+
+def _density(volume: Float[Tensor, "box box box"]) -> float:
+    """Mean value of a structure where it is."""
+    return float(volume[volume > _SURFACE * volume.max()].mean())
+
+
+def _ice(options: IceOptions) -> float | list[Float[Tensor, "_rows _columns"]]:
+    if options.ice is None:
+        return options.ice_variation
+    return [ice_levels(read_micrograph(path).image) for path in find_micrographs(options.ice)]
+
+
+def _exposure(options: SimulateMicrographs, data: Micrographs) -> FieldExposure:
+    """How micrographs are exposed, so that the first of them have the signal-to-noise ratio asked for."""
+    how, pixel_size = options.exposure, options.pixel_size
+    if how.mode == "paper":
+        return PaperExposure(pixel_size, how.snr_db, how.paper_noise)
+    few = range(min(options.count, _CALIBRATED))
+    clean = torch.stack([data.field(data.labels(number)).image for number in few])
+    if not clean.std() > 0:
+        raise ValueError(f"--particles {options.particles:g}: the first micrographs hold none; give more")
+    curve = noise_curve(how.noise)
+    noise = None if curve is None else torch.from_numpy(curve[:, :2]).float()
+    detector = Detector(how.dose * pixel_size**2, noise, read_mtf(how.mtf, pixel_size))
+    return counted_exposure(detector, how.snr_db, clean, pixel_size)
+
+
+def _write_images(
+    options: SimulateMicrographs, data: Micrographs, exposure: FieldExposure, files: MicrographFiles
+) -> None:
+    """Those that are not there yet, each whole."""
+    missing = [number for number in range(options.count) if not files.is_there(number)]
+
+    def make(place: int) -> None:
+        files.write_images(missing[place], *data.micrograph(missing[place], exposure))
+
+    with progress_bar("micrographs", options.count) as advance:
+        advance(options.count - len(missing))
+        for _ in in_order(make, len(missing), options.workers or _MOST_WORKERS):
+            advance(1)
