@@ -48,6 +48,10 @@ COMMANDS = {
         "analyze_cryodrgn",
         "the latents and volumes of a cryodrgn run, looked at otherwise",
     ),
+    "pick train": Command(
+        "frazil.recipes.pick", "PickTrain", "train", "a particle picker from micrographs whose particles are known"
+    ),
+    "pick apply": Command("frazil.recipes.pick", "PickApply", "apply", "the particles that a picker finds"),
     "select": Command(
         "frazil.recipes.select_particles",
         "SelectParticles",
@@ -68,6 +72,9 @@ COMMANDS = {
         "EvaluateHeterogeneity",
         "evaluate_heterogeneity",
         "latents and volumes of simulated images held against the truth",
+    ),
+    "evaluate picks": Command(
+        "frazil.recipes.evaluate_picks", "EvaluatePicks", "evaluate_picks", "picks held against known particles"
     ),
     "fsc": Command("frazil.recipes.compare_maps", "CompareMaps", "fsc", "the Fourier shell correlation of two maps"),
     "align": Command(

@@ -13,7 +13,16 @@ from torch import Tensor
 from frazil.data.ctf_columns import columns_of_ctf
 from frazil.data.fields import Labels
 from frazil.geometry import rotation_to_euler
-from frazil.io import group_optics, read_tables, write_cbox, write_eman_box, write_map, write_tables, write_topaz
+from frazil.io import (
+    Coordinates,
+    group_optics,
+    read_tables,
+    write_cbox,
+    write_eman_box,
+    write_map,
+    write_tables,
+    write_topaz,
+)
 
 TABLE = "micrographs.star"
 """Written last: where it is, the data set is whole."""
@@ -59,7 +68,8 @@ class MicrographFiles:
             write_eman_box(self.out / "boxes" / f"{stem}.box", own, self._box)
             write_cbox(self.out / "cboxes" / f"{stem}.cbox", own, self._box)
         names = [self.name(number) for number in range(len(every))]
-        write_topaz(self.out / "particles.tsv", zip(names, centres, strict=True))
+        found = {name: Coordinates(own.astype(np.float64)) for name, own in zip(names, centres, strict=True)}
+        write_topaz(self.out / "particles.tsv", found)
         particles = [self._particles(name, labels) for name, labels in zip(names, every, strict=True)]
         self._write_table(
             "particles.star",

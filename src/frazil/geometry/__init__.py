@@ -2,6 +2,7 @@
 
 from frazil.geometry.fourier import (
     fourier_crop,
+    fourier_resize,
     fourier_transform,
     frequency_grid,
     hermitian_weight,
@@ -36,6 +37,7 @@ __all__ = [
     "centred_coordinates",
     "euler_to_rotation",
     "fourier_crop",
+    "fourier_resize",
     "fourier_transform",
     "frequency_grid",
     "grid_spacing_deg",

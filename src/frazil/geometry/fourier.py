@@ -109,6 +109,22 @@ def fourier_crop(image: Float[Tensor, "..."], box: int, ndim: int = 2) -> Float[
     return inverse_fourier_transform(cropped, box, ndim) * (box / old) ** ndim
 
 
+def fourier_resize(field: Float[Tensor, "y x"], size: tuple[int, int]) -> Float[Tensor, "_rows _columns"]:
+    """A field of view resampled to fewer (x, y) pixels, whose edges are its edges, by cropping the spectrum.
+
+    Where its pixels are n times as wide, the first one covers the first n.
+    """
+    (height, width), (across, down) = field.shape, size
+    spectrum = torch.fft.rfft2(field)
+    frequency = rectangle_frequency((width, height))
+    # From the centre of the first pixel to that of the first wide one.
+    moved = torch.tensor([(width / across - 1) / 2, (height / down - 1) / 2])
+    spectrum = spectrum * phase_ramp(-moved, frequency.flatten(0, 1)).unflatten(0, frequency.shape[:2])
+    rows = torch.cat([torch.arange((down + 1) // 2), torch.arange(height - down // 2, height)])
+    cropped = spectrum[rows, : across // 2 + 1]
+    return torch.fft.irfft2(cropped, s=(down, across)) * (across * down / (width * height))
+
+
 def phase_ramp(
     shift_pixels: Float[Tensor, "*batch ndim"], frequency: Float[Tensor, "points ndim"]
 ) -> Complex[Tensor, "*batch points"]:

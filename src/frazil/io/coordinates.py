@@ -1,23 +1,108 @@
 """Coordinates of particles on micrographs, as pickers read and write them: Topaz, EMAN, crYOLO."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from frazil.io.atomic import atomic_path
+from frazil.io.star import read_tables
+
+_RELION = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")
+_TOPAZ = ("image_name", "x_coord", "y_coord", "score")
+_CORNER, _SIDES = ("CoordinateX", "CoordinateY"), ("Width", "Height")
 
 
-def write_topaz(path: Path, picks: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write Topaz's table of training particles: image_name (without its suffix), x_coord, y_coord in whole pixels.
+@dataclass(frozen=True)
+class Coordinates:
+    """Places of particles on one micrograph, in its pixels."""
 
-    `picks` gives each micrograph's name and the centres (count, 2) on it.
+    places: Float[np.ndarray, "count xy"]
+    scores: Float[np.ndarray, " count"] | None = None
+
+
+def read_coordinates(source: Path) -> dict[str, Coordinates]:
+    """Coordinates by the micrograph's name without folder and suffix.
+
+    From a STAR table (rlnMicrographName, rlnCoordinateX, rlnCoordinateY; the scores rlnAutopickFigureOfMerit), Topaz's
+    table (image_name, x_coord, y_coord; score), or a folder of EMAN's .box or crYOLO's .cbox files. ValueError with a
+    sentence for what is none of these.
     """
+    if source.is_dir():
+        boxes = sorted([*source.glob("*.box"), *source.glob("*.cbox")])
+        if not boxes:
+            raise ValueError(f"{source}: holds no .box or .cbox files")
+        return {path.stem: _read_box(path) for path in boxes}
+    if source.suffix.lower() != ".star":
+        return _by_micrograph(_topaz_table(source), _TOPAZ)
+    for table in read_tables(source).values():
+        if set(_RELION[:3]) <= set(table):
+            return _by_micrograph(table, _RELION)
+    raise ValueError(f"{source}: has no columns {', '.join(_RELION[:3])}")
+
+
+def micrograph_stem(name: str) -> str:
+    """What tells micrographs apart in tables: the name without folder and suffix."""
+    return Path(name).stem
+
+
+def _topaz_table(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist")
+    try:
+        table = pd.read_csv(path, sep="\t", dtype={_TOPAZ[0]: str})
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
+        table = pd.DataFrame()
+    if missing := [name for name in _TOPAZ[:3] if name not in table]:
+        raise ValueError(f"{path}: has no column {missing[0]}; coordinates are STAR, Topaz's .tsv or a folder of boxes")
+    return table
+
+
+def _by_micrograph(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, Coordinates]:
+    name, x, y, score = columns
+    found = {}
+    stems = table[name].astype(str).map(micrograph_stem if columns is _RELION else str)
+    for stem, own in table.groupby(stems.to_numpy(), sort=False):
+        scores = own[score].to_numpy(np.float64) if score in own else None
+        found[str(stem)] = Coordinates(own[[x, y]].to_numpy(np.float64), scores)
+    return found
+
+
+def _read_box(path: Path) -> Coordinates:
+    lines = path.read_text().splitlines()
+    if path.suffix == ".cbox":
+        return _read_cbox(path, lines)
+    try:
+        rows = np.array([[float(value) for value in line.split()[:4]] for line in lines if line.strip()])
+    except ValueError:
+        raise ValueError(f"{path}: a line of a .box file holds four numbers, x, y and the sides of the box") from None
+    rows = rows.reshape(-1, 4)
+    return Coordinates(rows[:, :2] + rows[:, 2:] // 2)
+
+
+def _read_cbox(path: Path, lines: Sequence[str]) -> Coordinates:
+    for table in read_tables(path).values():
+        if {"CoordinateX", "CoordinateY", "Width", "Height"} <= set(table):
+            corners, sides = (table[list(two)].to_numpy(np.float64) for two in (_CORNER, _SIDES))
+            scores = table["Confidence"].to_numpy(np.float64) if "Confidence" in table else None
+            return Coordinates(corners + sides // 2, scores)
+    raise ValueError(f"{path}: has no columns CoordinateX, CoordinateY, Width and Height")
+
+
+def write_topaz(path: Path, found: Mapping[str, Coordinates]) -> None:
+    """Write Topaz's table: image_name (without its suffix), x_coord, y_coord in whole pixels; score where there are."""
+    scored = all(own.scores is not None for own in found.values())
     with atomic_path(path) as temporary, temporary.open("w") as file:
-        file.write("image_name\tx_coord\ty_coord\n")
-        for name, centres in picks:
-            file.writelines(f"{Path(name).stem}\t{round(x)}\t{round(y)}\n" for x, y in centres.tolist())
+        file.write("\t".join(_TOPAZ if scored else _TOPAZ[:3]) + "\n")
+        for name, own in found.items():
+            scores = [""] * len(own.places) if own.scores is None else [f"\t{score:.6g}" for score in own.scores]
+            file.writelines(
+                f"{micrograph_stem(name)}\t{round(x)}\t{round(y)}{score}\n"
+                for (x, y), score in zip(own.places.tolist(), scores, strict=True)
+            )
 
 
 def write_eman_box(path: Path, centres: np.ndarray, box: int) -> None:
@@ -27,14 +112,14 @@ def write_eman_box(path: Path, centres: np.ndarray, box: int) -> None:
         temporary.write_text("".join(f"{x}\t{y}\t{box}\t{box}\n" for x, y in corners.tolist()))
 
 
-def write_cbox(path: Path, centres: np.ndarray, box: int) -> None:
+def write_cbox(path: Path, centres: np.ndarray, box: int, scores: np.ndarray | None = None) -> None:
     """Write crYOLO's .cbox file of one micrograph: the corner of each box, which may lie between pixels."""
     corners = centres - box // 2
     count = len(centres)
-    columns = {"CoordinateX": corners[:, 0], "CoordinateY": corners[:, 1], "CoordinateZ": ["<NA>"] * count}
-    columns |= {name: [box] * count for name in ("Width", "Height")} | {"Depth": ["<NA>"] * count}
-    columns |= {name: [box] * count for name in ("EstWidth", "EstHeight")} | {"Confidence": [1.0] * count}
-    table = pd.DataFrame(columns | {name: ["<NA>"] * count for name in ("NumBoxes", "Angle")})
+    unknown, sides, confidence = ["<NA>"] * count, [box] * count, np.ones(count) if scores is None else scores
+    columns = {"CoordinateX": corners[:, 0], "CoordinateY": corners[:, 1], "CoordinateZ": unknown, "Width": sides}
+    columns |= {"Height": sides, "Depth": unknown, "EstWidth": sides, "EstHeight": sides, "Confidence": confidence}
+    table = pd.DataFrame(columns | {"NumBoxes": unknown, "Angle": unknown})
     with atomic_path(path) as temporary, temporary.open("w") as file:
         file.write("\ndata_global\n\n_cbox_format_version 1.0\n\n\ndata_cryolo\n\nloop_\n")
         file.writelines(f"_{name} #{place}\n" for place, name in enumerate(table, 1))

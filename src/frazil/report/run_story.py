@@ -33,8 +33,6 @@ class RunStory:
 
     title: str
     scalars: Scalars
-    real: Float[Tensor, "real box box"]
-    simulated: Float[Tensor, "simulated box box"]
     stages: Mapping[str, int]
     """The step at which each stage began."""
     record: Mapping[str, Any]
@@ -42,8 +40,10 @@ class RunStory:
     log: Path
     found: Mapping[str, Figure] = field(default_factory=dict)
     """What the method found beside its maps, poses say, each under a heading of its own."""
+    real: Float[Tensor, "real box box"] | None = None
+    simulated: Float[Tensor, "simulated box box"] | None = None
     images: str = "Real and simulated images"
-    """What the two stacks are."""
+    """What the two stacks are, where there are any."""
 
     def rows(self) -> list[dict[str, Any]]:
         """The log's lines."""
@@ -63,8 +63,9 @@ class RunStory:
         for heading, figure in self.found.items():
             report.section(heading)
             report.figure(figure)
-        report.section("Images")
-        report.figure(comparison_figure(self.real, self.simulated, pixel_size, self.images))
+        if self.real is not None and self.simulated is not None:
+            report.section("Images")
+            report.figure(comparison_figure(self.real, self.simulated, pixel_size, self.images))
         report.section("Progress")
         every = {**panels, **self.scalars.panels}
         report.figure(history_figure({"": self.rows()}, every, stages=self.stages, reading=self.scalars.reading))

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from tests.methods.cases import cryodrgn, cryogan, refine
+from tests.methods.cases import cryodrgn, cryogan, pick, refine
 from tests.methods.cases.case import Case
 
 METHODS: dict[str, Callable[[], Case]] = {
     **cryogan.CASES,
     **cryodrgn.CASES,
     **refine.CASES,
+    **pick.CASES,
 }

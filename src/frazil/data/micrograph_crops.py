@@ -1,0 +1,70 @@
+"""Crops of micrographs whose particles are known, for a picker to learn from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.data.micrographs import ScaledMicrograph
+
+_SPREAD = 0.12  # of a particle's diameter: how far from a centre a pixel counts as nearly one (standard deviation)
+
+
+@dataclass(frozen=True)
+class KnownMicrograph:
+    """A micrograph at the network's scale, and where its particles are."""
+
+    seen: ScaledMicrograph
+    places: Float[Tensor, "count xy"]
+    """Of its own pixels."""
+
+    def centres(self, particle_px: float) -> Float[Tensor, "y x"]:
+        """1 in the pixel of each centre, and falling to 0 around it."""
+        height, width = self.seen.image.shape
+        truth = torch.zeros(height, width)
+        y, x = torch.arange(height)[:, None], torch.arange(width)
+        for across, down in self.places.round().long().tolist():
+            if 0 <= across < width and 0 <= down < height:
+                square = (x - across) ** 2 + (y - down) ** 2
+                torch.maximum(truth, torch.exp(-square / (2 * (_SPREAD * particle_px) ** 2)), out=truth)
+        return truth
+
+
+class Crops(NamedTuple):
+    """Parts of micrographs, and where centres are in them."""
+
+    images: Float[Tensor, "batch crop crop"]
+    truth: Float[Tensor, "batch crop crop"]
+
+
+class CropSampler:
+    """Crops from anywhere on some micrographs, turned and mirrored."""
+
+    def __init__(self, known: Sequence[KnownMicrograph], crop: int, particle_px: float) -> None:
+        for one in known:
+            if min(one.seen.image.shape) < crop:
+                height, width = one.seen.image.shape
+                raise ValueError(
+                    f"{one.seen.name}: at {particle_px:g} px a particle it is {width} x {height} px, too small for"
+                    f" crops of {crop}; give a smaller --crop"
+                )
+        self._pairs = [torch.stack([one.seen.image, one.centres(particle_px)]) for one in known]
+        self._crop = crop
+
+    def draw(self, count: int, generator: torch.Generator) -> Crops:
+        """Crops by chance."""
+        drawn = torch.stack([self._one(generator) for _ in range(count)])
+        return Crops(drawn[:, 0], drawn[:, 1])
+
+    def _one(self, generator: torch.Generator) -> Float[Tensor, "2 crop crop"]:
+        pair = self._pairs[_below(len(self._pairs), generator)]
+        top, left = (_below(side - self._crop + 1, generator) for side in pair.shape[1:])
+        part = torch.rot90(pair[:, top : top + self._crop, left : left + self._crop], _below(4, generator), (1, 2))
+        return part.flip(-1) if _below(2, generator) else part
+
+
+def _below(end: int, generator: torch.Generator) -> int:
+    return int(torch.randint(end, (1,), generator=generator))

@@ -1,0 +1,58 @@
+"""Real micrographs as networks see them: at the scale of the particle, flat, their noise of variance 1."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy import ndimage
+from torch import Tensor
+
+from frazil.geometry import fourier_resize
+from frazil.io.micrographs import read_micrograph
+
+_MAD = 1.4826  # standard deviations of a normal distribution in a median absolute deviation
+_FLAT = 1.0  # of the particle's diameter: standard deviation of the blur that is taken for the background
+
+
+@dataclass(frozen=True)
+class ScaledMicrograph:
+    """A micrograph at another pixel size."""
+
+    name: str
+    """Of its file, without folder."""
+    image: Float[Tensor, "y x"]
+    scale: Float[Tensor, "xy"]
+    """Its pixels in one of the file's, along x and y."""
+
+    def to_scale(self, places: np.ndarray) -> Float[Tensor, "count xy"]:
+        """Places of the file's pixels, in this image's."""
+        # The image's first pixel covers the file's first few: half pixels beyond the centres both begin at one edge.
+        return (torch.from_numpy(places).float().reshape(-1, 2) + 0.5) * self.scale - 0.5
+
+    def to_file(self, places: Float[Tensor, "count xy"]) -> np.ndarray:
+        """The way back."""
+        return ((places + 0.5) / self.scale - 0.5).double().numpy()
+
+
+def scaled_micrograph(path: Path, diameter_px: float, wanted_px: float) -> ScaledMicrograph:
+    """A micrograph on whose file a particle is `diameter_px` wide, scaled so that it is `wanted_px` wide, flattened.
+
+    Slow changes, over more than a particle, are taken off; then the median is 0 and the noise has variance 1.
+    """
+    raw = read_micrograph(path).image
+    height, width = raw.shape
+    factor = wanted_px / diameter_px
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    image = fourier_resize(raw, size) if factor < 1 else raw
+    return ScaledMicrograph(path.name, flattened(image, wanted_px), torch.tensor(size) / torch.tensor([width, height]))
+
+
+def flattened(image: Float[Tensor, "y x"], diameter_px: float) -> Float[Tensor, "y x"]:
+    """An image without what changes slowly, its median 0, its noise of variance 1, outliers cut."""
+    values = image.double().numpy()
+    values = values - ndimage.gaussian_filter(values, _FLAT * diameter_px, mode="nearest")
+    values = values - np.median(values)
+    deviation = _MAD * np.median(np.abs(values))
+    return torch.from_numpy(np.clip(values / max(deviation, 1e-12), -6, 6)).float()

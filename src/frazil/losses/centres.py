@@ -1,0 +1,21 @@
+"""The loss of maps that say where centres are."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+_HARD, _NEAR = 2, 4  # the exponents alpha and beta of Law & Deng
+
+
+def centre_loss(logit: Float[Tensor, "batch y x"], truth: Float[Tensor, "batch y x"]) -> Float[Tensor, ""]:
+    """Focal loss of centres, by the number of them in each image: hard pixels count more, those close to a centre less.
+
+    `truth` is 1 at centres and falls to 0 around them. Law & Deng (ECCV 2018), equation 1.
+    """
+    centre = truth == 1
+    there, absent = logsigmoid(logit), logsigmoid(-logit)
+    hit = absent.exp() ** _HARD * there
+    false = (1 - truth) ** _NEAR * there.exp() ** _HARD * absent
+    total = torch.where(centre, hit, false).sum((-1, -2))
+    return -(total / centre.sum((-1, -2)).clamp(min=1)).mean()

@@ -1,0 +1,121 @@
+"""The picker: a network that finds the centres of particles, learnt from micrographs whose particles are known."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.data.micrograph_crops import Crops, KnownMicrograph
+from frazil.inference.picks import Picks, peaks
+from frazil.losses.centres import centre_loss
+from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.metrics.picking import PrecisionRecall, precision_recall
+from frazil.nets.picker import PickerNet
+
+_CONTRAST = 0.2  # by how much, in logarithms, the contrast of crops is varied
+_MATCHED = 0.25  # of the diameter, within which a pick is right while the network is judged
+
+
+@dataclass(frozen=True)
+class PickConfig:
+    """How the picker learns."""
+
+    steps: int = 1500
+    """Updates."""
+    batch_size: int = 8
+    """Crops of an update."""
+    crop: int = 128
+    """Side of the crops in pixels of the network, in which a particle is --particle-px wide."""
+    particle_px: float = 20.0
+    """Pixels across a particle in what the network sees: micrographs are scaled to it."""
+    rate: float = 2e-3
+    """Learning rate of AdamW at first; it falls to 0 as half a wave of a cosine."""
+    width: int = 16
+    """Channels of the network's first level."""
+    depth: int = 3
+    """Halvings of its input."""
+    nearest: float = 0.7
+    """Least distance of two picks, in diameters."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "particle_px", "width", "depth"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if self.width % 8:
+            raise ValueError(f"width must be a multiple of 8, not {self.width}")
+        if self.crop < 2 * self.particle_px:
+            raise ValueError(f"crop must hold two particles of {self.particle_px:g} px side by side, it is {self.crop}")
+        if not 0 < self.nearest <= 2:
+            raise ValueError(f"nearest must lie in 0 ... 2, it is {self.nearest:g}")
+
+
+class Picker(Method):
+    """A network that is shown crops, and judged by micrographs that it never learns from."""
+
+    def __init__(self, config: PickConfig, held_out: Sequence[KnownMicrograph], seed: int) -> None:
+        self.config, self._held_out = config, held_out
+        with torch.random.fork_rng():
+            torch.manual_seed(stable_seed(seed, "picker"))
+            self.net = PickerNet(config.width, config.depth)
+        self._optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.rate)
+
+    def update(self, batch: Crops, context: StepContext) -> dict[str, Tensor | float]:
+        """One step down the loss of this rank's crops."""
+        done = context.step / self.config.steps
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.config.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        size = self.config.batch_size
+        chance = torch.randn(size, 1, 1, generator=context.generator("contrast"), device=context.device)
+        images = torch.exp(_CONTRAST * chance[context.share(size)]) * batch.images
+        with context.autocast():
+            logit = self.net(images)
+        loss = centre_loss(logit.float(), batch.truth)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        context.average_gradients(self.net.parameters())
+        self._optimizer.step()
+        return {"loss": loss.detach()}
+
+    @torch.no_grad()
+    def scores(self, image: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:
+        """How likely each pixel of a micrograph at the network's scale holds a centre."""
+        device = next(self.net.parameters()).device
+        return self.net(image[None].to(device))[0].sigmoid().cpu()
+
+    def pick(self, image: Float[Tensor, "y x"]) -> Picks:
+        """The particles of a micrograph at the network's scale."""
+        return peaks(self.scores(image), self.config.nearest * self.config.particle_px)
+
+    def judge(self) -> PrecisionRecall | None:
+        """Picks of the micrographs held out against what is known of them; None where there are none."""
+        if not self._held_out:
+            return None
+        picks: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for known in self._held_out:
+            found = self.pick(known.seen.image)
+            picks[known.seen.name] = (found.place.double().numpy(), found.score.double().numpy())
+        truth = {known.seen.name: known.places.double().numpy() for known in self._held_out}
+        return precision_recall(picks, truth, _MATCHED * self.config.particle_px)
+
+    def figures(self, context: StepContext) -> dict[str, float]:
+        judged = self.judge()
+        return {} if judged is None else {"held_out_auprc": judged.area, "held_out_f1": judged.f1}
+
+    def stage(self, step: int) -> str:
+        return ""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def to(self, device: torch.device) -> None:
+        self.net.to(device)
+        self._optimizer.load_state_dict(self._optimizer.state_dict())  # which follows the parameters

@@ -1,0 +1,234 @@
+"""`frazil pick train` and `frazil pick apply`: a picker from known particles, and coordinates from it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+import tyro
+
+from frazil.data.micrograph_crops import Crops, CropSampler, KnownMicrograph
+from frazil.data.micrographs import ScaledMicrograph, scaled_micrograph
+from frazil.io import atomic_path, fingerprint, read_record, refuse_what_is_there, write_tables, write_topaz
+from frazil.io.coordinates import Coordinates, micrograph_stem, read_coordinates, write_cbox, write_eman_box
+from frazil.io.micrographs import find_micrographs, read_micrograph
+from frazil.methods import StepContext
+from frazil.methods.base import stable_seed
+from frazil.methods.pick import PickConfig, Picker
+from frazil.recipes.particle_run import write_report
+from frazil.recipes.progress import progress_bar
+from frazil.report.pick import PICK_SCALARS, pick_report, picks_figure
+from frazil.report.run_story import RunStory
+from frazil.training import FitSettings, RunFolder, choose_device, fit, newest
+
+_UNJUDGED = 0.5  # least score of a pick where no micrograph was held out
+_BOX = 1.25  # of a particle's diameter: the side of the boxes that are written
+
+
+@dataclass(frozen=True)
+class PickTrain:
+    """Train a picker on micrographs whose particles are known, real or simulated ones."""
+
+    micrographs: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MICROGRAPHS")]
+    """Folder of micrographs (MRC, PNG, TIFF), or a STAR file that names them."""
+    coordinates: Path
+    """Where their particles are: STAR (RELION), .tsv (Topaz), or a folder of .box or .cbox files."""
+    out: Path
+    """Folder of the run; the same command goes on where it stopped."""
+    diameter: float
+    """Particle diameter in angstrom."""
+    pixel_size: float | None = None
+    """Of the micrographs, in angstrom, where their files do not say."""
+    held_out: float = 0.1
+    """Share of the micrographs by which the picker is judged, and from which it does not learn."""
+    seed: int = 0
+    """Seed of everything random."""
+    max_minutes: float | None = None
+    """Stop after this long; the same command goes on."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """bf16-mixed: the network in bfloat16."""
+    learning: PickConfig = field(default_factory=PickConfig)
+    """How it learns."""
+
+
+@dataclass(frozen=True)
+class PickApply:
+    """Find particles on micrographs with a picker that was trained."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of `frazil pick train`."""
+    micrographs: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MICROGRAPHS")]
+    """Folder of micrographs, a STAR file that names them, or one micrograph."""
+    out: Path
+    """Folder for picks.star, picks.tsv, boxes/ and cboxes/."""
+    threshold: float | None = None
+    """Least score, 0 to 1; default what gave the highest F1 on the micrographs held out."""
+    pixel_size: float | None = None
+    """Of the micrographs, in angstrom, where their files do not say."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+
+
+def train(options: PickTrain) -> int:
+    """Learn, and write the report; the exit code."""
+    if not options.diameter > 0:
+        raise ValueError(f"--diameter must be positive, it is {options.diameter:g}")
+    if not 0 <= options.held_out < 1:
+        raise ValueError(f"--held-out must lie in 0 ... 1, it is {options.held_out:g}")
+    paths = find_micrographs(options.micrographs)
+    known = _known(paths, options)
+    judges, learnt = _split(known, options)
+    method = Picker(options.learning, judges, options.seed)
+    sampler = CropSampler(learnt, options.learning.crop, options.learning.particle_px)
+    settings = FitSettings(
+        options.learning.steps,
+        seed=options.seed,
+        max_minutes=options.max_minutes,
+        device=options.device,
+        precision=options.precision,
+    )
+    inputs = {path: fingerprint(path) for path in paths} | _fingerprints(options.coordinates)
+    folder = RunFolder.open(options.out, asdict(options), inputs)
+
+    def batches(context: StepContext) -> Crops:
+        drawn = sampler.draw(options.learning.batch_size, context.generator("crops", device="cpu"))
+        own = context.share(options.learning.batch_size)
+        return Crops(drawn.images[own].to(context.device), drawn.truth[own].to(context.device))
+
+    finished = fit(method, batches, settings, folder)
+    if folder.is_main:
+        _report(method, judges[0] if judges else learnt[0], folder, options)
+        if not finished:
+            print(f"stopped after {options.max_minutes:.5g} minutes; the same command goes on")
+    return 0
+
+
+def _report(method: Picker, shown: KnownMicrograph, folder: RunFolder, options: PickTrain) -> None:
+    """What the picker is worth, on its page; and the least score that is a pick unless a user says otherwise."""
+    judged = method.judge()
+    threshold = _UNJUDGED if judged is None or not len(judged.score) else float(judged.score[judged.best])
+    with atomic_path(folder.path / "picker.json") as temporary:
+        temporary.write_text(json.dumps({"threshold": threshold}))
+    picks = method.pick(shown.seen.image)
+    picks = picks[picks.score >= threshold]
+    particle_px = options.learning.particle_px
+    figure = picks_figure(shown.seen.image, picks.place, particle_px, options.diameter / particle_px, shown.seen.name)
+    story = RunStory(
+        title=f"Picker: {options.micrographs.name}",
+        scalars=PICK_SCALARS,
+        stages={},
+        record=folder.record(),
+        log=folder.path / "log.jsonl",
+    )
+    if judged is not None:
+        print(f"AUPRC {judged.area:.3f}, F1 {judged.f1:.3f} at a score of {threshold:.2f}, of micrographs held out")
+    write_report(pick_report(judged, figure, story), folder)
+
+
+def _fingerprints(coordinates: Path) -> dict[Path, str]:
+    files = sorted(path for path in coordinates.iterdir() if path.is_file()) if coordinates.is_dir() else [coordinates]
+    return {path: fingerprint(path) for path in files}
+
+
+def _known(paths: list[Path], options: PickTrain) -> list[KnownMicrograph]:
+    """The micrographs that coordinates are known of."""
+    places = read_coordinates(options.coordinates)
+    named = [path for path in paths if micrograph_stem(path.name) in places]
+    if not named:
+        example = f"{paths[0].name}, say" if paths else "none"
+        raise ValueError(f"{options.coordinates}: has no particles on any of {options.micrographs} ({example})")
+    known = []
+    with progress_bar("micrographs", len(named)) as advance:
+        for path in named:
+            own = places[micrograph_stem(path.name)].places
+            seen = _seen(path, options.pixel_size, options.diameter, options.learning.particle_px)
+            _check_inside(options.coordinates, path, own, seen)
+            known.append(KnownMicrograph(seen, seen.to_scale(own)))
+            advance(1)
+    return known
+
+
+def _check_inside(coordinates: Path, path: Path, places: np.ndarray, seen: ScaledMicrograph) -> None:
+    """ValueError where a particle is off its micrograph: coordinates of another pixel size, as a rule."""
+    height, width = seen.image.shape
+    sides = (torch.tensor([width, height]) / seen.scale).numpy()
+    outside = ((places < -1) | (places > sides + 1)).any(1)
+    if outside.any():
+        row = int(outside.argmax())
+        x, y = places[row]
+        raise ValueError(
+            f"{coordinates}: particle {row + 1} of {path.name} lies at {x:g}, {y:g}, but the micrograph has"
+            f" {round(sides[0])} x {round(sides[1])} px; are these coordinates of another pixel size?"
+        )
+
+
+def _seen(path: Path, pixel_size: float | None, diameter: float, particle_px: float) -> ScaledMicrograph:
+    """A micrograph at the network's scale."""
+    size = pixel_size or read_micrograph(path).pixel_size
+    if size is None:
+        raise ValueError(f"{path}: does not say its pixel size; give --pixel-size")
+    return scaled_micrograph(path, diameter / size, particle_px)
+
+
+def _split(known: list[KnownMicrograph], options: PickTrain) -> tuple[list[KnownMicrograph], list[KnownMicrograph]]:
+    """Those held out, at least one of several, and the others."""
+    generator = torch.Generator().manual_seed(stable_seed(options.seed, "held out"))
+    order = torch.randperm(len(known), generator=generator).tolist()
+    count = min(len(known) - 1, max(1, round(options.held_out * len(known)))) if options.held_out else 0
+    return [known[number] for number in sorted(order[:count])], [known[number] for number in sorted(order[count:])]
+
+
+def apply(options: PickApply) -> None:
+    """Write the coordinates found."""
+    files = [options.out / name for name in ("picks.star", "picks.tsv")]
+    refuse_what_is_there(*files)
+    config = read_record(options.run / "config.json", "config")["config"]
+    stored = newest(options.run / "checkpoints")
+    if stored is None or "learning" not in config or "diameter" not in config:
+        raise ValueError(f"{options.run}: holds no picker; `frazil pick train` makes one")
+    learning = PickConfig(**config["learning"])
+    method = Picker(learning, [], seed=0)
+    method.load_state_dict(stored.method)
+    method.to(choose_device(options.device))
+    threshold = options.threshold
+    if threshold is None:
+        threshold = json.loads((options.run / "picker.json").read_text())["threshold"]
+    found: dict[str, Coordinates] = {}
+    sizes: dict[str, float] = {}
+    paths = find_micrographs(options.micrographs)
+    with progress_bar("micrographs", len(paths)) as advance:
+        for path in paths:
+            seen = _seen(path, options.pixel_size, config["diameter"], learning.particle_px)
+            picks = method.pick(seen.image)
+            picks = picks[picks.score >= threshold]
+            found[path.name] = Coordinates(seen.to_file(picks.place), picks.score.double().numpy())
+            sizes[path.name] = learning.particle_px / float(seen.scale[0])
+            advance(1)
+    _write(options.out, found, sizes)
+    count = sum(len(own.places) for own in found.values())
+    print(f"{options.out}: {count} particles on {len(found)} micrographs, scores of {threshold:.2f} or more")
+
+
+def _write(out: Path, found: Mapping[str, Coordinates], sizes: Mapping[str, float]) -> None:
+    """Coordinates in every format; `sizes` are particles' diameters in each micrograph's pixels."""
+    for folder in ("boxes", "cboxes"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    for name, own in found.items():
+        box, stem = 2 * round(_BOX * sizes[name] / 2), micrograph_stem(name)
+        write_eman_box(out / "boxes" / f"{stem}.box", own.places, box)
+        write_cbox(out / "cboxes" / f"{stem}.cbox", own.places, box, own.scores)
+        assert own.scores is not None
+        for (x, y), score in zip(own.places.tolist(), own.scores.tolist(), strict=True):
+            rows.append(
+                {"rlnMicrographName": name, "rlnCoordinateX": x, "rlnCoordinateY": y, "rlnAutopickFigureOfMerit": score}
+            )
+    columns = ["rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"]
+    write_topaz(out / "picks.tsv", found)
+    write_tables(out / "picks.star", {"": pd.DataFrame(rows, columns=columns)})
