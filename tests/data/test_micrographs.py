@@ -1,14 +1,11 @@
 """Micrographs at the network's scale: places come along, slow changes go."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from frazil.data.micrograph_crops import CropSampler, KnownMicrograph
 from frazil.data.micrographs import ScaledMicrograph, flattened, scaled_micrograph
-from frazil.io import write_map
 
 
 def blots(places: np.ndarray, size: tuple[int, int], spread: float) -> torch.Tensor:
@@ -17,11 +14,10 @@ def blots(places: np.ndarray, size: tuple[int, int], spread: float) -> torch.Ten
     return torch.stack([torch.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * spread**2)) for a, b in places]).sum(0)
 
 
-def test_a_particle_is_where_its_place_says_at_any_scale(tmp_path: Path, generator: torch.Generator) -> None:
+def test_a_particle_is_where_its_place_says_at_any_scale(generator: torch.Generator) -> None:
     places = np.array([[60.0, 50.0], [150.25, 110.5], [201.0, 30.0]])
     image = blots(places, (247, 163), 6.0) + 0.01 * torch.randn(163, 247, generator=generator)
-    write_map(tmp_path / "a.mrc", image[None], 1.5)
-    seen = scaled_micrograph(tmp_path / "a.mrc", diameter_px=30.0, wanted_px=8.0)
+    seen = scaled_micrograph("a.mrc", image, diameter_px=30.0, wanted_px=8.0)
     assert seen.image.shape == (43, 66)
     moved = seen.to_scale(places)
     # The brightest pixel is the nearest to each place.

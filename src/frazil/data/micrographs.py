@@ -1,7 +1,6 @@
 """Real micrographs as networks see them: at the scale of the particle, flat, their noise of variance 1."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +9,6 @@ from scipy import ndimage
 from torch import Tensor
 
 from frazil.geometry import fourier_resize
-from frazil.io.micrographs import read_micrograph
 
 _MAD = 1.4826  # standard deviations of a normal distribution in a median absolute deviation
 _FLAT = 1.0  # of the particle's diameter: standard deviation of the blur that is taken for the background
@@ -36,17 +34,18 @@ class ScaledMicrograph:
         return ((places + 0.5) / self.scale - 0.5).double().numpy()
 
 
-def scaled_micrograph(path: Path, diameter_px: float, wanted_px: float) -> ScaledMicrograph:
-    """A micrograph on whose file a particle is `diameter_px` wide, scaled so that it is `wanted_px` wide, flattened.
+def scaled_micrograph(
+    name: str, raw: Float[Tensor, "_rows _columns"], diameter_px: float, wanted_px: float
+) -> ScaledMicrograph:
+    """A micrograph on which a particle is `diameter_px` wide, scaled so that it is `wanted_px` wide, and flattened.
 
     Slow changes, over more than a particle, are taken off; then the median is 0 and the noise has variance 1.
     """
-    raw = read_micrograph(path).image
     height, width = raw.shape
     factor = wanted_px / diameter_px
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     image = fourier_resize(raw, size) if factor < 1 else raw
-    return ScaledMicrograph(path.name, flattened(image, wanted_px), torch.tensor(size) / torch.tensor([width, height]))
+    return ScaledMicrograph(name, flattened(image, wanted_px), torch.tensor(size) / torch.tensor([width, height]))
 
 
 def flattened(image: Float[Tensor, "y x"], diameter_px: float) -> Float[Tensor, "y x"]:

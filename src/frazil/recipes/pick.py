@@ -120,7 +120,7 @@ def _report(method: Picker, shown: KnownMicrograph, folder: RunFolder, options: 
     particle_px = options.learning.particle_px
     figure = picks_figure(shown.seen.image, picks.place, particle_px, options.diameter / particle_px, shown.seen.name)
     story = RunStory(
-        title=f"Picker: {options.micrographs.name}",
+        title=f"Picker: {options.micrographs.resolve().name}",
         scalars=PICK_SCALARS,
         stages={},
         record=folder.record(),
@@ -170,10 +170,11 @@ def _check_inside(coordinates: Path, path: Path, places: np.ndarray, seen: Scale
 
 def _seen(path: Path, pixel_size: float | None, diameter: float, particle_px: float) -> ScaledMicrograph:
     """A micrograph at the network's scale."""
-    size = pixel_size or read_micrograph(path).pixel_size
+    raw = read_micrograph(path)
+    size = pixel_size or raw.pixel_size
     if size is None:
         raise ValueError(f"{path}: does not say its pixel size; give --pixel-size")
-    return scaled_micrograph(path, diameter / size, particle_px)
+    return scaled_micrograph(path.name, raw.image, diameter / size, particle_px)
 
 
 def _split(known: list[KnownMicrograph], options: PickTrain) -> tuple[list[KnownMicrograph], list[KnownMicrograph]]:
