@@ -42,6 +42,19 @@ def cross_entropy_generator_loss(fake: Float[Tensor, " batch"]) -> Float[Tensor,
     return softplus(-fake).mean()
 
 
+def least_squares_critic_loss(real: Float[Tensor, "..."], fake: Float[Tensor, "..."]) -> Float[Tensor, ""]:
+    """What a critic minimises whose scores are to be 1 of real and 0 of simulated patches: LSGAN.
+
+    Mao et al. (ICCV 2017), equation 9, halved.
+    """
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def least_squares_generator_loss(fake: Float[Tensor, "..."]) -> Float[Tensor, ""]:
+    """What the generator minimises: patches of its own should score 1."""
+    return (fake - 1).square().mean()
+
+
 def interpolate(
     real: Float[Tensor, "batch *shape"], fake: Float[Tensor, "batch *shape"], weight: Float[Tensor, " batch"]
 ) -> Float[Tensor, "batch *shape"]:

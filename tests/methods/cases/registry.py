@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.methods.cases import cryodrgn, cryogan, pick, refine
+from tests.methods.cases import cryodrgn, cryogan, cryogem, pick, refine
 from tests.methods.cases.case import Case
 
 METHODS: dict[str, Callable[[], Case]] = {
@@ -10,4 +10,5 @@ METHODS: dict[str, Callable[[], Case]] = {
     **cryodrgn.CASES,
     **refine.CASES,
     **pick.CASES,
+    **cryogem.CASES,
 }

@@ -1,0 +1,177 @@
+"""CryoGEM: simulated micrographs to ones that look real, their particles where they were (Zhang et al. 2024)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from frazil.losses import least_squares_critic_loss, least_squares_generator_loss
+from frazil.losses.contrastive import all_others, of_the_other_kind, place_contrast
+from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.nets.translator import PatchCritic, PlaceProjector, Translator
+
+Against = Callable[[Bool[Tensor, "batch places"]], Bool[Tensor, "batch places places"]]
+Contrast = Literal["mask", "all"]
+_AGAINST: dict[str, Against] = {"mask": of_the_other_kind, "all": all_others}
+
+
+@dataclass(frozen=True)
+class CryoGEMConfig:
+    """How the translator learns."""
+
+    steps: int = 3000
+    """Updates."""
+    batch_size: int = 1
+    """Crops of each kind in an update."""
+    crop: int = 256
+    """Side of the crops in pixels."""
+    rate: float = 2e-4
+    """Adam's learning rate; from halfway on it falls to 0, evenly."""
+    contrast: Contrast = "mask"
+    """mask: places of particles are told from the background's, and the other way round (the paper's). all: every place
+    from all others (CUT, Park et al. 2020)."""
+    contrast_weight: float = 10.0
+    """Of what is at a place in the input being there in the output, beside looking real."""
+    places: int = 256
+    """Places of each kind, of particles and of background."""
+    width: int = 32
+    """Channels of the translator's first level."""
+    depth: int = 3
+    """Halvings of its input."""
+    critic_width: int = 32
+    """Channels of the critic's first level."""
+    kept: float = 0.998
+    """Of the average of the translator's weights at each step; the average is what generates."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "places", "width", "depth", "critic_width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if self.crop % 2**self.depth or self.crop < 32:
+            raise ValueError(f"crop must be a multiple of {2**self.depth}, and 32 or more, not {self.crop}")
+        if not self.rate > 0 or not 0 <= self.kept < 1 or self.contrast_weight < 0:
+            raise ValueError(
+                f"rate must be positive, kept lie in 0 ... 1 and contrast_weight not be negative: {self.rate:g},"
+                f" {self.kept:g}, {self.contrast_weight:g}"
+            )
+
+
+class UnpairedCrops(NamedTuple):
+    """Crops of simulated micrographs, where their particles lie, and of real ones that have nothing to do with them."""
+
+    simulated: Float[Tensor, "batch crop crop"]
+    mask: Bool[Tensor, "batch crop crop"]
+    real: Float[Tensor, "batch crop crop"]
+
+
+class CryoGEM(Method):
+    """A translator, a critic of patches, and heads that compare places in input and output."""
+
+    def __init__(self, config: CryoGEMConfig, seed: int) -> None:
+        self.config = config
+        with torch.random.fork_rng():
+            torch.manual_seed(stable_seed(seed, "cryogem"))
+            self.translator = Translator(config.width, config.depth)
+            self.critic = PatchCritic(config.critic_width)
+            self.projector = PlaceProjector(self.translator.widths)
+        self.average = AveragedModel(self.translator, multi_avg_fn=get_ema_multi_avg_fn(config.kept))
+        painted = chain(self.translator.parameters(), self.projector.parameters())
+        self._painter = torch.optim.Adam(painted, lr=config.rate, betas=(0.5, 0.999))
+        self._judge = torch.optim.Adam(self.critic.parameters(), lr=config.rate, betas=(0.5, 0.999))
+
+    def update(self, batch: UnpairedCrops, context: StepContext) -> dict[str, Tensor | float]:
+        """One step of the critic, then one of the translator."""
+        done = context.step / self.config.steps
+        for optimizer in (self._painter, self._judge):
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.rate * min(1.0, 2 * (1 - done))
+        noise = self._noise(batch.simulated, context)
+        with context.autocast():
+            levels = self.translator.features(batch.simulated, noise)
+            fake = self.translator.paint(batch.simulated, levels)
+            real_score, fake_score = self.critic(batch.real), self.critic(fake.detach())
+        critic_loss = least_squares_critic_loss(real_score.float(), fake_score.float())
+        self._step(self._judge, critic_loss, self.critic.parameters(), context)
+        with context.autocast():
+            self.critic.requires_grad_(False)
+            realism = least_squares_generator_loss(self.critic(fake).float())
+            self.critic.requires_grad_(True)
+            contrast = self._contrast(levels, self.translator.features(fake, noise), batch.mask, context)
+        loss = realism + self.config.contrast_weight * contrast
+        self._step(self._painter, loss, self._painter.param_groups[0]["params"], context)
+        self.average.update_parameters(self.translator)
+        changed = (fake - batch.simulated).detach().abs().mean()
+        told = {"contrast": contrast, "realism": realism, "critic_loss": critic_loss, "changed": changed}
+        return {name: value.detach() for name, value in told.items()}
+
+    def _noise(self, images: Float[Tensor, "batch y x"], context: StepContext) -> Float[Tensor, "batch y x"]:
+        size = self.config.batch_size
+        shape = (size, *images.shape[1:])
+        return torch.randn(shape, generator=context.generator("noise"), device=context.device)[context.share(size)]
+
+    @staticmethod
+    def _step(optimizer: torch.optim.Optimizer, loss: Tensor, parameters: Any, context: StepContext) -> None:
+        own = list(parameters)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        context.average_gradients(own)
+        optimizer.step()
+
+    def _contrast(
+        self,
+        before: list[Float[Tensor, "batch _width _y _x"]],
+        after: list[Float[Tensor, "batch _width _y _x"]],
+        mask: Bool[Tensor, "batch y x"],
+        context: StepContext,
+    ) -> Float[Tensor, ""]:
+        """How badly places of the output are told from other places of the input, over all levels."""
+        places = self._places(mask, context)
+        particle = mask.flatten(1).gather(1, (places[..., 1] * mask.shape[-1] + places[..., 0]).long())
+        against = _AGAINST[self.config.contrast](particle)
+        pairs = zip(self.projector(after, places), self.projector(before, places), strict=True)
+        losses = [place_contrast(query, key, against) for query, key in pairs]
+        return torch.stack(losses).mean()
+
+    def _places(self, mask: Bool[Tensor, "batch y x"], context: StepContext) -> Float[Tensor, "batch places xy"]:
+        """As many places on particles as beside them, by chance; of a kind that a crop lacks, others in their stead."""
+        size, count = self.config.batch_size, self.config.places
+        generator = context.generator("places")
+        chance = torch.rand(size, mask[0].numel(), generator=generator, device=context.device)[context.share(size)]
+        flat = mask.flatten(1)
+        # The highest of as many random numbers, those of one kind raised above all others.
+        chosen = [(chance + kind).topk(count, 1).indices for kind in (flat.float(), (~flat).float())]
+        index = torch.cat(chosen, 1)
+        return torch.stack([index % mask.shape[-1], index // mask.shape[-1]], -1).float()
+
+    @torch.no_grad()
+    def translate(self, images: Float[Tensor, "batch y x"], generator: torch.Generator) -> Float[Tensor, "batch y x"]:
+        """Simulated images as real ones would look, by the average of the weights."""
+        noise = torch.randn(images.shape, generator=generator, device=generator.device).to(images)
+        return self.average(images, noise)
+
+    def figures(self, context: StepContext) -> dict[str, float]:
+        return {}
+
+    def stage(self, step: int) -> str:
+        return ""
+
+    def state_dict(self) -> dict[str, Any]:
+        modules = {name: getattr(self, name).state_dict() for name in ("translator", "critic", "projector", "average")}
+        return {**modules, "painter": self._painter.state_dict(), "judge": self._judge.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in ("translator", "critic", "projector", "average"):
+            getattr(self, name).load_state_dict(state[name])
+        self._painter.load_state_dict(state["painter"])
+        self._judge.load_state_dict(state["judge"])
+
+    def to(self, device: torch.device) -> None:
+        for module in (self.translator, self.critic, self.projector, self.average):
+            module.to(device)
+        for optimizer in (self._painter, self._judge):
+            optimizer.load_state_dict(optimizer.state_dict())  # which follows the parameters
