@@ -77,6 +77,6 @@ def test_an_empty_field_is_empty(volume: torch.Tensor, generator: torch.Generato
 
 def test_the_lens_moves_detail_as_far_as_its_phase_is_steep() -> None:
     # 15,000 angstrom at 300 kV, 4 angstrom per pixel, without Cs: 0.01969 x 15,000 / 8 = 36.9 angstrom, 9.2 pixels.
-    assert delocalisation(make_ctf(torch.tensor([15_000.0]), cs_mm=1e-9), 4.0) == 10
+    assert delocalisation(make_ctf(torch.tensor([15_000.0]), cs_mm=0.0), 4.0) == 10
     # Near focus Cs alone does it: 2.7e7 x 0.01969^3 / 2^3 = 25.8 angstrom at Nyquist of 1 angstrom per pixel.
     assert delocalisation(make_ctf(torch.tensor([0.0])), 1.0) == 26

@@ -85,10 +85,10 @@ def particle_field(
 def delocalisation(ctf: CTF, pixel_size: float) -> int:
     """How many pixels the lens moves detail at Nyquist's frequency at most, of any of the rows.
 
-    |d chi / dk| / 2 pi = lambda defocus k - Cs lambda^3 k^3, in angstrom; between the two zeros of it the largest value
-    lies at an end or where its own derivative vanishes.
+    |d chi / dk| / 2 pi = lambda defocus k - Cs lambda^3 k^3, in angstrom: largest at Nyquist's frequency, or where its
+    derivative vanishes.
     """
-    wavelength, cs = electron_wavelength(ctf.voltage_kv.double()), ctf.cs_mm.double() * 1e7
+    wavelength, cs = electron_wavelength(ctf.voltage_kv.double()), ctf.cs_mm.double().clamp(min=1e-9) * 1e7
     defocus = torch.stack([ctf.defocus_u, ctf.defocus_v], -1).double()
     nyquist = torch.tensor(0.5 / pixel_size, dtype=torch.float64, device=defocus.device)
     turning = (defocus[..., 0].clamp(min=0) / (3 * cs)).sqrt() / wavelength
