@@ -23,3 +23,9 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"{SHARED_DATA} is missing")
     return SHARED_DATA
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """Chance of a test's own."""
+    return torch.Generator().manual_seed(5)

@@ -73,6 +73,12 @@ COMMANDS = {
         "evaluate_heterogeneity",
         "latents and volumes of simulated images held against the truth",
     ),
+    "evaluate micrographs": Command(
+        "frazil.recipes.evaluate_micrographs",
+        "EvaluateMicrographs",
+        "evaluate_micrographs",
+        "how close simulated micrographs come to real ones",
+    ),
     "evaluate picks": Command(
         "frazil.recipes.evaluate_picks", "EvaluatePicks", "evaluate_picks", "picks held against known particles"
     ),

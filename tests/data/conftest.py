@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from frazil.data import Particles, open_particles
 from frazil.io import StackWriter
@@ -43,8 +42,3 @@ def spoil(tmp_path: Path) -> Callable[[int], None]:
             file.write(np.zeros((BOX, BOX), np.float32).tobytes())
 
     return make_constant
-
-
-@pytest.fixture
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(5)

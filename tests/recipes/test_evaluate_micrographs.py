@@ -1,0 +1,58 @@
+"""Micrographs held against real ones: the same kind is close, another kind is not, and the floor stands beside."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from frazil.io import write_map
+from frazil.recipes.evaluate_micrographs import EvaluateMicrographs, evaluate_micrographs
+
+
+def folder(out: Path, spread: float, count: int = 4, pixel_size: float = 2.0) -> Path:
+    """Micrographs of smooth blots, so wide, in white noise."""
+    generator = torch.Generator().manual_seed(round(100 * spread) + count)
+    out.mkdir()
+    axis = torch.arange(-12.0, 13)
+    kernel = torch.exp(-(axis[:, None] ** 2 + axis**2) / (2 * spread**2))
+    for number in range(count):
+        blots = (torch.rand(1, 1, 128, 144, generator=generator) < 0.002).float()
+        image = torch.nn.functional.conv2d(blots, kernel[None, None], padding=12)[0, 0]
+        noise = torch.randn(128, 144, generator=generator)
+        write_map(out / f"{number}.mrc", (100 - 5 * image + noise)[None], pixel_size)
+    return out
+
+
+def test_the_same_kind_is_at_the_floor_and_another_kind_is_not(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    real, same, other = (folder(tmp_path / name, spread) for name, spread in {"a": 2.0, "b": 2.0, "c": 5.0}.items())
+    evaluate_micrographs(EvaluateMicrographs(real, (same, other), out=tmp_path / "out", crop=48, count=60))
+    assert "60 crops of 48 px at 2 angstrom" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out" / "figures.json").read_text())["micrographs"]
+    floor, near, far = found["real ones again"], found[str(same)], found[str(other)]
+    for name in ("fid_convolutions", "kid_convolutions", "spectrum_distance", "fid_spectra"):
+        assert far[name] > 2 * near[name]
+        assert far[name] > 2 * floor[name]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "How close they are" in page
+    assert "Power spectra" in page
+
+
+def test_micrographs_of_finer_pixels_are_resampled(tmp_path: Path) -> None:
+    real, fine = folder(tmp_path / "a", 2.0), folder(tmp_path / "b", 2.0, count=2, pixel_size=1.0)
+    evaluate_micrographs(EvaluateMicrographs(real, (fine,), out=tmp_path / "out", crop=32, count=10))
+    assert json.loads((tmp_path / "out" / "figures.json").read_text())["pixel_size"] == 2
+
+
+def test_what_cannot_be_compared_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    real, one = folder(tmp_path / "a", 2.0), folder(tmp_path / "b", 2.0, count=1)
+    for options, sentence in (
+        (EvaluateMicrographs(one, (real,), out=tmp_path / "out"), "holds one micrograph"),
+        (EvaluateMicrographs(real, (), out=tmp_path / "out"), "give one folder or more of OTHERS"),
+        (EvaluateMicrographs(real, (one,), out=tmp_path / "out", at=1.0), "times the pixel size"),
+        (EvaluateMicrographs(real, (one,), out=tmp_path / "out", crop=130), "are too few for crops of 130"),
+        (EvaluateMicrographs(real, (one,), out=tmp_path / "out", crop=8), "--crop must be 32 or more"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            evaluate_micrographs(options)
+    assert not (tmp_path / "out").exists()
