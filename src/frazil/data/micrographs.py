@@ -11,7 +11,6 @@ from torch import Tensor
 from frazil.geometry import fourier_resize
 
 _MAD = 1.4826  # standard deviations of a normal distribution in a median absolute deviation
-_FLAT = 1.0  # of the particle's diameter: standard deviation of the blur that is taken for the background
 
 
 @dataclass(frozen=True)
@@ -35,23 +34,25 @@ class ScaledMicrograph:
 
 
 def scaled_micrograph(
-    name: str, raw: Float[Tensor, "_rows _columns"], diameter_px: float, wanted_px: float
+    name: str, raw: Float[Tensor, "_rows _columns"], diameter_px: float, wanted_px: float, flat: float = 1.0
 ) -> ScaledMicrograph:
     """A micrograph on which a particle is `diameter_px` wide, scaled so that it is `wanted_px` wide, and flattened.
 
-    Slow changes, over more than a particle, are taken off; then the median is 0 and the noise has variance 1.
+    Slow changes, over more than `flat` particles, are taken off; then the median is 0 and the noise has variance 1.
     """
     height, width = raw.shape
     factor = wanted_px / diameter_px
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     image = fourier_resize(raw, size) if factor < 1 else raw
-    return ScaledMicrograph(name, flattened(image, wanted_px), torch.tensor(size) / torch.tensor([width, height]))
+    return ScaledMicrograph(
+        name, flattened(image, flat * wanted_px), torch.tensor(size) / torch.tensor([width, height])
+    )
 
 
-def flattened(image: Float[Tensor, "y x"], diameter_px: float) -> Float[Tensor, "y x"]:
-    """An image without what changes slowly, its median 0, its noise of variance 1, outliers cut."""
+def flattened(image: Float[Tensor, "y x"], blur_px: float) -> Float[Tensor, "y x"]:
+    """An image less itself with a Gaussian blur, its median 0, its noise of variance 1, outliers cut."""
     values = image.double().numpy()
-    values = values - ndimage.gaussian_filter(values, _FLAT * diameter_px, mode="nearest")
+    values = values - ndimage.gaussian_filter(values, blur_px, mode="nearest")
     values = values - np.median(values)
     deviation = _MAD * np.median(np.abs(values))
     return torch.from_numpy(np.clip(values / max(deviation, 1e-12), -6, 6)).float()

@@ -9,8 +9,6 @@ from torch.nn.functional import max_pool2d
 
 from frazil.geometry import Batched
 
-_LOWEST = 0.01  # score below which nothing is a peak
-
 
 @dataclass(frozen=True)
 class Picks(Batched):
@@ -20,13 +18,13 @@ class Picks(Batched):
     score: Float[Tensor, " count"]
 
 
-def peaks(score: Float[Tensor, "y x"], distance: float) -> Picks:
-    """The peaks of scores between 0 and 1, each the highest within `distance` pixels, found to a part of a pixel.
+def peaks(score: Float[Tensor, "y x"], distance: float, least: float = 0.01) -> Picks:
+    """The peaks of scores above `least`, each the highest within `distance` pixels, found to a part of a pixel.
 
     Greedily: of two that are too close the higher stays.
     """
     highest = max_pool2d(score[None, None], 3, 1, 1)[0, 0]
-    y, x = torch.nonzero((score == highest) & (score > _LOWEST), as_tuple=True)
+    y, x = torch.nonzero((score == highest) & (score > least), as_tuple=True)
     order = score[y, x].argsort(descending=True, stable=True)
     y, x = y[order], x[order]
     place = torch.stack([x + _vertex(score, y, x, 1), y + _vertex(score, y, x, 0)], 1)

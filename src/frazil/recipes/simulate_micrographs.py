@@ -129,8 +129,8 @@ def simulate_micrographs(options: SimulateMicrographs) -> None:
         console.print(f"{options.out}: already simulated with these options")
         return
     with one_thread_per_operation():
-        data = _data(options)
-        exposure = _exposure(options, data)
+        data = fields_of(options)
+        exposure = exposure_of(options, data)
         make_folder(options.out, _configuration(options), 2 * 4 * options.count * options.size[0] * options.size[1])
         files = MicrographFiles(options.out, options.pixel_size, options.size, data.population.radius)
         _write_images(options, data, exposure, files)
@@ -166,7 +166,7 @@ def _check(options: SimulateMicrographs) -> None:
         raise ValueError(f"--snr-db must be a number, it is {options.exposure.snr_db:g}")
 
 
-def _data(options: SimulateMicrographs) -> Micrographs:
+def fields_of(options: SimulateMicrographs) -> Micrographs:
     """The data set, of which nothing is drawn yet."""
     radius = max(radius_of(model) for model in options.models)
     box = 2 * (math.ceil(radius / options.pixel_size) + 1)
@@ -199,7 +199,7 @@ def _ice(options: IceOptions) -> float | list[Float[Tensor, "_rows _columns"]]:
     return [ice_levels(read_micrograph(path).image) for path in find_micrographs(options.ice)]
 
 
-def _exposure(options: SimulateMicrographs, data: Micrographs) -> FieldExposure:
+def exposure_of(options: SimulateMicrographs, data: Micrographs) -> FieldExposure:
     """How micrographs are exposed, so that the first of them have the signal-to-noise ratio asked for."""
     how, pixel_size = options.exposure, options.pixel_size
     if how.mode == "paper":

@@ -1,0 +1,179 @@
+"""What a simulation is told so that its micrographs are like real ones: counts, strength, lenses, noise."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.data.micrographs import flattened, scaled_micrograph
+from frazil.data.simulated_files import ctf_prior, read_ctf_rows
+from frazil.inference.field_statistics import FieldStatistics, measure_field
+from frazil.inference.matched_filter import average_view
+from frazil.io import atomic_path, read_tables
+from frazil.io.coordinates import micrograph_stem
+from frazil.io.micrographs import Micrograph, find_micrographs, read_micrograph
+from frazil.physics import CTF, FourierVolume
+from frazil.recipes.progress import progress_bar
+from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
+
+_FLAT = 3.0  # diameters: standard deviation of the blur that is taken off, so that particles keep their coarse detail
+_JAM = 0.5  # of a field's area, that places drawn one after the other can be expected to cover
+_NEAR = 0.05  # of the particles have a neighbour that is nearer than those that are told to come this close
+_ROUNDS = 3  # of a simulation whose strength is corrected
+
+
+@dataclass(frozen=True)
+class RealSet:
+    """Real micrographs at the scale of a simulation, flattened, their noise of variance 1, each with its lens."""
+
+    names: list[str]
+    images: list[Float[Tensor, "_y _x"]]
+    lenses: list[CTF | None]
+
+
+def read_real(source: Path, pixel_size: float | None, diameter: float, like: SimulateMicrographs) -> RealSet:
+    """The micrographs of a folder or table, at the pixel size of a simulation.
+
+    `diameter` is a particle's in angstrom, `pixel_size` the micrographs' where their files do not say. Lenses are
+    those of the rows that name them in the file that the simulation draws its lenses from, or one that it might draw.
+    """
+    paths = find_micrographs(source)
+    named = _named_lenses(like)
+    usual = ctf_prior(like.ctf, like.lens)
+    names, images, lenses = [], [], []
+    with progress_bar("real micrographs", len(paths)) as advance:
+        for number, path in enumerate(paths):
+            raw = read_micrograph(path)
+            across = diameter / _size(path, raw, pixel_size)
+            scaled = scaled_micrograph(path.name, raw.image, across, diameter / like.pixel_size, _FLAT)
+            own = named.get(micrograph_stem(path.name))
+            drawn = None if usual is None else usual.sample(1, torch.Generator().manual_seed(number))
+            names.append(path.name)
+            images.append(scaled.image)
+            lenses.append(own if own is not None else drawn)
+            advance(1)
+    return RealSet(names, images, lenses)
+
+
+def _size(path: Path, raw: Micrograph, given: float | None) -> float:
+    size = given or raw.pixel_size
+    if size is None:
+        raise ValueError(f"{path}: does not say its pixel size; give --real-pixel-size")
+    return size
+
+
+def _named_lenses(like: SimulateMicrographs) -> dict[str, CTF]:
+    """The lens of each micrograph that the table of lenses names."""
+    if not like.ctf.endswith(".star"):
+        return {}
+    path = Path(like.ctf)
+    tables = [table for table in read_tables(path).values() if "rlnMicrographName" in table and "rlnDefocusU" in table]
+    if not tables:
+        return {}
+    rows = read_ctf_rows(path, like.lens)
+    stems = [micrograph_stem(str(name)) for name in tables[0]["rlnMicrographName"]]
+    return {stem: rows[torch.tensor([row])] for row, stem in enumerate(stems)} if len(stems) == len(rows) else {}
+
+
+@dataclass(frozen=True)
+class Match:
+    """What was measured, and the simulation that has as much of it."""
+
+    simulation: SimulateMicrographs
+    real: list[FieldStatistics]
+    simulated: list[FieldStatistics]
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Counts, scores and their spread, of real and of simulated micrographs."""
+        return {"real": _summary(self.real), "simulated": _summary(self.simulated)}
+
+
+def _summary(every: Sequence[FieldStatistics]) -> dict[str, float]:
+    counts, scores = np.array([one.count for one in every]), np.array([one.score for one in every])
+    found = {"count": float(counts.mean()), "count_deviation": float(counts.std(ddof=1)) if len(counts) > 1 else 0.0}
+    return {**found, "matched_filter_score": float(np.median(scores))}
+
+
+def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, background: Path) -> Match:
+    """A simulation whose particles are as many, as crowded and as strong as the real ones, in noise like theirs.
+
+    `like` says what is simulated and at what pixel size; the noise's spectrum is written to `background`. The strength
+    is corrected until simulated particles score in the matched filter as real ones do.
+    """
+    structures, pixel_size = fields_of(like).population.structures, like.pixel_size
+    measured = [
+        measure_field(image, average_view(structures, lens, pixel_size), pixel_size, diameter)
+        for image, lens in zip(real.images, real.lenses, strict=True)
+    ]
+    if not sum(one.count for one in measured):
+        raise ValueError("no particle of this structure is seen on the real micrographs; is it the right one?")
+    _write_background(background, measured)
+    counts = np.array([one.count for one in measured], float)
+    simulation = replace(
+        like,
+        particles=float(counts.mean()),
+        particles_deviation=float(counts.std(ddof=1)) if len(counts) > 1 else 0.0,
+        crowding=_crowding(measured, like, diameter),
+        exposure=replace(like.exposure, noise=str(background), snr_db=_first_guess(measured, like)),
+    )
+    for _ in range(_ROUNDS):
+        simulated = _measure_simulated(simulation, structures, diameter, len(measured))
+        scores = [np.median([one.score for one in every if one.count]) for every in (measured, simulated)]
+        off = 20 * math.log10(scores[0] / scores[1])
+        exposure = replace(simulation.exposure, snr_db=round(simulation.exposure.snr_db + off, 2))
+        simulation = replace(simulation, exposure=exposure)
+        if abs(off) < 0.2:
+            break
+    return Match(simulation, measured, simulated)
+
+
+def _measure_simulated(
+    simulation: SimulateMicrographs, structures: Sequence[FourierVolume], diameter: float, count: int
+) -> list[FieldStatistics]:
+    """The same figures of as many simulated micrographs, treated like the real ones."""
+    data, found = fields_of(simulation), []
+    exposure = exposure_of(simulation, data)
+    for number in range(count):
+        image, _ = data.micrograph(number, exposure)
+        seen = flattened(image, _FLAT * diameter / simulation.pixel_size)
+        template = average_view(structures, data.labels(number).lens, simulation.pixel_size)
+        found.append(measure_field(seen, template, simulation.pixel_size, diameter))
+    return found
+
+
+def _crowding(measured: Sequence[FieldStatistics], like: SimulateMicrographs, diameter: float) -> float:
+    """How much closer than side by side real particles come, and simulated ones must for as many to find room."""
+    across = diameter / like.pixel_size
+    nearest = [
+        torch.cdist(one.found.place, one.found.place).fill_diagonal_(torch.inf).amin(1)
+        for one in measured
+        if one.count > 1
+    ]
+    close = float(torch.cat(nearest).quantile(_NEAR)) / across if nearest else 1.0
+    most = max(one.count for one in measured)
+    room = math.sqrt(4 * _JAM * like.size[0] * like.size[1] / (math.pi * max(most, 1))) / across
+    return round(min(1.0, max(0.0, 1 - min(close, room))), 3)
+
+
+def _write_background(path: Path, measured: Sequence[FieldStatistics]) -> None:
+    """The mean spectrum of the background between the particles, as `--noise` reads it."""
+    grid = measured[0].noise[:, 0]
+    every = np.mean([np.interp(grid, *one.noise.T.numpy()) for one in measured], axis=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        np.savetxt(temporary, np.stack([grid.numpy(), every], 1), fmt="%.6g", header="frequency (1/angstrom), power")
+
+
+def _first_guess(measured: Sequence[FieldStatistics], like: SimulateMicrographs) -> float:
+    """SNR in dB of fields with as many particles of the strength that was measured."""
+    counts = [one.count for one in measured if one.count]
+    data = fields_of(replace(like, particles=float(np.mean(counts)), particles_deviation=0.0))
+    clean = data.field(data.labels(0)).image.double().var()
+    strength = np.median([one.strength for one in measured if one.count])
+    noise = np.mean([one.noise_variance for one in measured])
+    return round(10 * math.log10(float(strength**2 * clean / noise)), 2)
