@@ -18,7 +18,7 @@ def story(folder: Path, found: dict[str, Figure]) -> RunStory:
     log = folder / "log.jsonl"
     log.write_text("".join(json.dumps({"step": s, "elapsed": 60.0 * s, "loss": 1 / s}) + "\n" for s in (1, 2, 4)))
     images = torch.randn(2, 4, 8, 8)
-    return RunStory("A run", SCALARS, images[0], images[1], {"one": 0}, RECORD, log, found)
+    return RunStory("A run", SCALARS, {"one": 0}, RECORD, log, found, real=images[0], simulated=images[1])
 
 
 def test_what_was_found_stands_before_the_images_each_under_its_heading(tmp_path: Path) -> None:
