@@ -48,6 +48,12 @@ COMMANDS = {
         "analyze_cryodrgn",
         "the latents and volumes of a cryodrgn run, looked at otherwise",
     ),
+    "cryogem train": Command(
+        "frazil.recipes.cryogem",
+        "CryoGEMTrain",
+        "train",
+        "a translator that makes simulated micrographs look like real ones, by CryoGEM",
+    ),
     "pick train": Command(
         "frazil.recipes.pick", "PickTrain", "train", "a particle picker from micrographs whose particles are known"
     ),

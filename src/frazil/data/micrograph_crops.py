@@ -56,14 +56,18 @@ class CropSampler:
 
     def draw(self, count: int, generator: torch.Generator) -> Crops:
         """Crops by chance."""
-        drawn = torch.stack([self._one(generator) for _ in range(count)])
+        drawn = torch.stack([random_crop(self._pairs, self._crop, generator) for _ in range(count)])
         return Crops(drawn[:, 0], drawn[:, 1])
 
-    def _one(self, generator: torch.Generator) -> Float[Tensor, "2 crop crop"]:
-        pair = self._pairs[_below(len(self._pairs), generator)]
-        top, left = (_below(side - self._crop + 1, generator) for side in pair.shape[1:])
-        part = torch.rot90(pair[:, top : top + self._crop, left : left + self._crop], _below(4, generator), (1, 2))
-        return part.flip(-1) if _below(2, generator) else part
+
+def random_crop(
+    images: Sequence[Float[Tensor, "fields _y _x"]], crop: int, generator: torch.Generator
+) -> Float[Tensor, "fields crop crop"]:
+    """A square part of one of some images of several fields, from anywhere, turned and mirrored."""
+    image = images[_below(len(images), generator)]
+    top, left = (_below(side - crop + 1, generator) for side in image.shape[1:])
+    part = torch.rot90(image[:, top : top + crop, left : left + crop], _below(4, generator), (1, 2))
+    return part.flip(-1) if _below(2, generator) else part
 
 
 def _below(end: int, generator: torch.Generator) -> int:

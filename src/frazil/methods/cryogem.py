@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from frazil.data.unpaired import UnpairedCrops
 from frazil.losses import least_squares_critic_loss, least_squares_generator_loss
 from frazil.losses.contrastive import all_others, of_the_other_kind, place_contrast
 from frazil.methods.base import Method, StepContext, stable_seed
@@ -17,6 +19,7 @@ from frazil.nets.translator import PatchCritic, PlaceProjector, Translator
 
 Against = Callable[[Bool[Tensor, "batch places"]], Bool[Tensor, "batch places places"]]
 Contrast = Literal["mask", "all"]
+_TILE = 512  # px a side of the parts that are translated at once
 _AGAINST: dict[str, Against] = {"mask": of_the_other_kind, "all": all_others}
 
 
@@ -59,14 +62,6 @@ class CryoGEMConfig:
                 f"rate must be positive, kept lie in 0 ... 1 and contrast_weight not be negative: {self.rate:g},"
                 f" {self.kept:g}, {self.contrast_weight:g}"
             )
-
-
-class UnpairedCrops(NamedTuple):
-    """Crops of simulated micrographs, where their particles lie, and of real ones that have nothing to do with them."""
-
-    simulated: Float[Tensor, "batch crop crop"]
-    mask: Bool[Tensor, "batch crop crop"]
-    real: Float[Tensor, "batch crop crop"]
 
 
 class CryoGEM(Method):
@@ -149,10 +144,28 @@ class CryoGEM(Method):
         return torch.stack([index % mask.shape[-1], index // mask.shape[-1]], -1).float()
 
     @torch.no_grad()
-    def translate(self, images: Float[Tensor, "batch y x"], generator: torch.Generator) -> Float[Tensor, "batch y x"]:
-        """Simulated images as real ones would look, by the average of the weights."""
-        noise = torch.randn(images.shape, generator=generator, device=generator.device).to(images)
-        return self.average(images, noise)
+    def translate_field(self, field: Float[Tensor, "y x"], generator: torch.Generator) -> Float[Tensor, "y x"]:
+        """A simulated micrograph of any size as a real one would look, by the average of the weights.
+
+        In tiles that overlap by all that a pixel depends on, with one field of noise: the same, to rounding, as at
+        once.
+        """
+        noise = torch.randn(field.shape, generator=generator).to(field)
+        step = 2**self.config.depth
+        reach = -(-self.translator.reach // step) * step
+        height, width = (-(-side // step) * step for side in field.shape)
+        both = pad(
+            torch.stack([field, noise])[None], (0, width - field.shape[1], 0, height - field.shape[0]), "reflect"
+        )[0]
+        device = next(self.translator.parameters()).device
+        made = torch.empty(height, width)
+        for top in range(0, height, _TILE):
+            for left in range(0, width, _TILE):
+                y, x = max(0, top - reach), max(0, left - reach)
+                part = both[:, y : top + _TILE + reach, x : left + _TILE + reach].to(device)
+                core = self.average(part[:1], part[1:])[0, top - y :, left - x :][:_TILE, :_TILE].cpu()
+                made[top : top + core.shape[0], left : left + core.shape[1]] = core
+        return made[: field.shape[0], : field.shape[1]]
 
     def figures(self, context: StepContext) -> dict[str, float]:
         return {}

@@ -21,7 +21,8 @@ from frazil.physics import CTF, FourierVolume
 from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
 
-_FLAT = 3.0  # diameters: standard deviation of the blur that is taken off, so that particles keep their coarse detail
+FLAT = 3.0
+"""Diameters: standard deviation of the blur that is taken off, so that particles keep their coarse detail."""
 _JAM = 0.5  # of a field's area, that places drawn one after the other can be expected to cover
 _NEAR = 0.05  # of the particles have a neighbour that is nearer than those that are told to come this close
 _ROUNDS = 3  # of a simulation whose strength is corrected
@@ -50,7 +51,7 @@ def read_real(source: Path, pixel_size: float | None, diameter: float, like: Sim
         for number, path in enumerate(paths):
             raw = read_micrograph(path)
             across = diameter / _size(path, raw, pixel_size)
-            scaled = scaled_micrograph(path.name, raw.image, across, diameter / like.pixel_size, _FLAT)
+            scaled = scaled_micrograph(path.name, raw.image, across, diameter / like.pixel_size, FLAT)
             own = named.get(micrograph_stem(path.name))
             drawn = None if usual is None else usual.sample(1, torch.Generator().manual_seed(number))
             names.append(path.name)
@@ -140,7 +141,7 @@ def _measure_simulated(
     exposure = exposure_of(simulation, data)
     for number in range(count):
         image, _ = data.micrograph(number, exposure)
-        seen = flattened(image, _FLAT * diameter / simulation.pixel_size)
+        seen = flattened(image, FLAT * diameter / simulation.pixel_size)
         template = average_view(structures, data.labels(number).lens, simulation.pixel_size)
         found.append(measure_field(seen, template, simulation.pixel_size, diameter))
     return found

@@ -51,13 +51,14 @@ def micrographs_report(
     ]
     report.figure(Figure("Distances", table_markup(rows), _FIGURES))
     report.section("Spectra")
-    report.figure(_spectra_figure(crops, pixel_size))
+    report.figure(spectra_figure(crops, pixel_size))
     report.section("Crops")
-    report.figure(_crops_figure(crops, pixel_size))
+    report.figure(crops_figure(crops, pixel_size))
     return report
 
 
-def _spectra_figure(crops: Mapping[str, Float[Tensor, "_count _side _side"]], pixel_size: float) -> Figure:
+def spectra_figure(crops: Mapping[str, Float[Tensor, "_count _side _side"]], pixel_size: float) -> Figure:
+    """Mean log power of each kind of crops."""
     lines = []
     for number, (name, own) in enumerate(crops.items()):
         mean = log_power(own).mean(0).numpy()
@@ -67,7 +68,8 @@ def _spectra_figure(crops: Mapping[str, Float[Tensor, "_count _side _side"]], pi
     return Figure("Power spectra", chart([drawn], "resolution, angstrom"), _SPECTRA, ("chart.js",))
 
 
-def _crops_figure(crops: Mapping[str, Float[Tensor, "_count _side _side"]], pixel_size: float) -> Figure:
+def crops_figure(crops: Mapping[str, Float[Tensor, "_count _side _side"]], pixel_size: float) -> Figure:
+    """A few crops of each kind."""
     parts: list[str] = []
     for name, own in crops.items():
         width = own.shape[-1] * pixel_size

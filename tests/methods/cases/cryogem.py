@@ -6,8 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from frazil.data.unpaired import UnpairedCrops
 from frazil.methods.base import Method, StepContext
-from frazil.methods.cryogem import CryoGEM, CryoGEMConfig, UnpairedCrops
+from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
 from tests.methods.cases.case import Case
 
 CONFIG = CryoGEMConfig(steps=3, batch_size=2, crop=32, places=8, width=8, depth=2, critic_width=8)

@@ -1,0 +1,203 @@
+"""`frazil cryogem train`: a translator that makes simulated micrographs look like real ones."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from frazil.data.micrographs import flattened
+from frazil.data.specimens import radius_of
+from frazil.data.unpaired import UnpairedCrops, UnpairedSampler
+from frazil.io import atomic_path, fingerprint, read_map
+from frazil.io.micrographs import find_micrographs
+from frazil.methods import StepContext
+from frazil.methods.base import stable_seed
+from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
+from frazil.physics import CTFRanges
+from frazil.recipes.match_micrographs import FLAT, RealSet, match_simulation, read_real
+from frazil.recipes.particle_run import write_report
+from frazil.recipes.simulate_micrographs import (
+    ExposureOptions,
+    IceOptions,
+    SimulateMicrographs,
+    simulate_micrographs,
+)
+from frazil.report.cryogem import CRYOGEM_SCALARS, cryogem_report
+from frazil.report.run_story import RunStory
+from frazil.training import FitSettings, RunFolder, fit
+
+MATCH = "match.json"
+"""In a run's folder: the simulation that was fitted to the real micrographs."""
+_SIMULATED, _BACKGROUND = "simulated", "background.txt"
+_SHOWN = 60  # crops of each kind, whose spectra stand in the report
+_GENERATED = 4  # micrographs of which they are
+
+SimulatedField = tuple[Float[Tensor, "_y _x"], Bool[Tensor, "_y _x"]]
+
+
+@dataclass(frozen=True)
+class CryoGEMTrain:
+    """Learn to make micrographs like real ones, from those and coarse maps, without a label (Zhang et al. 2024).
+
+    What is simulated is fitted to the real micrographs first: how many particles there are, how strong, in what noise.
+    """
+
+    real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MICROGRAPHS")]
+    """Folder of real micrographs (MRC, PNG, TIFF), or a STAR file that names them."""
+    models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """Maps (.mrc, protein positive; map.mrc of `frazil cryogan`, say) or atomic models of what is on them."""
+    out: Path
+    """Folder of the run; the same command goes on where it stopped."""
+    pixel_size: float | None = None
+    """Of the micrographs, in angstrom, where their files do not say."""
+    particle_px: float = 40.0
+    """Pixels across a particle in what is simulated and generated."""
+    resolution: float | None = None
+    """Where a Gaussian low-pass of the models falls to 1/e, in angstrom; Nyquist if not given."""
+    symmetry: str = "C1"
+    """Average the models over this point group (RELION's axes) first."""
+    simulated: int = 24
+    """Simulated micrographs to learn from."""
+    ctf: str = "ranges"
+    """Lenses: the STAR file of the real micrographs' own, or ranges (see --defocus)."""
+    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=CTFRanges)
+    """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
+    seed: int = 0
+    """Seed of everything random."""
+    max_minutes: float | None = None
+    """Stop after this long; the same command goes on."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """bf16-mixed: the networks in bfloat16."""
+    learning: CryoGEMConfig = field(default_factory=CryoGEMConfig)
+    """How it learns."""
+
+
+def train(options: CryoGEMTrain) -> int:
+    """Fit the simulation, simulate, learn, and write the page; the exit code."""
+    _check(options)
+    inputs = {path: fingerprint(path) for path in find_micrographs(options.real)}
+    diameter = 2 * max(radius_of(model) for model in options.models)
+    real = read_real(options.real, options.pixel_size, diameter, _unmatched(options, diameter))
+    folder = RunFolder.open(options.out, asdict(options), inputs)
+    simulation = _matched(options, real, diameter, folder)
+    simulate_micrographs(simulation)
+    learnt = _read_simulated(simulation, diameter)
+    sampler = UnpairedSampler(learnt, real.images, options.learning.crop)
+    method = CryoGEM(options.learning, options.seed)
+    settings = FitSettings(
+        options.learning.steps,
+        seed=options.seed,
+        log_every=25,
+        max_minutes=options.max_minutes,
+        device=options.device,
+        precision=options.precision,
+    )
+    size = options.learning.batch_size
+
+    def batches(context: StepContext) -> UnpairedCrops:
+        own = context.share(size)
+        drawn = sampler.draw(size, context.generator("crops", device="cpu"))
+        return UnpairedCrops(*(part[own].to(context.device) for part in drawn))
+
+    finished = fit(method, batches, settings, folder)
+    if folder.is_main:
+        _report(method, real, learnt, folder, options)
+        if not finished:
+            print(f"stopped after {options.max_minutes:.5g} minutes; the same command goes on")
+    return 0
+
+
+def _check(options: CryoGEMTrain) -> None:
+    if not options.models:
+        raise ValueError("give one MODEL or more")
+    if options.simulated < 1 or not options.particle_px >= 8:
+        raise ValueError(
+            f"--simulated must be 1 or more and --particle-px 8 or more, not {options.simulated} and"
+            f" {options.particle_px:g}"
+        )
+
+
+def _unmatched(options: CryoGEMTrain, diameter: float) -> SimulateMicrographs:
+    """What is simulated, before it is known how much of it."""
+    return SimulateMicrographs(
+        models=options.models,
+        out=options.out / _SIMULATED,
+        count=options.simulated,
+        pixel_size=diameter / options.particle_px,
+        ctf=options.ctf,
+        lens=options.lens,
+        symmetry=options.symmetry,
+        resolution=options.resolution,
+        seed=options.seed,
+    )
+
+
+def _matched(options: CryoGEMTrain, real: RealSet, diameter: float, folder: RunFolder) -> SimulateMicrographs:
+    """The simulation that is like the real micrographs, as it was found when the run began."""
+    file = folder.path / MATCH
+    if not file.is_file():
+        height, width = real.images[0].shape
+        like = replace(_unmatched(options, diameter), size=(width, height))
+        like = replace(like, solvent=replace(like.solvent, ice=options.real))
+        match = match_simulation(real, like, diameter, folder.path / _BACKGROUND)
+        record = {"figures": match.figures(), "simulation": asdict(match.simulation)}
+        with atomic_path(file) as temporary:
+            temporary.write_text(json.dumps(record, indent=2, default=str))
+    return read_simulation(folder.path)
+
+
+def read_simulation(run: Path) -> SimulateMicrographs:
+    """The simulation that was fitted in a run's folder; ValueError where there is none."""
+    file = run / MATCH
+    if not file.is_file():
+        raise ValueError(f"{run}: holds no run of `frazil cryogem train`")
+    stored: dict[str, Any] = json.loads(file.read_text())["simulation"]
+    lens, exposure, solvent = (stored.pop(name) for name in ("lens", "exposure", "solvent"))
+    ranges: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in lens.items()}
+    ice = solvent["ice"] and Path(solvent["ice"])
+    return SimulateMicrographs(
+        **{**stored, "models": tuple(stored["models"]), "out": Path(stored["out"]), "size": tuple(stored["size"])},
+        lens=CTFRanges(**ranges),
+        exposure=ExposureOptions(**exposure),
+        solvent=IceOptions(**{**solvent, "ice": ice}),
+    )
+
+
+def _read_simulated(simulation: SimulateMicrographs, diameter: float) -> list[SimulatedField]:
+    """The simulated micrographs as real ones are seen, and where their particles lie."""
+    found = []
+    for path in sorted((simulation.out / "micrographs").glob("*.mrc")):
+        mask = read_map(simulation.out / "masks" / path.name).volume[0] > 0.5
+        found.append((flattened(read_map(path).volume[0], FLAT * diameter / simulation.pixel_size), mask))
+    return found
+
+
+def _report(
+    method: CryoGEM, real: RealSet, learnt: Sequence[SimulatedField], folder: RunFolder, options: CryoGEMTrain
+) -> None:
+    """The page: what was fitted, and crops of real, simulated and generated micrographs."""
+    generator = torch.Generator().manual_seed(stable_seed(options.seed, "shown"))
+    generated = [(method.translate_field(image, generator), mask) for image, mask in learnt[:_GENERATED]]
+    crop = options.learning.crop
+    simulated, made = (
+        UnpairedSampler(fields, real.images, crop).draw(_SHOWN, torch.Generator().manual_seed(1))
+        for fields in (learnt[:_GENERATED], generated)
+    )
+    match = json.loads((folder.path / MATCH).read_text())
+    story = RunStory(
+        title=f"CryoGEM: {options.real.resolve().name}",
+        scalars=CRYOGEM_SCALARS,
+        stages={},
+        record=folder.record(),
+        log=folder.path / "log.jsonl",
+    )
+    crops = {"real": simulated.real, "simulated": simulated.simulated, "generated": made.simulated}
+    write_report(cryogem_report(match, crops, story), folder)

@@ -1,0 +1,59 @@
+"""The page of CryoGEM: what was fitted, and how real the generated micrographs look."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.metrics.spectra import spectrum_distance
+from frazil.report.figure import Figure, Reading, table_markup
+from frazil.report.micrographs import crops_figure, spectra_figure
+from frazil.report.page import Report
+from frazil.report.run_story import RunStory, Scalars
+
+CRYOGEM_SCALARS = Scalars(
+    panels={
+        "What is at a place stays there": ["contrast"],
+        "Looking real": ["realism", "critic_loss"],
+        "Change of the image": ["changed"],
+    },
+    headlines={"Change": ("changed", "of the image, in standard deviations of its noise")},
+    reading=Reading(
+        look="Training steps run to the right. The first curve is the contrastive loss; the second the translator's and"
+        " the critic's of least squares: 0.25 for the critic where it cannot tell real from generated patches.",
+        good="The contrastive loss falls and stays low: particles are where they were. The critic stays near 0.2 to"
+        " 0.25.",
+        bad="A contrastive loss that rises: particles are lost, or new ones painted. A critic near 0: the translator"
+        " cannot follow.",
+    ),
+)
+_FITTED = Reading(
+    look="Particles on a micrograph, and how strongly they stand out in a matched filter (standard deviations of the"
+    " noise), of the real micrographs and of the simulation that was fitted to them.",
+    good="Both rows say the same.",
+    bad="Far more or fewer real particles than you see: the map is not of what is on them, or its size is wrong.",
+)
+
+
+def cryogem_report(
+    match: Mapping[str, Any], crops: Mapping[str, Float[Tensor, "_count _side _side"]], story: RunStory
+) -> Report:
+    """What was fitted (`match.json`), crops by kind, the real ones first, and how the run went."""
+    pixel_size = match["simulation"]["pixel_size"]
+    report = Report(story.title, f"at {pixel_size:.3g} Å a pixel")
+    for kind in ("simulated", "generated"):
+        distance = spectrum_distance(crops["real"], crops[kind])
+        report.headline(f"Spectra, {kind}", f"{distance:.2g}", "", "from the real ones, in logarithms of power")
+    story.add_headlines(report, "to learn")
+    report.section("The simulation that was fitted")
+    rows = [
+        {"micrographs": name, **{key.replace("_", " "): value for key, value in own.items()}}
+        for name, own in match["figures"].items()
+    ]
+    report.figure(Figure("Particles", table_markup(rows), _FITTED))
+    report.section("Real, simulated and generated")
+    report.figure(crops_figure(crops, pixel_size))
+    report.figure(spectra_figure(crops, pixel_size))
+    story.add_sections(report, pixel_size, {})
+    return report
