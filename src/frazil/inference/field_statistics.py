@@ -10,9 +10,8 @@ from frazil.inference.matched_filter import MatchedFilter, power_curve
 from frazil.inference.picks import Picks, peaks
 from frazil.physics.detector import on_rectangle
 
-_SURE = 4.0  # standard deviations of the noise, which noise itself exceeds at a pixel of 30,000
+_SURE = 4.5  # standard deviations of the noise, which noise itself exceeds at a pixel of 300,000
 _STRONG = 0.6  # of the median score of what is surely there, from which on a peak counts as a particle
-_DOUBTFUL = 3.0  # standard deviations from which on a place is kept out of the background
 _APART = 0.8  # of a diameter, the least distance of two peaks
 _FREE = 0.75  # of a diameter: the background begins so far from a peak
 _LEAST_FREE = 0.05  # of a micrograph, of which the noise's spectrum is taken if particles leave so much
@@ -44,13 +43,13 @@ def measure_field(
     """
     size, distance = (field.shape[1], field.shape[0]), _APART * diameter / pixel_size
     noise = power_curve(field, pixel_size)
-    first = peaks(MatchedFilter.of(template, noise, size, pixel_size).score(-field), distance, _DOUBTFUL)
+    first = peaks(MatchedFilter.of(template, noise, size, pixel_size).score(-field), distance, _SURE)
     free = _background(first.place, size, _FREE * diameter / pixel_size)
     if free.mean() > _LEAST_FREE:
         noise = power_curve(free * (field - (free * field).sum() / free.sum()), pixel_size)
         noise = noise / torch.tensor([1.0, float(free.square().mean())])
     matched = MatchedFilter.of(template, noise, size, pixel_size)
-    every = peaks(matched.score(-field), distance, _DOUBTFUL)
+    every = peaks(matched.score(-field), distance, _SURE)
     sure = every.score[every.score > _SURE]
     least = max(_SURE, _STRONG * float(sure.median())) if len(sure) else _SURE
     found = every[every.score > least]

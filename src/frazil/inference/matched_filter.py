@@ -14,6 +14,7 @@ from frazil.physics.detector import on_rectangle
 _VIEWS = 128  # of each structure, whose mean is the template
 _MARGIN = 4  # times the particle's box: room for what the lens spreads
 _SEED = 0
+_FEWEST = 40  # coefficients of which a spectrum's mean is taken
 
 
 def average_view(structures: Sequence[FourierVolume], lens: CTF | None, pixel_size: float) -> Float[Tensor, "box box"]:
@@ -36,9 +37,16 @@ def power_curve(field: Float[Tensor, "y x"], pixel_size: float) -> Float[Tensor,
     total = empty.index_add(0, shell[inside], power.flatten()[inside])
     count = empty.index_add(0, shell[inside], torch.ones(int(inside.sum())))
     frequency = torch.arange(shells + 1) / (2 * shells * pixel_size)
-    # The frequencies that a field has points at; zero is the mean's.
-    there = (count > 0) & (frequency > 0)
-    return torch.stack([frequency[there], total[there] / count[there]], 1)
+    # Coarse shells have too few coefficients for a mean: neighbours share one. Zero frequency is the mean's.
+    few = count[1:] < _FEWEST
+    coarse = int(torch.nonzero(few).max()) + 1 if few.any() else 0
+    group = shells + torch.arange(shells)
+    group[:coarse] = (count[1 : coarse + 1].cumsum(0) / _FEWEST).long()
+    _, group = torch.unique(group, return_inverse=True)
+    sums = [torch.zeros(int(group.max()) + 1).index_add(0, group, values) for values in (total[1:], count[1:])]
+    middle = torch.zeros(len(sums[0])).index_add(0, group, (count * frequency)[1:]) / sums[1].clamp(min=1)
+    there = sums[1] > 0
+    return torch.stack([middle[there], (sums[0] / sums[1].clamp(min=1))[there]], 1)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,50 @@
+"""A micrograph without labels: its particles are counted, their strength and the noise between them measured."""
+
+import pytest
+import torch
+
+from frazil.geometry import random_rotations, rectangle_frequency
+from frazil.inference.field_statistics import measure_field
+from frazil.inference.matched_filter import average_view
+from frazil.physics import PlacedParticles, make_ctf, particle_field, to_fourier_volume
+from frazil.physics.detector import filter_field, on_rectangle
+from frazil.physics.placement import poisson_disc
+
+SIZE, PIXEL_SIZE, DIAMETER = (360, 300), 5.0, 90.0
+
+
+def ball() -> torch.Tensor:
+    """A particle 90 angstrom wide."""
+    axis = (torch.arange(24) - 12) * PIXEL_SIZE
+    radius = (axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2).sqrt()
+    return ((DIAMETER / 2 - radius) / PIXEL_SIZE).clamp(0, 1)
+
+
+@pytest.mark.parametrize("strength", [0.4, 0.8])
+def test_particles_are_counted_and_their_strength_and_noise_measured(
+    strength: float, generator: torch.Generator
+) -> None:
+    structures, lens = [to_fourier_volume(ball())], make_ctf(torch.tensor([20_000.0]))
+    place = poisson_disc(SIZE, DIAMETER / PIXEL_SIZE, 90, generator)
+    particles = PlacedParticles(
+        place, torch.zeros(len(place)), random_rotations(len(place), generator), torch.zeros(len(place)).long()
+    )
+    clean = particle_field(structures, particles, lens, PIXEL_SIZE, SIZE).image
+    amplitude = 1 + torch.exp(-((rectangle_frequency(SIZE, PIXEL_SIZE).norm(dim=-1) / 0.03) ** 2))
+    noise = filter_field(torch.randn(SIZE[1], SIZE[0], generator=generator), amplitude)
+    found = measure_field(noise - strength * clean, average_view(structures, lens, PIXEL_SIZE), PIXEL_SIZE, DIAMETER)
+    assert found.count == pytest.approx(len(place), rel=0.1)
+    assert found.strength == pytest.approx(strength, rel=0.15)
+    assert found.noise_variance == pytest.approx(float(noise.var()), rel=0.1)
+    ratio = on_rectangle(found.noise, SIZE, PIXEL_SIZE) / amplitude.square()
+    frequency = rectangle_frequency(SIZE, PIXEL_SIZE).norm(dim=-1)
+    for low, high in ((0.03, 0.05), (0.06, 0.09)):
+        assert ratio[(frequency > low) & (frequency < high)].mean() == pytest.approx(1, abs=0.15)
+
+
+def test_a_field_of_noise_holds_no_particles(generator: torch.Generator) -> None:
+    noise = torch.randn(SIZE[1], SIZE[0], generator=generator)
+    template = average_view([to_fourier_volume(ball())], None, PIXEL_SIZE)
+    found = measure_field(noise, template, PIXEL_SIZE, DIAMETER)
+    assert found.count <= 1
+    assert found.noise_variance == pytest.approx(1, abs=0.1)

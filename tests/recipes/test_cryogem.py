@@ -1,0 +1,83 @@
+"""CryoGEM as its command does it: fitted to micrographs, learnt, looked at."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frazil.methods.cryogem import CryoGEMConfig
+from frazil.recipes.cryogem import CryoGEMTrain, read_simulation, train
+from frazil.recipes.simulate_micrographs import ExposureOptions, SimulateMicrographs, simulate_micrographs
+
+TINY = CryoGEMConfig(steps=2, crop=64, places=16, width=8, depth=2, critic_width=8)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three micrographs of the pseudo-protein that pass for real ones, 14 particles on each."""
+    out = tmp_path_factory.mktemp("real") / "sim"
+    options = SimulateMicrographs(
+        models=("pseudo-protein",), out=out, count=3, size=(220, 180), pixel_size=5.0, particles=14.0, seed=8, workers=1
+    )
+    simulate_micrographs(replace(options, exposure=ExposureOptions(snr_db=-3.0)))
+    return out
+
+
+def options(fields: Path, out: Path, **changes: Any) -> CryoGEMTrain:
+    base = CryoGEMTrain(
+        real=fields / "micrographs",
+        models=("pseudo-protein",),
+        out=out,
+        particle_px=24.0,
+        simulated=2,
+        ctf=str(fields / "micrographs.star"),
+        device="cpu",
+        learning=TINY,
+    )
+    return replace(base, **changes)
+
+
+def test_the_simulation_is_fitted_and_the_page_shows_all_three_kinds(real: Path, tmp_path: Path) -> None:
+    assert train(options(real, tmp_path / "run")) == 0
+    figures = json.loads((tmp_path / "run" / "match.json").read_text())["figures"]
+    assert figures["real"]["count"] == pytest.approx(14, abs=2)
+    assert figures["simulated"]["count"] == pytest.approx(figures["real"]["count"], abs=3)
+    fitted = read_simulation(tmp_path / "run")
+    assert fitted.exposure.snr_db == pytest.approx(-3, abs=2)
+    assert fitted.pixel_size == pytest.approx(5.0, rel=0.2)
+    assert len(list((tmp_path / "run" / "simulated" / "micrographs").iterdir())) == 2
+    page = (tmp_path / "run" / "report.html").read_text()
+    for words in ("The simulation that was fitted", "generated", "How to repeat it"):
+        assert words in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"models": ()}, "give one MODEL or more"),
+        ({"simulated": 0}, "--simulated must be 1 or more"),
+        ({"particle_px": 4.0}, "--particle-px 8 or more"),
+        ({"real": Path("nowhere")}, "nowhere"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(real: Path, tmp_path: Path, changes: Any, sentence: str) -> None:
+    with pytest.raises((ValueError, OSError), match=sentence):
+        train(options(real, tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no run of `frazil cryogem train`"):
+        read_simulation(tmp_path)
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    for changes, sentence in {
+        ("steps", 0): "steps must be 1 or more",
+        ("crop", 65): "crop must be a multiple of 4",
+        ("kept", 1.0): "kept lie in 0 ... 1",
+    }.items():
+        with pytest.raises(ValueError, match=sentence):
+            replace(TINY, **dict([changes]))
