@@ -54,6 +54,12 @@ COMMANDS = {
         "train",
         "a translator that makes simulated micrographs look like real ones, by CryoGEM",
     ),
+    "cryogem generate": Command(
+        "frazil.recipes.cryogem_generate",
+        "CryoGEMGenerate",
+        "generate",
+        "micrographs like the real ones of a cryogem run, with every label",
+    ),
     "pick train": Command(
         "frazil.recipes.pick", "PickTrain", "train", "a particle picker from micrographs whose particles are known"
     ),

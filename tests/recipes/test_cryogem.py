@@ -7,11 +7,21 @@ from typing import Any
 
 import pytest
 
+from frazil.io import read_map, read_tables
 from frazil.methods.cryogem import CryoGEMConfig
 from frazil.recipes.cryogem import CryoGEMTrain, read_simulation, train
+from frazil.recipes.cryogem_generate import CryoGEMGenerate, generate
 from frazil.recipes.simulate_micrographs import ExposureOptions, SimulateMicrographs, simulate_micrographs
 
 TINY = CryoGEMConfig(steps=2, crop=64, places=16, width=8, depth=2, critic_width=8)
+
+
+@pytest.fixture(scope="module")
+def learnt(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has hardly learnt anything."""
+    out = tmp_path_factory.mktemp("learnt") / "run"
+    train(options(real, out))
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +78,31 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(real: Path, tmp_path: Path
     assert not (tmp_path / "run").exists()
 
 
+def test_generated_micrographs_are_labelled_and_the_same_whichever_jobs_make_them(learnt: Path, tmp_path: Path) -> None:
+    alone = CryoGEMGenerate(run=learnt, out=tmp_path / "alone", count=3, device="cpu")
+    generate(alone)
+    for shard in ((1, 2), (0, 2)):
+        generate(replace(alone, out=tmp_path / "jobs", shard=shard))
+    files = {path.relative_to(alone.out): path for path in alone.out.rglob("*") if path.is_file()}
+    for name, path in files.items():
+        assert path.read_bytes() == (tmp_path / "jobs" / name).read_bytes(), name
+    rows = read_tables(alone.out / "particles.star")["particles"]
+    assert rows["rlnMicrographName"].nunique() == 3
+    # They are no longer what was simulated, but their particles are where the tables say, and dark.
+    image = read_map(alone.out / "micrographs" / "000001.mrc").volume[0]
+    mask = read_map(alone.out / "masks" / "000001.mrc").volume[0]
+    assert image[mask > 0].mean() < image[mask == 0].mean() - 0.1
+    with pytest.raises(ValueError, match="count was 3 and is now 4"):
+        generate(replace(alone, count=4))
+    with pytest.raises(ValueError, match="--shard must be a number below the number of jobs"):
+        generate(replace(alone, out=tmp_path / "other", shard=(2, 2)))
+
+
 def test_a_folder_of_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no run of `frazil cryogem train`"):
         read_simulation(tmp_path)
+    with pytest.raises((ValueError, OSError), match=r"config\.json"):
+        generate(CryoGEMGenerate(run=tmp_path, out=tmp_path / "out", device="cpu"))
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:

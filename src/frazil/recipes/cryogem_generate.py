@@ -1,0 +1,107 @@
+"""`frazil cryogem generate`: micrographs that look like the real ones that a run has learnt from, with every label."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+
+from frazil.data.exposures import one_thread_per_operation
+from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
+from frazil.data.micrographs import flattened
+from frazil.data.simulated_files import make_folder, refuse_another_run
+from frazil.io import fingerprint, read_record
+from frazil.methods.base import stable_seed
+from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
+from frazil.recipes.cryogem import read_simulation
+from frazil.recipes.match_micrographs import FLAT
+from frazil.recipes.progress import progress_bar
+from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
+from frazil.training import choose_device, newest
+
+
+@dataclass(frozen=True)
+class CryoGEMGenerate:
+    """Make micrographs like the real ones that a run has learnt from, with every label.
+
+    Files and labels are those of `frazil simulate micrographs`. Each micrograph follows from the seed and its number
+    alone: the same command goes on where it stopped, and parts of a data set may be made at different places.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of `frazil cryogem train`."""
+    out: Path
+    """Folder for micrographs/, masks/, boxes/, cboxes/, particles.star, particles.tsv and micrographs.star."""
+    count: int = 100
+    """Number of micrographs."""
+    size: tuple[int, int] | None = None
+    """Pixels along x and y; default the real micrographs'."""
+    seed: int = 1000
+    """Same seed, same bytes."""
+    shard: tuple[int, int] = (0, 1)
+    """k and n: make only every nth micrograph from number k (from 0) on, as one of n jobs. The job that finds all of
+    them there at its end writes the tables."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N; other devices round differently."""
+
+
+def generate(options: CryoGEMGenerate) -> None:
+    """Write the micrographs and their labels."""
+    if options.count < 1:
+        raise ValueError(f"--count must be 1 or more, not {options.count}")
+    own, of = options.shard
+    if not 0 <= own < of:
+        raise ValueError(f"--shard must be a number below the number of jobs, and that: not {own} {of}")
+    method = load(options.run, options.device)
+    simulation = read_simulation(options.run)
+    simulation = replace(
+        simulation, out=options.out, count=options.count, seed=options.seed, size=options.size or simulation.size
+    )
+    config = {name: value for name, value in asdict(simulation).items() if name not in ("out", "workers")}
+    config["weights"] = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
+    refuse_another_run(options.out, config, OUTPUTS)
+    if (options.out / TABLE).is_file():
+        print(f"{options.out}: already generated with these options")
+        return
+    make_folder(options.out, config, 8 * options.count * simulation.size[0] * simulation.size[1] // of)
+    with one_thread_per_operation():
+        _write(method, simulation, options)
+
+
+def _write(method: CryoGEM, simulation: SimulateMicrographs, options: CryoGEMGenerate) -> None:
+    """Those of this job that are not there yet; then the tables, if nothing is missing."""
+    data = fields_of(simulation)
+    exposure = exposure_of(simulation, data)
+    radius = data.population.radius
+    files = MicrographFiles(options.out, simulation.pixel_size, simulation.size, radius)
+    own = range(options.shard[0], options.count, options.shard[1])
+    with progress_bar("micrographs", len(own)) as advance:
+        for number in own:
+            if not files.is_there(number):
+                image, mask = data.micrograph(number, exposure)
+                seen = flattened(image, FLAT * 2 * radius / simulation.pixel_size)
+                chance = torch.Generator().manual_seed(stable_seed(options.seed, "noise", number))
+                files.write_images(number, method.translate_field(seen, chance), mask)
+            advance(1)
+    if missing := sum(not files.is_there(number) for number in range(options.count)):
+        print(f"{options.out}: {missing} micrographs are other jobs' to make; the last of them writes the tables")
+        return
+    every = [data.labels(number) for number in range(options.count)]
+    files.write_labels(every)
+    print(f"{options.out}: {options.count} micrographs with {sum(len(labels.particles) for labels in every)} particles")
+
+
+def load(run: Path, device: str) -> CryoGEM:
+    """The translator of a run as its newest checkpoint has it; ValueError for what is no such run."""
+    config = read_record(run / "config.json", "config")["config"]
+    stored = newest(run / "checkpoints")
+    try:
+        method = CryoGEM(CryoGEMConfig(**config["learning"]), seed=0)
+        if stored is None:
+            raise ValueError(f"{run}: has learnt nothing yet")
+        method.load_state_dict(stored.method)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(f"{run}: holds no run of `frazil cryogem train`") from error
+    method.to(choose_device(device))
+    return method
