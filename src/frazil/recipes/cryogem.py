@@ -146,7 +146,8 @@ def _matched(options: CryoGEMTrain, real: RealSet, diameter: float, folder: RunF
     if not file.is_file():
         height, width = real.images[0].shape
         like = replace(_unmatched(options, diameter), size=(width, height))
-        like = replace(like, solvent=replace(like.solvent, ice=options.real))
+        # What is slow in the background is in its spectrum.
+        like = replace(like, solvent=replace(like.solvent, ice_variation=0.0))
         match = match_simulation(real, like, diameter, folder.path / _BACKGROUND)
         record = {"figures": match.figures(), "simulation": asdict(match.simulation)}
         with atomic_path(file) as temporary:

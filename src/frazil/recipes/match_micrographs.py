@@ -124,7 +124,7 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
     )
     for _ in range(_ROUNDS):
         simulated = _measure_simulated(simulation, structures, diameter, len(measured))
-        scores = [np.median([one.score for one in every if one.count]) for every in (measured, simulated)]
+        scores = [np.median([one.contrast for one in every if one.count]) for every in (measured, simulated)]
         off = 20 * math.log10(scores[0] / scores[1])
         exposure = replace(simulation.exposure, snr_db=round(simulation.exposure.snr_db + off, 2))
         simulation = replace(simulation, exposure=exposure)
