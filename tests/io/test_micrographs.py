@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from frazil.io import ImageStack, StackWriter, write_map
-from frazil.io.micrographs import find_micrographs, read_micrograph
+from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 
 
 def test_pictures_and_mrc_files_hold_the_same(tmp_path: Path) -> None:
@@ -20,6 +20,10 @@ def test_pictures_and_mrc_files_hold_the_same(tmp_path: Path) -> None:
     for micrograph in read:
         assert np.array_equal(micrograph.image.numpy(), values)
     assert [micrograph.pixel_size for micrograph in read] == [None, None, 1.5]
+    assert known_pixel_size(tmp_path / "a.mrc", read[2], None) == 1.5
+    assert known_pixel_size(tmp_path / "a.png", read[0], 2.0) == 2
+    with pytest.raises(ValueError, match=r"a.png: does not say its pixel size; give --pixel-size"):
+        known_pixel_size(tmp_path / "a.png", read[0], None)
 
 
 def test_micrographs_are_found_in_a_folder_in_a_table_and_beside_it(tmp_path: Path) -> None:

@@ -49,6 +49,13 @@ def read_micrograph(path: Path) -> Micrograph:
     return Micrograph(torch.from_numpy(values.astype(np.float32)), None)
 
 
+def known_pixel_size(path: Path, micrograph: Micrograph, given: float | None) -> float:
+    """The pixel size that a user gave, else the file's own, in angstrom; ValueError where neither says it."""
+    if size := given or micrograph.pixel_size:
+        return size
+    raise ValueError(f"{path}: does not say its pixel size; give --pixel-size")
+
+
 def find_micrographs(source: Path) -> list[Path]:
     """The micrographs that a STAR table names (rlnMicrographName), that lie in a folder, or the one that is a file.
 

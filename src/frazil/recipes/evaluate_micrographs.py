@@ -16,7 +16,7 @@ from torch import Tensor
 from frazil.data.micrographs import flattened
 from frazil.geometry import fourier_resize
 from frazil.io import atomic_path
-from frazil.io.micrographs import find_micrographs, read_micrograph
+from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 from frazil.methods.base import stable_seed
 from frazil.metrics.distributions import frechet_distance, kernel_distance, standardised
 from frazil.metrics.memorised import largest_correlation
@@ -98,10 +98,7 @@ def evaluate_micrographs(options: EvaluateMicrographs) -> None:
 
 def _pixel_size(source: Path, given: float | None) -> float:
     first = find_micrographs(source)[0]
-    size = given or read_micrograph(first).pixel_size
-    if size is None:
-        raise ValueError(f"{first}: does not say its pixel size; give --pixel-size")
-    return size
+    return known_pixel_size(first, read_micrograph(first), given)
 
 
 def _images(source: Path) -> list[Float[Tensor, "_y _x"]]:

@@ -15,7 +15,7 @@ from frazil.data.micrograph_crops import Crops, CropSampler, KnownMicrograph
 from frazil.data.micrographs import ScaledMicrograph, scaled_micrograph
 from frazil.io import atomic_path, fingerprint, read_record, refuse_what_is_there, write_tables, write_topaz
 from frazil.io.coordinates import Coordinates, micrograph_stem, read_coordinates, write_cbox, write_eman_box
-from frazil.io.micrographs import find_micrographs, read_micrograph
+from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.pick import PickConfig, Picker
@@ -171,9 +171,7 @@ def _check_inside(coordinates: Path, path: Path, places: np.ndarray, seen: Scale
 def _seen(path: Path, pixel_size: float | None, diameter: float, particle_px: float) -> ScaledMicrograph:
     """A micrograph at the network's scale."""
     raw = read_micrograph(path)
-    size = pixel_size or raw.pixel_size
-    if size is None:
-        raise ValueError(f"{path}: does not say its pixel size; give --pixel-size")
+    size = known_pixel_size(path, raw, pixel_size)
     return scaled_micrograph(path.name, raw.image, diameter / size, particle_px)
 
 
