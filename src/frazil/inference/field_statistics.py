@@ -27,8 +27,10 @@ class FieldStatistics:
     """Their median score in the matched filter, in standard deviations of the noise; 0 where there are none."""
     strength: float
     """Their image's size as a multiple of the template."""
+    power: Float[Tensor, "points 2"]
+    """Power spectrum of the whole field (`power_curve`)."""
     noise: Float[Tensor, "points 2"]
-    """Power spectrum of the background (`power_curve`)."""
+    """Of the background between the particles."""
     noise_variance: float
     found: Picks
 
@@ -47,7 +49,7 @@ def measure_field(
     the whole field at first, and then of what lies between the peaks.
     """
     size, distance = (field.shape[1], field.shape[0]), _APART * diameter / pixel_size
-    noise = power_curve(field, pixel_size)
+    power = noise = power_curve(field, pixel_size)
     first = peaks(MatchedFilter.of(template, noise, size, pixel_size).score(-field), distance, _SURE)
     free = _background(first.place, size, _FREE * diameter / pixel_size)
     if free.mean() > _LEAST_FREE:
@@ -60,7 +62,7 @@ def measure_field(
     found = every[every.score > least]
     score = float(found.score.median()) if len(found) else 0.0
     variance = float(on_rectangle(noise, size, pixel_size).mean())
-    return FieldStatistics(len(found), score, score / matched.strength, noise, variance, found)
+    return FieldStatistics(len(found), score, score / matched.strength, power, noise, variance, found)
 
 
 def _background(place: Float[Tensor, "count xy"], size: tuple[int, int], radius_px: float) -> Float[Tensor, "y x"]:

@@ -16,8 +16,9 @@ from frazil.inference.field_statistics import FieldStatistics, measure_field
 from frazil.inference.matched_filter import average_view
 from frazil.io import atomic_path, read_tables
 from frazil.io.coordinates import micrograph_stem
-from frazil.io.micrographs import Micrograph, find_micrographs, read_micrograph
+from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 from frazil.physics import CTF, FourierVolume
+from frazil.physics.detector import on_rectangle
 from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
 
@@ -25,7 +26,9 @@ FLAT = 3.0
 """Diameters: standard deviation of the blur that is taken off, so that particles keep their coarse detail."""
 _JAM = 0.5  # of a field's area, that places drawn one after the other can be expected to cover
 _NEAR = 0.05  # of the particles have a neighbour that is nearer than those that are told to come this close
-_ROUNDS = 3  # of a simulation whose strength is corrected
+_ROUNDS = 3  # of a simulation that is corrected
+_MOST = 2.0  # by what factor a count grows, and the noise of a frequency falls, in one of them
+_LEAST_KEPT = 0.1  # of the power of the slowest waves, taken to be left by flattening
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def read_real(source: Path, pixel_size: float | None, diameter: float, like: Sim
     with progress_bar("real micrographs", len(paths)) as advance:
         for number, path in enumerate(paths):
             raw = read_micrograph(path)
-            across = diameter / _size(path, raw, pixel_size)
+            across = diameter / known_pixel_size(path, raw, pixel_size)
             scaled = scaled_micrograph(path.name, raw.image, across, diameter / like.pixel_size, FLAT)
             own = named.get(micrograph_stem(path.name))
             drawn = None if usual is None else usual.sample(1, torch.Generator().manual_seed(number))
@@ -59,13 +62,6 @@ def read_real(source: Path, pixel_size: float | None, diameter: float, like: Sim
             lenses.append(own if own is not None else drawn)
             advance(1)
     return RealSet(names, images, lenses)
-
-
-def _size(path: Path, raw: Micrograph, given: float | None) -> float:
-    size = given or raw.pixel_size
-    if size is None:
-        raise ValueError(f"{path}: does not say its pixel size; give --real-pixel-size")
-    return size
 
 
 def _named_lenses(like: SimulateMicrographs) -> dict[str, CTF]:
@@ -103,8 +99,8 @@ def _summary(every: Sequence[FieldStatistics]) -> dict[str, float]:
 def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, background: Path) -> Match:
     """A simulation whose particles are as many, as crowded and as strong as the real ones, in noise like theirs.
 
-    `like` says what is simulated and at what pixel size; the noise's spectrum is written to `background`. The strength
-    is corrected until simulated particles score in the matched filter as real ones do.
+    `like` says what is simulated and at what pixel size; the noise's spectrum is written to `background`. Count,
+    strength and noise are corrected until simulated micrographs, measured as the real ones are, have as much of each.
     """
     structures, pixel_size = fields_of(like).population.structures, like.pixel_size
     measured = [
@@ -113,8 +109,9 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
     ]
     if not sum(one.count for one in measured):
         raise ValueError("no particle of this structure is seen on the real micrographs; is it the right one?")
-    _write_background(background, measured)
     counts = np.array([one.count for one in measured], float)
+    noise = _mean_curve([one.noise for one in measured])
+    _write_curve(background, noise)
     simulation = replace(
         like,
         particles=float(counts.mean()),
@@ -124,13 +121,55 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
     )
     for _ in range(_ROUNDS):
         simulated = _measure_simulated(simulation, structures, diameter, len(measured))
-        scores = [np.median([one.contrast for one in every if one.count]) for every in (measured, simulated)]
-        off = 20 * math.log10(scores[0] / scores[1])
-        exposure = replace(simulation.exposure, snr_db=round(simulation.exposure.snr_db + off, 2))
-        simulation = replace(simulation, exposure=exposure)
-        if abs(off) < 0.2:
-            break
-    return Match(simulation, measured, simulated)
+        before, noise = noise, _closer_noise(noise, measured, simulated, FLAT * diameter)
+        _write_curve(background, noise)
+        grown = _total(noise, like) / _total(before, like)
+        simulation = _closer(simulation, measured, simulated, grown)
+    return Match(simulation, measured, _measure_simulated(simulation, structures, diameter, len(measured)))
+
+
+def _closer(
+    simulation: SimulateMicrographs,
+    measured: Sequence[FieldStatistics],
+    simulated: Sequence[FieldStatistics],
+    grown: float,
+) -> SimulateMicrographs:
+    """With as many particles, and as strong ones, as are missing; its noise's variance has `grown` by this factor."""
+    wanted, found = (
+        np.median([one.contrast for one in every if one.count] or [1.0]) for every in (measured, simulated)
+    )
+    more = 20 * math.log10(wanted / found) - 10 * math.log10(grown)
+    counts = [float(np.mean([one.count for one in every])) for every in (measured, simulated)]
+    count = min(_MOST, max(1 / _MOST, counts[0] / max(1.0, counts[1])))
+    return replace(
+        simulation,
+        particles=round(simulation.particles * count, 1),
+        exposure=replace(simulation.exposure, snr_db=round(simulation.exposure.snr_db + more, 2)),
+    )
+
+
+def _closer_noise(
+    noise: Float[Tensor, "points 2"],
+    measured: Sequence[FieldStatistics],
+    simulated: Sequence[FieldStatistics],
+    blur: float,
+) -> Float[Tensor, "points 2"]:
+    """Noise with the power that simulated micrographs have too little of, particles included.
+
+    What flattening with a blur of so many angstrom takes off the real ones it takes off the simulated ones again.
+    """
+    frequency = noise[:, 0]
+    real, own = (_mean_curve([one.power for one in every])[:, 1] for every in (measured, simulated))
+    fine = len(frequency) // 2
+    missing = real - own * (real[fine:] / own[fine:]).median()
+    kept = 1 - torch.exp(-2 * (torch.pi * blur * frequency).square())
+    power = noise[:, 1] + missing / kept.square().clamp(min=_LEAST_KEPT)
+    return torch.stack([frequency, power.clamp(min=noise[:, 1] / _MOST)], 1)
+
+
+def _total(noise: Float[Tensor, "points 2"], like: SimulateMicrographs) -> float:
+    """Variance of a pixel's noise."""
+    return float(on_rectangle(noise, like.size, like.pixel_size).mean())
 
 
 def _measure_simulated(
@@ -161,13 +200,18 @@ def _crowding(measured: Sequence[FieldStatistics], like: SimulateMicrographs, di
     return round(min(1.0, max(0.0, 1 - min(close, room))), 3)
 
 
-def _write_background(path: Path, measured: Sequence[FieldStatistics]) -> None:
-    """The mean spectrum of the background between the particles, as `--noise` reads it."""
-    grid = measured[0].noise[:, 0]
-    every = np.mean([np.interp(grid, *one.noise.T.numpy()) for one in measured], axis=0)
+def _mean_curve(curves: Sequence[Float[Tensor, "_points 2"]]) -> Float[Tensor, "points 2"]:
+    """Mean of spectra of fields of any size, at the frequencies of the first."""
+    grid = curves[0][:, 0]
+    every = np.mean([np.interp(grid, *curve.T.numpy()) for curve in curves], axis=0)
+    return torch.stack([grid, torch.from_numpy(every).float()], 1)
+
+
+def _write_curve(path: Path, curve: Float[Tensor, "points 2"]) -> None:
+    """A spectrum as `--noise` reads it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        np.savetxt(temporary, np.stack([grid.numpy(), every], 1), fmt="%.6g", header="frequency (1/angstrom), power")
+        np.savetxt(temporary, curve.numpy(), fmt="%.6g", header="frequency (1/angstrom), power")
 
 
 def _first_guess(measured: Sequence[FieldStatistics], like: SimulateMicrographs) -> float:
