@@ -98,6 +98,16 @@ def test_generated_micrographs_are_labelled_and_the_same_whichever_jobs_make_the
         generate(replace(alone, out=tmp_path / "other", shard=(2, 2)))
 
 
+def test_micrographs_may_be_made_without_particles(learnt: Path, tmp_path: Path) -> None:
+    empty = CryoGEMGenerate(run=learnt, out=tmp_path / "empty", count=2, particles=0.0, device="cpu")
+    generate(empty)
+    assert not len(read_tables(empty.out / "particles.star")["particles"])
+    assert not read_map(empty.out / "masks" / "000001.mrc").volume.any()
+    assert read_map(empty.out / "micrographs" / "000001.mrc").volume.std() > 0.5
+    with pytest.raises(ValueError, match="--particles must not be negative"):
+        generate(replace(empty, particles=-1.0))
+
+
 def test_a_folder_of_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no run of `frazil cryogem train`"):
         read_simulation(tmp_path)

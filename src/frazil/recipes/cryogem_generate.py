@@ -14,6 +14,7 @@ from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.io import fingerprint, read_record
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
+from frazil.physics import FieldExposure
 from frazil.recipes.cryogem import read_simulation
 from frazil.recipes.match_micrographs import FLAT
 from frazil.recipes.progress import progress_bar
@@ -37,6 +38,8 @@ class CryoGEMGenerate:
     """Number of micrographs."""
     size: tuple[int, int] | None = None
     """Pixels along x and y; default the real micrographs'."""
+    particles: float | None = None
+    """Particles on a micrograph on average, on every one that number; default as on the real ones, and as varied."""
     seed: int = 1000
     """Same seed, same bytes."""
     shard: tuple[int, int] = (0, 1)
@@ -48,31 +51,38 @@ class CryoGEMGenerate:
 
 def generate(options: CryoGEMGenerate) -> None:
     """Write the micrographs and their labels."""
-    if options.count < 1:
-        raise ValueError(f"--count must be 1 or more, not {options.count}")
-    own, of = options.shard
-    if not 0 <= own < of:
-        raise ValueError(f"--shard must be a number below the number of jobs, and that: not {own} {of}")
+    _check(options)
     method = load(options.run, options.device)
-    simulation = read_simulation(options.run)
-    simulation = replace(
-        simulation, out=options.out, count=options.count, seed=options.seed, size=options.size or simulation.size
-    )
+    fitted = read_simulation(options.run)
+    fitted = replace(fitted, out=options.out, count=options.count, seed=options.seed, size=options.size or fitted.size)
+    simulation = fitted
+    if options.particles is not None:
+        simulation = replace(fitted, particles=options.particles, particles_deviation=0.0)
     config = {name: value for name, value in asdict(simulation).items() if name not in ("out", "workers")}
     config["weights"] = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
     refuse_another_run(options.out, config, OUTPUTS)
     if (options.out / TABLE).is_file():
         print(f"{options.out}: already generated with these options")
         return
-    make_folder(options.out, config, 8 * options.count * simulation.size[0] * simulation.size[1] // of)
+    make_folder(options.out, config, 8 * options.count * simulation.size[0] * simulation.size[1] // options.shard[1])
     with one_thread_per_operation():
-        _write(method, simulation, options)
+        # How strong particles are does not depend on how many there are.
+        _write(method, simulation, exposure_of(fitted, fields_of(fitted)), options)
 
 
-def _write(method: CryoGEM, simulation: SimulateMicrographs, options: CryoGEMGenerate) -> None:
+def _check(options: CryoGEMGenerate) -> None:
+    if options.count < 1:
+        raise ValueError(f"--count must be 1 or more, not {options.count}")
+    own, of = options.shard
+    if not 0 <= own < of:
+        raise ValueError(f"--shard must be a number below the number of jobs, and that: not {own} {of}")
+    if options.particles is not None and not options.particles >= 0:
+        raise ValueError(f"--particles must not be negative, it is {options.particles:g}")
+
+
+def _write(method: CryoGEM, simulation: SimulateMicrographs, exposure: FieldExposure, options: CryoGEMGenerate) -> None:
     """Those of this job that are not there yet; then the tables, if nothing is missing."""
     data = fields_of(simulation)
-    exposure = exposure_of(simulation, data)
     radius = data.population.radius
     files = MicrographFiles(options.out, simulation.pixel_size, simulation.size, radius)
     own = range(options.shard[0], options.count, options.shard[1])
