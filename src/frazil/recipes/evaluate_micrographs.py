@@ -43,7 +43,7 @@ class EvaluateMicrographs:
     out: Path
     """Folder for figures.json and report.html."""
     pixel_size: float | None = None
-    """Of the real micrographs, in angstrom, where their files do not say."""
+    """Of the real micrographs, in angstrom, and of others whose files do not say."""
     at: float | None = None
     """Pixel size in angstrom at which all are compared; default the coarsest of them."""
     crop: int = 128
@@ -76,29 +76,33 @@ def evaluate_micrographs(options: EvaluateMicrographs) -> None:
     if options.crop < 32 or options.count < 2:
         raise ValueError(f"--crop must be 32 or more and --count 2 or more, not {options.crop} and {options.count}")
     sources = {"real": options.real, **{str(path): path for path in options.others}}
-    sizes = {name: _pixel_size(path, options.pixel_size if name == "real" else None) for name, path in sources.items()}
+    sizes = {name: _pixel_size(path, options.pixel_size, name == "real") for name, path in sources.items()}
     at = options.at or max(sizes.values())
     every = {name: [_at(image, sizes[name] / at) for image in _images(path)] for name, path in sources.items()}
-    if len(every["real"]) < 2:
+    real = every.pop("real")
+    if len(real) < 2:
         raise ValueError(f"{options.real}: holds one micrograph; two or more say how close real ones are to each other")
-    half = len(every["real"]) // 2
-    reference = _crops(every["real"][:half], options, "real")
-    kinds = {_FLOOR: every["real"], **{name: own for name, own in every.items() if name != "real"}}
-    crops = {name: _crops(own[half:] if name == _FLOOR else own, options, name) for name, own in kinds.items()}
-    found = {name: _closeness(reference, own, _repeated(kinds[name]), options.seed) for name, own in crops.items()}
+    # The floor is of every other real micrograph against the rest: what drifts in a session is in both.
+    half, rest = (_crops(real[first::2], options, f"real {first}") for first in (0, 1))
+    floor = _closeness(half, rest, _repeated(real), options.seed)
+    reference = _crops(real, options, "real")
+    crops = {name: _crops(own, options, name) for name, own in every.items()}
+    found = {_FLOOR: floor}
+    found |= {name: _closeness(reference, own, _repeated(every[name]), options.seed) for name, own in crops.items()}
     _print(found, options, at)
     options.out.mkdir(parents=True, exist_ok=True)
     figures = {name: asdict(one) for name, one in found.items()}
     with atomic_path(options.out / "figures.json") as temporary:
         settings = {"crop": options.crop, "count": options.count, "pixel_size": at}
         temporary.write_text(json.dumps({**settings, "micrographs": figures}, indent=2))
-    report = micrographs_report({"real": reference, **crops}, figures, at)
+    report = micrographs_report({"real": reference, _FLOOR: rest, **crops}, figures, at)
     print(f"report: {report.write(options.out / 'report.html')}")
 
 
-def _pixel_size(source: Path, given: float | None) -> float:
+def _pixel_size(source: Path, given: float | None, real: bool) -> float:
     first = find_micrographs(source)[0]
-    return known_pixel_size(first, read_micrograph(first), given)
+    micrograph = read_micrograph(first)
+    return known_pixel_size(first, micrograph, given if real else micrograph.pixel_size or given)
 
 
 def _images(source: Path) -> list[Float[Tensor, "_y _x"]]:

@@ -1,0 +1,214 @@
+"""Pickers that never saw a label: CryoGEM's micrographs beside CUT's, simulated noise, and real labels.
+
+    python benchmarks/cryogem.py --real MICROGRAPHS --coordinates FILE --model MODEL --ctf FILE.star --pixel-size 1.5
+        --learn-from 6 [--seeds 0 1 2] [--steps 3000] [--kinds CryoGEM CUT ...] [--folder build/cryogem]
+
+The first micrographs are learnt from, without their coordinates; the others judge. What is done stands in
+benchmarks/results/cryogem.jsonl and is not done again. Tables go to benchmarks/results/cryogem_<hardware>_<date>.md.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from label_integrity import hallucination_rate, strength_kept
+from results_file import RESULTS, heading, markdown_table, write_results
+
+from frazil.io.micrographs import find_micrographs
+from frazil.physics import CTFRanges
+from frazil.recipes.cryogem import read_simulation
+from frazil.recipes.simulate_micrographs import ExposureOptions, SimulateMicrographs, simulate_micrographs
+
+REAL, MASK, CUT = "real labels", "CryoGEM", "CUT"
+PUBLISHED = ExposureOptions(snr_db=-10.0, mode="paper")
+"""The released code's; its lenses are `PUBLISHED_LENS`."""
+PUBLISHED_LENS = CTFRanges(defocus=(15000.0, 20000.0), astigmatism=(100.0, 500.0), amplitude_contrast=0.1)
+NOISES = ("gaussian", "poisson-gaussian", "gaussian, published", "poisson-gaussian, published")
+"""The paper's order and its noises, at the signal-to-noise ratio and under the lenses that were fitted, or its own."""
+KINDS = (REAL, MASK, CUT, "simulation", *NOISES)
+NOTE = """AUPRC (and the highest F1) on {held_out} micrographs that nothing learnt from, matched within {radius:g} A, of
+the same picker ({pick_steps} steps) trained on {count} micrographs of each kind, or on the real labels of {learn_from};
+mean of seeds, and the worst. CryoGEM and CUT: {steps} steps on crops of {crop} px, width {width}."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One seed on one set of real micrographs."""
+
+    folder: Path
+    learnt: Path
+    held_out: Path
+    coordinates: Path
+    model: str
+    ctf: str
+    amplitude_contrast: float
+    pixel_size: float
+    diameter: float
+    radius: float
+    steps: int
+    crop: int
+    width: int
+    precision: str
+    count: int
+    pick_steps: int
+    seed: int
+
+    def frazil(self, *words: str) -> None:
+        """One of frazil's commands; what it says goes to a file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log.txt").open("a") as log:
+            done = subprocess.run([sys.executable, "-m", "frazil", *words], stdout=log, stderr=log, check=False)
+        if done.returncode:
+            sys.exit(f"frazil {' '.join(words)}\nfailed: see {log.name}")
+
+    def learn(self, kind: str) -> Path:
+        """The run of a translator."""
+        out = self.folder / kind
+        words = f"--ctf {self.ctf} --amplitude-contrast {self.amplitude_contrast} --pixel-size {self.pixel_size}"
+        network = f"--steps {self.steps} --crop {self.crop} --width {self.width}"
+        contrast = {MASK: "mask", CUT: "all"}[kind]
+        how = f"{network} --contrast {contrast} --precision {self.precision} --seed {self.seed}"
+        self.frazil("cryogem", "train", str(self.learnt), self.model, "--out", str(out), *words.split(), *how.split())
+        return out
+
+    def made(self, kind: str) -> Path:
+        """Labelled micrographs of a kind; all are simulated at the fitted counts and size."""
+        out = self.folder / f"{kind}_made"
+        if kind in (MASK, CUT):
+            words = f"--count {self.count} --seed {1000 + self.seed}".split()
+            self.frazil("cryogem", "generate", str(self.learn(kind)), "--out", str(out), *words)
+        else:
+            fitted = replace(read_simulation(self.learn(MASK)), out=out, count=self.count, seed=1000 + self.seed)
+            simulate_micrographs(_of_kind(fitted, kind))
+        return out
+
+    def pick(self, kind: str) -> dict[str, float]:
+        """What a picker that learnt from a kind finds on the micrographs held out."""
+        micrographs, labels = self.learnt, self.coordinates
+        size = ["--pixel-size", str(self.pixel_size)]
+        if kind != REAL:
+            micrographs, labels = self.made(kind) / "micrographs", self.made(kind) / "particles.star"
+        run, picks = self.folder / f"{kind}_picker", self.folder / f"{kind}_picks"
+        words = f"--diameter {self.diameter} --steps {self.pick_steps} --seed {self.seed}".split()
+        own = [*words, *(size if kind == REAL else [])]
+        self.frazil("pick", "train", str(micrographs), "--coordinates", str(labels), "--out", str(run), *own)
+        if not (picks / "picks.star").exists():
+            self.frazil("pick", "apply", str(run), str(self.held_out), "--out", str(picks), "--threshold", "0", *size)
+        truth = ["--radius", str(self.radius / self.pixel_size), "--micrographs", str(self.held_out)]
+        judged = ["--out", str(self.folder / f"{kind}_judged")]
+        self.frazil("evaluate", "picks", str(picks / "picks.star"), str(self.coordinates), *truth, *judged)
+        return json.loads((self.folder / f"{kind}_judged" / "figures.json").read_text())
+
+    def distances(self, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
+        """How close each kind comes to the micrographs held out; the ones learnt from beside them."""
+        others = {REAL: self.learnt, **{kind: self.made(kind) / "micrographs" for kind in kinds if kind != REAL}}
+        out = self.folder / "distances"
+        words = ["--out", str(out), "--pixel-size", str(self.pixel_size), "--seed", str(self.seed)]
+        self.frazil("evaluate", "micrographs", str(self.held_out), *map(str, others.values()), *words)
+        found = json.loads((out / "figures.json").read_text())["micrographs"]
+        return {kind: found[str(path)] for kind, path in others.items()}
+
+    def integrity(self) -> dict[str, float]:
+        """Whether particles are where they should be, and nowhere else."""
+        empty = self.folder / "empty"
+        words = f"--count 6 --particles 0 --seed {2000 + self.seed}".split()
+        self.frazil("cryogem", "generate", str(self.learn(MASK)), "--out", str(empty), *words)
+        fitted = replace(read_simulation(self.learn(MASK)), count=self.count, seed=1000 + self.seed)
+        return {
+            "hallucination_rate": hallucination_rate(self.folder / f"{REAL}_picker", empty, self.made(MASK)),
+            "strength_kept": strength_kept(fitted, self.made(MASK)),
+        }
+
+
+def _of_kind(fitted: SimulateMicrographs, kind: str) -> SimulateMicrographs:
+    if kind == "simulation":
+        return fitted
+    noise, _, published = kind.partition(", ")
+    if published:
+        return replace(fitted, ctf="ranges", lens=PUBLISHED_LENS, exposure=replace(PUBLISHED, paper_noise=noise))
+    exposure = ExposureOptions(snr_db=fitted.exposure.snr_db, mode="paper", paper_noise=noise)
+    return replace(fitted, exposure=exposure)
+
+
+def _shared_out(real: Path, first: int, folder: Path) -> tuple[Path, Path]:
+    """Folders of links to the micrographs that are learnt from, and to those that judge."""
+    paths = find_micrographs(real)
+    folders = folder / "learnt", folder / "held_out"
+    for own, chosen in zip(folders, (paths[:first], paths[first:]), strict=True):
+        own.mkdir(parents=True, exist_ok=True)
+        for path in chosen:
+            if not (own / path.name).is_symlink():
+                (own / path.name).symlink_to(path.resolve())
+    return folders
+
+
+def picking_table(rows: Sequence[dict[str, Any]]) -> str:
+    """A row for each kind."""
+    lines = []
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        own = [row for row in rows if row["kind"] == kind]
+        mean = {name: statistics.mean(row[name] for row in own) for name in ("auprc", "f1")}
+        worst = min(row["auprc"] for row in own)
+        lines.append([kind, f"{mean['auprc']:.4f}", f"{worst:.4f}", f"{mean['f1']:.4f}", str(len(own))])
+    return markdown_table(["trained on", "AUPRC", "worst seed", "F1", "seeds"], lines)
+
+
+def distances_table(found: dict[str, dict[str, float]]) -> str:
+    """A row for each kind of micrographs, the real ones first."""
+    names = list(next(iter(found.values())))
+    header = ["against those held out", *(name.replace("_", " ") for name in names)]
+    return markdown_table(header, [[kind, *(f"{own[name]:.3g}" for name in names)] for kind, own in found.items()])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("build/cryogem"))
+    for name in ("real", "coordinates"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("model", "ctf"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--pixel-size", type=float, required=True)
+    parser.add_argument("--amplitude-contrast", type=float, default=0.1)
+    parser.add_argument("--diameter", type=float, required=True)
+    parser.add_argument("--radius", type=float, default=30.0)
+    parser.add_argument("--precision", default="bf16-mixed")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    settings = {"learn_from": 6, "steps": 3000, "crop": 256, "width": 16, "count": 24, "pick_steps": 300}
+    for name, default in settings.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
+    given = vars(parser.parse_args())
+    kinds, seeds = given.pop("kinds"), given.pop("seeds")
+    settings = {name: given[name] for name in settings}
+    learnt, held_out = _shared_out(given.pop("real"), given.pop("learn_from"), given["folder"])
+    given |= {"learnt": learnt, "held_out": held_out}
+    path = RESULTS / "cryogem.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = [row for row in rows if settings.items() <= row.items()]
+    for seed in seeds:
+        study = Study(**{**given, "folder": given["folder"] / f"seed{seed}"}, seed=seed)
+        for kind in kinds:
+            if not any(row["kind"] == kind and row["seed"] == seed for row in rows):
+                rows.append({"kind": kind, "seed": seed, **settings, **study.pick(kind)})
+                print(json.dumps(rows[-1]), flush=True)
+                with path.open("a") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+    found = study.distances(kinds)
+    kept = study.integrity() if {REAL, MASK} <= set(kinds) else {}
+    note = NOTE.format(**settings, radius=given["radius"], held_out=len(find_micrographs(held_out)))
+    device = torch.device("cpu")
+    parts = [heading("Micrographs without labels", device), note, picking_table(rows), distances_table(found)]
+    parts += [f"{name.replace('_', ' ')}: {value:.3g}" for name, value in kept.items()]
+    text = "\n\n".join(parts) + "\n"
+    print(f"\n{text}\n{write_results('cryogem', device, text)}")
+
+
+if __name__ == "__main__":
+    main()
