@@ -14,6 +14,7 @@ _SURE = 4.5  # standard deviations of the noise, which noise itself exceeds at a
 _STRONG = 0.6  # of the median score of what is surely there, from which on a peak counts as a particle
 _APART = 0.8  # of a diameter, the least distance of two peaks
 _FREE = 0.75  # of a diameter: the background begins so far from a peak
+_FEWEST = 12  # coefficients of which the whole field's power is taken, so that it may be steep
 _LEAST_FREE = 0.05  # of a micrograph, of which the noise's spectrum is taken if particles leave so much
 
 
@@ -27,7 +28,7 @@ class FieldStatistics:
     """Their median score in the matched filter, in standard deviations of the noise; 0 where there are none."""
     strength: float
     """Their image's size as a multiple of the template."""
-    power: Float[Tensor, "points 2"]
+    power: Float[Tensor, "frequencies 2"]
     """Power spectrum of the whole field (`power_curve`)."""
     noise: Float[Tensor, "points 2"]
     """Of the background between the particles."""
@@ -49,18 +50,18 @@ def measure_field(
     the whole field at first, and then of what lies between the peaks.
     """
     size, distance = (field.shape[1], field.shape[0]), _APART * diameter / pixel_size
-    power = noise = power_curve(field, pixel_size)
+    noise = power_curve(field, pixel_size)
     first = peaks(MatchedFilter.of(template, noise, size, pixel_size).score(-field), distance, _SURE)
     free = _background(first.place, size, _FREE * diameter / pixel_size)
     if free.mean() > _LEAST_FREE:
-        noise = power_curve(free * (field - (free * field).sum() / free.sum()), pixel_size)
-        noise = noise / torch.tensor([1.0, float(free.square().mean())])
+        noise = power_curve(field, pixel_size, free)
     matched = MatchedFilter.of(template, noise, size, pixel_size)
     every = peaks(matched.score(-field), distance, _SURE)
     sure = every.score[every.score > _SURE]
     least = max(_SURE, _STRONG * float(sure.median())) if len(sure) else _SURE
     found = every[every.score > least]
     score = float(found.score.median()) if len(found) else 0.0
+    power = power_curve(field, pixel_size, fewest=_FEWEST)
     variance = float(on_rectangle(noise, size, pixel_size).mean())
     return FieldStatistics(len(found), score, score / matched.strength, power, noise, variance, found)
 

@@ -14,7 +14,8 @@ from frazil.physics.detector import on_rectangle
 _VIEWS = 128  # of each structure, whose mean is the template
 _MARGIN = 4  # times the particle's box: room for what the lens spreads
 _SEED = 0
-_FEWEST = 40  # coefficients of which a spectrum's mean is taken
+_FEWEST = 40  # coefficients of which a mean is taken
+_FADED = 0.125  # of a side, over which a field fades out
 
 
 def average_view(structures: Sequence[FourierVolume], lens: CTF | None, pixel_size: float) -> Float[Tensor, "box box"]:
@@ -26,10 +27,23 @@ def average_view(structures: Sequence[FourierVolume], lens: CTF | None, pixel_si
     return image_from_slices(mean, torch.zeros(1, 2), lens, pixel_size, box)[0]
 
 
-def power_curve(field: Float[Tensor, "y x"], pixel_size: float) -> Float[Tensor, "points 2"]:
-    """Radial power spectrum of a field: frequency in 1/angstrom, mean |F|^2 / pixels; its mean is left out."""
+def power_curve(
+    field: Float[Tensor, "y x"],
+    pixel_size: float,
+    part: Float[Tensor, "y x"] | None = None,
+    fewest: int = _FEWEST,
+) -> Float[Tensor, "points 2"]:
+    """Radial power spectrum of a field: frequency in 1/angstrom, mean |F|^2 / pixels; its mean is left out.
+
+    Of `part` of it alone, 0 ... 1, if given; of no fewer coefficients at a frequency than `fewest`. It fades out
+    towards its edges: opposite ones do not meet, and a gradient would be seen at all frequencies.
+    """
     height, width = field.shape
-    power = torch.fft.rfft2(field - field.mean()).abs().square() / field.numel()
+    window = _fading(height)[:, None] * _fading(width)
+    if part is not None:
+        window = window * part
+    faded = window * (field - (window * field).sum() / window.sum())
+    power = torch.fft.rfft2(faded).abs().square() / window.square().sum()
     shells = max(field.shape) // 2
     shell = (2 * shells * rectangle_frequency((width, height)).norm(dim=-1)).round().long().flatten()
     inside = shell <= shells
@@ -38,15 +52,21 @@ def power_curve(field: Float[Tensor, "y x"], pixel_size: float) -> Float[Tensor,
     count = empty.index_add(0, shell[inside], torch.ones(int(inside.sum())))
     frequency = torch.arange(shells + 1) / (2 * shells * pixel_size)
     # Coarse shells have too few coefficients for a mean: neighbours share one. Zero frequency is the mean's.
-    few = count[1:] < _FEWEST
+    few = count[1:] < fewest
     coarse = int(torch.nonzero(few).max()) + 1 if few.any() else 0
     group = shells + torch.arange(shells)
-    group[:coarse] = (count[1 : coarse + 1].cumsum(0) / _FEWEST).long()
+    group[:coarse] = (count[1 : coarse + 1].cumsum(0) / fewest).long()
     _, group = torch.unique(group, return_inverse=True)
     sums = [torch.zeros(int(group.max()) + 1).index_add(0, group, values) for values in (total[1:], count[1:])]
     middle = torch.zeros(len(sums[0])).index_add(0, group, (count * frequency)[1:]) / sums[1].clamp(min=1)
     there = sums[1] > 0
     return torch.stack([middle[there], (sums[0] / sums[1].clamp(min=1))[there]], 1)
+
+
+def _fading(side: int) -> Float[Tensor, "_side"]:
+    """A window that rises from 0 and falls to it, each as half a wave of a cosine."""
+    edge = ((torch.arange(side) + 0.5) / (_FADED * side)).clamp(max=1)
+    return 0.5 - 0.5 * torch.cos(torch.pi * torch.minimum(edge, edge.flip(0)))
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ _JAM = 0.5  # of a field's area, that places drawn one after the other can be ex
 _NEAR = 0.05  # of the particles have a neighbour that is nearer than those that are told to come this close
 _ROUNDS = 3  # of a simulation that is corrected
 _MOST = 2.0  # by what factor a count grows, and the noise of a frequency falls, in one of them
+_FINER = 4  # points of a spectrum that is written for one that was measured
 _LEAST_KEPT = 0.1  # of the power of the slowest waves, taken to be left by flattening
 
 
@@ -110,7 +111,8 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
     if not sum(one.count for one in measured):
         raise ValueError("no particle of this structure is seen on the real micrographs; is it the right one?")
     counts = np.array([one.count for one in measured], float)
-    noise = _mean_curve([one.noise for one in measured])
+    grid = measured[0].power[:, 0]
+    noise = _mean_curve([one.noise for one in measured], grid)
     _write_curve(background, noise)
     simulation = replace(
         like,
@@ -159,7 +161,7 @@ def _closer_noise(
     What flattening with a blur of so many angstrom takes off the real ones it takes off the simulated ones again.
     """
     frequency = noise[:, 0]
-    real, own = (_mean_curve([one.power for one in every])[:, 1] for every in (measured, simulated))
+    real, own = (_mean_curve([one.power for one in every], frequency)[:, 1] for every in (measured, simulated))
     fine = len(frequency) // 2
     missing = real - own * (real[fine:] / own[fine:]).median()
     kept = 1 - torch.exp(-2 * (torch.pi * blur * frequency).square())
@@ -200,18 +202,22 @@ def _crowding(measured: Sequence[FieldStatistics], like: SimulateMicrographs, di
     return round(min(1.0, max(0.0, 1 - min(close, room))), 3)
 
 
-def _mean_curve(curves: Sequence[Float[Tensor, "_points 2"]]) -> Float[Tensor, "points 2"]:
-    """Mean of spectra of fields of any size, at the frequencies of the first."""
-    grid = curves[0][:, 0]
-    every = np.mean([np.interp(grid, *curve.T.numpy()) for curve in curves], axis=0)
-    return torch.stack([grid, torch.from_numpy(every).float()], 1)
+def _mean_curve(
+    curves: Sequence[Float[Tensor, "_points 2"]], frequency: Float[Tensor, " points"]
+) -> Float[Tensor, "points 2"]:
+    """Mean of spectra of fields of any size, at some frequencies."""
+    every = np.mean([np.interp(frequency, *curve.T.numpy()) for curve in curves], axis=0)
+    return torch.stack([frequency, torch.from_numpy(every).float()], 1)
 
 
 def _write_curve(path: Path, curve: Float[Tensor, "points 2"]) -> None:
-    """A spectrum as `--noise` reads it."""
+    """A spectrum as `--noise` reads it, whose straight lines are too high where it falls steeply: at more points."""
+    frequency, power = curve.numpy().T
+    fine = np.interp(np.arange(_FINER * (len(curve) - 1) + 1) / _FINER, np.arange(len(curve)), frequency)
+    rows = np.stack([fine, np.exp(np.interp(fine, frequency, np.log(power)))], 1)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        np.savetxt(temporary, curve.numpy(), fmt="%.6g", header="frequency (1/angstrom), power")
+        np.savetxt(temporary, rows, fmt="%.6g", header="frequency (1/angstrom), power")
 
 
 def _first_guess(measured: Sequence[FieldStatistics], like: SimulateMicrographs) -> float:
