@@ -42,9 +42,11 @@ def test_particles_are_counted_and_their_strength_and_noise_measured(
         assert ratio[(frequency > low) & (frequency < high)].mean() == pytest.approx(1, abs=0.15)
 
 
-def test_a_field_of_noise_holds_no_particles(generator: torch.Generator) -> None:
-    noise = torch.randn(SIZE[1], SIZE[0], generator=generator)
+def test_fields_of_noise_hold_no_particles(generator: torch.Generator) -> None:
     template = average_view([to_fourier_volume(ball())], None, PIXEL_SIZE)
-    found = measure_field(noise, template, PIXEL_SIZE, DIAMETER)
-    assert found.count <= 1
-    assert found.noise_variance == pytest.approx(1, abs=0.1)
+    fields = torch.randn(6, SIZE[1], SIZE[0], generator=generator)
+    measured = [measure_field(noise, template, PIXEL_SIZE, DIAMETER) for noise in fields]
+    # 4.5 standard deviations are exceeded now and then.
+    assert sum(found.count for found in measured) <= len(fields)
+    for found in measured:
+        assert found.noise_variance == pytest.approx(1, abs=0.1)

@@ -14,7 +14,7 @@ from frazil.physics.detector import on_rectangle
 _VIEWS = 128  # of each structure, whose mean is the template
 _MARGIN = 4  # times the particle's box: room for what the lens spreads
 _SEED = 0
-_FEWEST = 40  # coefficients of which a mean is taken
+_FEWEST = 60  # coefficients of which a mean is taken
 _FADED = 0.125  # of a side, over which a field fades out
 
 
