@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from frazil.methods import cryogem
-from frazil.methods.cryogem import CryoGEM
+from frazil.methods.cryogem import PUBLISHED, CryoGEM
 from tests.methods.cases.cryogem import CONFIG
 
 
@@ -20,3 +20,18 @@ def test_tiles_give_what_the_whole_would(size: tuple[int, int], monkeypatch: pyt
     assert whole.shape == size
     assert (whole - field).abs().mean() > 0.01  # it does something
     assert torch.allclose(tiled, whole, atol=1e-5)
+
+
+def test_the_published_networks_have_as_many_weights_as_the_paper_s() -> None:
+    method = CryoGEM(PUBLISHED, seed=0)
+    count = {name: sum(p.numel() for p in getattr(method, name).parameters()) for name in ("translator", "critic")}
+    assert count["translator"] == pytest.approx(79.6e6, rel=2e-3)
+    assert count["critic"] == pytest.approx(11.0e6, rel=5e-3)
+
+
+def test_the_published_networks_see_fields_of_any_size_whole() -> None:
+    method = CryoGEM(replace(CONFIG, networks="published", depth=5, critic_width=4), seed=0)
+    field = torch.randn(70, 90, generator=torch.Generator().manual_seed(1))
+    assert method.translate_field(field, torch.Generator()).shape == (70, 90)
+    with pytest.raises(ValueError, match="a field of 90 x 15 px is too small for 5 halvings"):
+        method.translate_field(field[:15], torch.Generator())

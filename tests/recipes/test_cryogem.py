@@ -98,6 +98,16 @@ def test_generated_micrographs_are_labelled_and_the_same_whichever_jobs_make_the
         generate(replace(alone, out=tmp_path / "other", shard=(2, 2)))
 
 
+def test_the_paper_s_preset_simulates_and_learns_as_the_paper_does(real: Path, tmp_path: Path) -> None:
+    assert train(options(real, tmp_path / "run", preset="paper")) == 0
+    learning = json.loads((tmp_path / "run" / "config.json").read_text())["config"]["learning"]
+    assert (learning["networks"], learning["rate"], learning["steps"]) == ("published", 1e-4, 2)
+    fitted = read_simulation(tmp_path / "run")
+    assert fitted.exposure.mode == "paper"
+    assert fitted.solvent.ice == real / "micrographs"
+    assert fitted.particles == pytest.approx(14, abs=2)
+
+
 def test_micrographs_may_be_made_without_particles(learnt: Path, tmp_path: Path) -> None:
     empty = CryoGEMGenerate(run=learnt, out=tmp_path / "empty", count=2, particles=0.0, device="cpu")
     generate(empty)

@@ -15,12 +15,17 @@ from frazil.data.unpaired import UnpairedCrops
 from frazil.losses import least_squares_critic_loss, least_squares_generator_loss
 from frazil.losses.contrastive import all_others, of_the_other_kind, place_contrast
 from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.nets.published_translator import PublishedPatchCritic, PublishedTranslator
 from frazil.nets.translator import PatchCritic, PlaceProjector, Translator
 
 Against = Callable[[Bool[Tensor, "batch places"]], Bool[Tensor, "batch places places"]]
 Contrast = Literal["mask", "all"]
 _TILE = 512  # px a side of the parts that are translated at once
 _AGAINST: dict[str, Against] = {"mask": of_the_other_kind, "all": all_others}
+_NETWORKS: dict[str, tuple[type[Translator | PublishedTranslator], type[PatchCritic | PublishedPatchCritic]]] = {
+    "local": (Translator, PatchCritic),
+    "published": (PublishedTranslator, PublishedPatchCritic),
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,11 @@ class CryoGEMConfig:
     """Of what is at a place in the input being there in the output, beside looking real."""
     places: int = 256
     """Places of each kind, of particles and of background."""
+    networks: Literal["local", "published"] = "local"
+    """local: without normalisation, so that a place depends on its surroundings alone and fields may have any size.
+    published: the paper's, which see whole images of one size."""
+    features: int = 128
+    """Numbers by which places are compared."""
     width: int = 32
     """Channels of the translator's first level."""
     depth: int = 3
@@ -52,7 +62,7 @@ class CryoGEMConfig:
     """Of the average of the translator's weights at each step; the average is what generates."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "places", "width", "depth", "critic_width"):
+        for name in ("steps", "batch_size", "places", "features", "width", "depth", "critic_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
         if self.crop % 2**self.depth or self.crop < 32:
@@ -64,6 +74,20 @@ class CryoGEMConfig:
             )
 
 
+PUBLISHED = CryoGEMConfig(
+    steps=10_000,
+    crop=1024,
+    rate=1e-4,
+    networks="published",
+    features=256,
+    width=64,
+    depth=10,
+    critic_width=128,
+    kept=0.0,
+)
+"""The released CryoGEM's: an epoch is 100 micrographs, one in a step, whole."""
+
+
 class CryoGEM(Method):
     """A translator, a critic of patches, and heads that compare places in input and output."""
 
@@ -71,9 +95,10 @@ class CryoGEM(Method):
         self.config = config
         with torch.random.fork_rng():
             torch.manual_seed(stable_seed(seed, "cryogem"))
-            self.translator = Translator(config.width, config.depth)
-            self.critic = PatchCritic(config.critic_width)
-            self.projector = PlaceProjector(self.translator.widths)
+            translator, critic = _NETWORKS[config.networks]
+            self.translator = translator(config.width, config.depth)
+            self.critic = critic(config.critic_width)
+            self.projector = PlaceProjector(self.translator.widths, self.translator.strides, config.features)
         self.average = AveragedModel(self.translator, multi_avg_fn=get_ema_multi_avg_fn(config.kept))
         painted = chain(self.translator.parameters(), self.projector.parameters())
         self._painter = torch.optim.Adam(painted, lr=config.rate, betas=(0.5, 0.999))
@@ -148,22 +173,26 @@ class CryoGEM(Method):
         """A simulated micrograph of any size as a real one would look, by the average of the weights.
 
         In tiles that overlap by all that a pixel depends on, with one field of noise: the same, to rounding, as at
-        once.
+        once. The published networks see all of it, and what is missing to a size that they can halve mirrored.
         """
         noise = torch.randn(field.shape, generator=generator).to(field)
         step = 2**self.config.depth
-        reach = -(-self.translator.reach // step) * step
         height, width = (-(-side // step) * step for side in field.shape)
+        if height >= 2 * field.shape[0] or width >= 2 * field.shape[1]:
+            sides = f"{field.shape[1]} x {field.shape[0]}"
+            raise ValueError(f"a field of {sides} px is too small for {self.config.depth} halvings")
+        tile = max(height, width) if self.translator.reach is None else _TILE
+        reach = -(-(self.translator.reach or 0) // step) * step
         both = pad(
             torch.stack([field, noise])[None], (0, width - field.shape[1], 0, height - field.shape[0]), "reflect"
         )[0]
         device = next(self.translator.parameters()).device
         made = torch.empty(height, width)
-        for top in range(0, height, _TILE):
-            for left in range(0, width, _TILE):
+        for top in range(0, height, tile):
+            for left in range(0, width, tile):
                 y, x = max(0, top - reach), max(0, left - reach)
-                part = both[:, y : top + _TILE + reach, x : left + _TILE + reach].to(device)
-                core = self.average(part[:1], part[1:])[0, top - y :, left - x :][:_TILE, :_TILE].cpu()
+                part = both[:, y : top + tile + reach, x : left + tile + reach].to(device)
+                core = self.average(part[:1], part[1:])[0, top - y :, left - x :][:tile, :tile].cpu()
                 made[top : top + core.shape[0], left : left + core.shape[1]] = core
         return made[: field.shape[0], : field.shape[1]]
 

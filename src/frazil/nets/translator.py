@@ -50,6 +50,7 @@ class Translator(nn.Module):
     def __init__(self, width: int = 32, depth: int = 3, blocks: int = 2) -> None:
         super().__init__()
         self.widths = [min(width * 2**level, 4 * width) for level in range(depth + 1)]
+        self.strides = [2**level for level in range(depth + 1)]
         self.enter = _convolution(2, width, 5)
         self.down = nn.ModuleList(_convolution(before, after) for before, after in pairwise(self.widths))
         self.encode = nn.ModuleList(ResidualBlock(width) for width in self.widths)
@@ -89,10 +90,11 @@ class Translator(nn.Module):
 
 
 class PlaceProjector(nn.Module):
-    """Features of each level at some places, each through two layers of its own."""
+    """Features of each level at some places, each through two layers of its own; levels beyond `strides` are left."""
 
-    def __init__(self, widths: list[int], features: int = 128) -> None:
+    def __init__(self, widths: list[int], strides: list[int], features: int = 128) -> None:
         super().__init__()
+        self._strides = strides
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Linear(width, features), nn.ReLU(), nn.Linear(features, features)) for width in widths
         )
@@ -100,10 +102,10 @@ class PlaceProjector(nn.Module):
     def forward(
         self, levels: Levels, places: Float[Tensor, "batch places xy"]
     ) -> list[Float[Tensor, "batch places features"]]:
-        """`places` are pixels of the finest level."""
+        """`places` are pixels of the image."""
         found = []
-        for number, (level, head) in enumerate(zip(levels, self.heads, strict=True)):
-            at = (places / 2**number).long()
+        for level, head, stride in zip(levels, self.heads, self._strides, strict=False):
+            at = (places / stride).long()
             index = (at[..., 1] * level.shape[-1] + at[..., 0])[:, None].expand(-1, level.shape[1], -1)
             found.append(head(level.flatten(2).gather(2, index).mT))
         return found

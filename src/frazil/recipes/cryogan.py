@@ -24,6 +24,7 @@ from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import GaussianEulerRotations, TriangularShifts, UniformRotations
 from frazil.recipes import refine
 from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run, write_report
+from frazil.recipes.preset import set_by_user
 from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import reconstruction_report
 from frazil.report.run_story import RunStory
@@ -109,10 +110,7 @@ def _refine(options: CryoGANRun, config: CryoGANConfig, folder: RunFolder) -> in
 
 
 def _set(options: CryoGANRun) -> dict[str, Any]:
-    """What the user wants of learning, whatever the preset."""
-    default = vars(CryoGANConfig())
-    values = vars(options.learning).items()
-    return {name: value for name, value in values if name in options.given or value != default[name]}
+    return set_by_user(options.learning, options.given)
 
 
 def _for_images(usual: CryoGANConfig, options: CryoGANRun, particles: Particles) -> CryoGANConfig:

@@ -18,10 +18,11 @@ from frazil.io import atomic_path, fingerprint, read_map
 from frazil.io.micrographs import find_micrographs
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
-from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
+from frazil.methods.cryogem import PUBLISHED, CryoGEM, CryoGEMConfig
 from frazil.physics import CTFRanges
 from frazil.recipes.match_micrographs import FLAT, RealSet, match_simulation, read_real
 from frazil.recipes.particle_run import write_report
+from frazil.recipes.preset import set_by_user
 from frazil.recipes.simulate_micrographs import (
     ExposureOptions,
     IceOptions,
@@ -54,6 +55,9 @@ class CryoGEMTrain:
     """Maps (.mrc, protein positive; map.mrc of `frazil cryogan`, say) or atomic models of what is on them."""
     out: Path
     """Folder of the run; the same command goes on where it stopped."""
+    preset: Literal["default", "paper"] = "default"
+    """paper: the simulation in the paper's order, with its noise, under the ice of the real micrographs, and its
+    networks on whole micrographs of 1,024 px."""
     pixel_size: float | None = None
     """Of the micrographs, in angstrom, where their files do not say."""
     particle_px: float = 40.0
@@ -77,12 +81,17 @@ class CryoGEMTrain:
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """bf16-mixed: the networks in bfloat16."""
     learning: CryoGEMConfig = field(default_factory=CryoGEMConfig)
-    """How it learns."""
+    """How it learns; what differs from the default overrides the preset."""
+    given: tyro.conf.Suppress[tuple[str, ...]] = ()
+    """Options that stood on the command line: they override the preset even where they equal the default."""
 
 
 def train(options: CryoGEMTrain) -> int:
     """Fit the simulation, simulate, learn, and write the page; the exit code."""
     _check(options)
+    preset = {"default": CryoGEMConfig(), "paper": PUBLISHED}[options.preset]
+    wanted = set_by_user(options.learning, options.given)
+    options = replace(options, learning=replace(preset, **wanted), given=())
     inputs = {path: fingerprint(path) for path in find_micrographs(options.real)}
     diameter = 2 * max(radius_of(model) for model in options.models)
     real = read_real(options.real, options.pixel_size, diameter, _unmatched(options, diameter))
@@ -146,8 +155,12 @@ def _matched(options: CryoGEMTrain, real: RealSet, diameter: float, folder: RunF
     if not file.is_file():
         height, width = real.images[0].shape
         like = replace(_unmatched(options, diameter), size=(width, height))
-        # What is slow in the background is in its spectrum.
-        like = replace(like, solvent=replace(like.solvent, ice_variation=0.0))
+        if options.preset == "paper":
+            like = replace(like, exposure=replace(like.exposure, mode="paper"))
+            like = replace(like, solvent=replace(like.solvent, ice=options.real))
+        else:
+            # What is slow in the background is in its spectrum.
+            like = replace(like, solvent=replace(like.solvent, ice_variation=0.0))
         match = match_simulation(real, like, diameter, folder.path / _BACKGROUND)
         record = {"figures": match.figures(), "simulation": asdict(match.simulation)}
         with atomic_path(file) as temporary:

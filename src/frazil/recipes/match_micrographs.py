@@ -101,7 +101,8 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
     """A simulation whose particles are as many, as crowded and as strong as the real ones, in noise like theirs.
 
     `like` says what is simulated and at what pixel size; the noise's spectrum is written to `background`. Count,
-    strength and noise are corrected until simulated micrographs, measured as the real ones are, have as much of each.
+    strength and noise are corrected until simulated micrographs, measured as the real ones are, have as much of each;
+    in the paper's mode only how many there are and how close they come, as its authors tell their users to.
     """
     structures, pixel_size = fields_of(like).population.structures, like.pixel_size
     measured = [
@@ -119,8 +120,11 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
         particles=float(counts.mean()),
         particles_deviation=float(counts.std(ddof=1)) if len(counts) > 1 else 0.0,
         crowding=_crowding(measured, like, diameter),
-        exposure=replace(like.exposure, noise=str(background), snr_db=_first_guess(measured, like)),
     )
+    if like.exposure.mode == "paper":
+        return Match(simulation, measured, _measure_simulated(simulation, structures, diameter, len(measured)))
+    exposure = replace(like.exposure, noise=str(background), snr_db=_first_guess(measured, like))
+    simulation = replace(simulation, exposure=exposure)
     for _ in range(_ROUNDS):
         simulated = _measure_simulated(simulation, structures, diameter, len(measured))
         before, noise = noise, _closer_noise(noise, measured, simulated, FLAT * diameter)
