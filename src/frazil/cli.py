@@ -64,6 +64,7 @@ COMMANDS = {
         "frazil.recipes.pick", "PickTrain", "train", "a particle picker from micrographs whose particles are known"
     ),
     "pick apply": Command("frazil.recipes.pick", "PickApply", "apply", "the particles that a picker finds"),
+    "extract": Command("frazil.recipes.extract", "Extract", "extract", "particles cut out of micrographs, as a stack"),
     "select": Command(
         "frazil.recipes.select_particles",
         "SelectParticles",

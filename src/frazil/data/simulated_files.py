@@ -23,6 +23,7 @@ from frazil.io import (
     write_particles,
     write_record,
 )
+from frazil.io.coordinates import micrograph_stem
 from frazil.io.particle_table import group_optics
 from frazil.physics import CTF, Conditions, CTFPrior, CTFRanges, CTFTable, ctf_from_table
 
@@ -122,6 +123,17 @@ def read_ctf_rows(path: Path, microscope: CTFRanges) -> CTF:
     defaults = {CTF_COLUMNS[name]: getattr(microscope, name) for name in shared}
     missing = {name: value for name, value in defaults.items() if name not in table.data}
     return ctf_of_table(replace(table, data=table.data.assign(**missing)))
+
+
+def micrograph_lenses(path: Path, microscope: CTFRanges) -> dict[str, CTF]:
+    """The lens of each micrograph that a STAR table of lenses names, by the name without folder and suffix."""
+    tables = read_tables(path).values()
+    named = next((table for table in tables if {"rlnMicrographName", "rlnDefocusU"} <= set(table)), None)
+    if named is None:
+        return {}
+    rows = read_ctf_rows(path, microscope)
+    stems = [micrograph_stem(str(name)) for name in named["rlnMicrographName"]]
+    return {stem: rows[torch.tensor([row])] for row, stem in enumerate(stems)} if len(stems) == len(rows) else {}
 
 
 def _ctf_array(path: Path, microscope: CTFRanges) -> CTF:

@@ -80,10 +80,11 @@ class ImageStack:
 class StackWriter:
     """Writes a float32 stack image by image; the file appears under its name when all `count` are there.
 
-    Use it in a `with` block and give `write` the images in their order, in batches of any size.
+    Use it in a `with` block and give `write` the images in their order, in batches of any size. Without a `count` as
+    many as are written.
     """
 
-    def __init__(self, path: str | Path, count: int, box: int, pixel_size: float) -> None:
+    def __init__(self, path: str | Path, count: int | None, box: int, pixel_size: float) -> None:
         self.path, self.count, self.box, self.pixel_size = Path(path), count, box, pixel_size
         self._written, self._sum, self._square = 0, 0.0, 0.0
         self._low, self._high = np.inf, -np.inf
@@ -100,7 +101,7 @@ class StackWriter:
         with atomic_path(self.path) as temporary, open(temporary, "wb") as self._file:
             self._file.write(self._header())
             yield self
-            if self._written != self.count:
+            if self.count not in (None, self._written):
                 raise ValueError(f"{self.path}: {self._written} images written, but {self.count} announced")
             self._file.seek(0)
             self._file.write(self._header())
@@ -121,4 +122,5 @@ class StackWriter:
         mean = self._sum / values
         deviation = max(self._square / values - mean**2, 0.0) ** 0.5
         statistics = (self._low, self._high, mean, deviation) if self._written else (0.0, 0.0, 0.0, 0.0)
-        return header_bytes((self.count, self.box, self.box), self.pixel_size, statistics, stack=True)
+        count = self._written if self.count is None else self.count
+        return header_bytes((count, self.box, self.box), self.pixel_size, statistics, stack=True)

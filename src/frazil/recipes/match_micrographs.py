@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.micrographs import flattened, scaled_micrograph
-from frazil.data.simulated_files import ctf_prior, read_ctf_rows
+from frazil.data.simulated_files import ctf_prior, micrograph_lenses
 from frazil.inference.field_statistics import FieldStatistics, measure_field
 from frazil.inference.matched_filter import average_view
-from frazil.io import atomic_path, read_tables
+from frazil.io import atomic_path
 from frazil.io.coordinates import micrograph_stem
 from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 from frazil.physics import CTF, FourierVolume
@@ -48,7 +48,7 @@ def read_real(source: Path, pixel_size: float | None, diameter: float, like: Sim
     those of the rows that name them in the file that the simulation draws its lenses from, or one that it might draw.
     """
     paths = find_micrographs(source)
-    named = _named_lenses(like)
+    named = micrograph_lenses(Path(like.ctf), like.lens) if like.ctf.endswith(".star") else {}
     usual = ctf_prior(like.ctf, like.lens)
     names, images, lenses = [], [], []
     with progress_bar("real micrographs", len(paths)) as advance:
@@ -63,19 +63,6 @@ def read_real(source: Path, pixel_size: float | None, diameter: float, like: Sim
             lenses.append(own if own is not None else drawn)
             advance(1)
     return RealSet(names, images, lenses)
-
-
-def _named_lenses(like: SimulateMicrographs) -> dict[str, CTF]:
-    """The lens of each micrograph that the table of lenses names."""
-    if not like.ctf.endswith(".star"):
-        return {}
-    path = Path(like.ctf)
-    tables = [table for table in read_tables(path).values() if "rlnMicrographName" in table and "rlnDefocusU" in table]
-    if not tables:
-        return {}
-    rows = read_ctf_rows(path, like.lens)
-    stems = [micrograph_stem(str(name)) for name in tables[0]["rlnMicrographName"]]
-    return {stem: rows[torch.tensor([row])] for row, stem in enumerate(stems)} if len(stems) == len(rows) else {}
 
 
 @dataclass(frozen=True)
