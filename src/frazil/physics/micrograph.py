@@ -1,19 +1,23 @@
 """Many particles in one field of view, each seen through the lens from its own depth in the ice."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.fft import next_fast_len
 from torch import Tensor
 
-from frazil.geometry import Batched
-from frazil.physics.ctf import CTF, electron_wavelength
+from frazil.geometry import Batched, rectangle_frequency
+from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf
 from frazil.physics.image_formation import image_from_slices
 from frazil.physics.projection import FourierVolume, central_slices
 
 _SILHOUETTE = 0.1  # of a projection's largest value, above which a pixel is the particle's
+_ROOM = 1.25  # of a structure's box, in which it is projected
 _RIPPLES = 8  # px on each side, for what lies beyond the largest distance that the lens moves detail by
+_INTERPOLATED = 1e-2  # of the finest detail, by which it may be off what each particle's own depth would give
 _POINTS_AT_ONCE = 2**21  # of the particles' spectra in memory
 
 
@@ -56,30 +60,84 @@ def particle_field(
 ) -> ParticleField:
     """Particles on a field of (x, y) pixels, in the units of `project`; what reaches over the edge is cut.
 
-    A field is the sum of single images, each in a box that holds what the lens spreads but for its last ripples, which
-    are a few thousandths of the image.
+    Each is seen at its own depth: what a lens makes of any depth is interpolated between a few of them, to a
+    thousandth of the image, so that a field takes as many transforms as there are of those.
     """
-    image = torch.zeros(size[1], size[0], device=particles.place.device)
-    field = ParticleField(image, image.clone(), torch.zeros_like(image, dtype=torch.bool))
-    lenses = None if lens is None else particles.lenses(lens)
-    for number, spectrum in enumerate(structures if len(particles) else []):
-        box = spectrum.box if lenses is None else spectrum.box + 2 * (delocalisation(lenses, pixel_size) + _RIPPLES)
-        box += box % 2
-        chunk = max(1, _POINTS_AT_ONCE // box**2)
-        for rows in torch.nonzero(particles.structure == number)[:, 0].split(chunk):
-            part = particles[rows]
-            nearest = part.place.round()
+    # Interpolated slices give each projection faint ghosts around it, which would come in over the edge of a box as
+    # small as the particle.
+    box = math.ceil(_ROOM * max(spectrum.box for spectrum in structures) / 2) * 2
+    depths, shares = _depths(particles, lens, pixel_size)
+    layers = torch.zeros(len(depths), size[1] + box, size[0] + box, device=particles.place.device)
+    mask = torch.zeros_like(layers[0], dtype=torch.bool)
+    for rows, bare in _projections(structures, particles, pixel_size, box):
+        inside = bare > _SILHOUETTE * bare.amax((-1, -2), keepdim=True)
+        # The layers reach half a box beyond the field on all sides: a particle's box begins where its centre is.
+        corners = particles.place[rows].round().long().tolist()
+        for one, (x, y) in enumerate(corners):
+            window = (slice(y, y + box), slice(x, x + box))
+            layers[:, *window].addcmul_(shares[rows[one], :, None, None], bare[one])
+            mask[window] |= inside[one]
+    edge = box // 2
+    on_field = (slice(edge, edge + size[1]), slice(edge, edge + size[0]))
+    projection = layers.sum(0)[on_field]
+    image = projection if lens is None else _seen(layers, lens, depths, pixel_size)[on_field]
+    return ParticleField(image, projection, mask[on_field])
+
+
+def _projections(
+    structures: Sequence[FourierVolume], particles: PlacedParticles, pixel_size: float, box: int
+) -> Iterator[tuple[Int[Tensor, " rows"], Float[Tensor, "rows box box"]]]:
+    """Rows of particles, and their projections where they are between the pixels."""
+    for number, spectrum in enumerate(structures):
+        rows = torch.nonzero(particles.structure == number)[:, 0]
+        for some in rows.split(max(1, _POINTS_AT_ONCE // box**2)) if len(rows) else []:
+            part = particles[some]
+            shift = (part.place - part.place.round()) * pixel_size
             slices = central_slices(spectrum, part.rotation, box)
-            shift = (part.place - nearest) * pixel_size
-            corners = (nearest.long() - box // 2).tolist()
-            bare = image_from_slices(slices, shift, None, pixel_size, box)
-            seen = bare if lenses is None else image_from_slices(slices, shift, lenses[rows], pixel_size, box)
-            inside = bare > _SILHOUETTE * bare.amax((-1, -2), keepdim=True)
-            for one, (on_field, of_box) in enumerate(_windows(corners, box, size)):
-                field.image[on_field] += seen[one][of_box]
-                field.projection[on_field] += bare[one][of_box]
-                field.mask[on_field] |= inside[one][of_box]
-    return field
+            yield some, image_from_slices(slices, shift, None, pixel_size, box)
+
+
+def _depths(
+    particles: PlacedParticles, lens: CTF | None, pixel_size: float
+) -> tuple[Float[Tensor, " depths"], Float[Tensor, "particles depths"]]:
+    """Depths at which a field is imaged, and what share of each particle's image each of them has.
+
+    Chebyshev's nodes and Lagrange's polynomials, whose error is a^n / (2^(n-1) n!) where the phase differs by a radians
+    between the middle and the ends: a hundredth at Nyquist's frequency, and less by k^2n at coarser detail.
+    """
+    depth = particles.depth.double()
+    middle, half = (
+        (0.0, 0.0) if not len(depth) else (float(depth.max() + depth.min()) / 2, float(depth.max() - depth.min()) / 2)
+    )
+    if lens is None or half == 0:
+        return depth.new_full((1,), middle), particles.depth.new_ones(len(depth), 1)
+    radians = math.pi * float(electron_wavelength(lens.voltage_kv.double())) * half / (2 * pixel_size) ** 2
+    count = 2
+    while radians**count / (2 ** (count - 1) * math.factorial(count)) > _INTERPOLATED:
+        count += 1
+    nodes = middle + half * torch.cos(math.pi * (torch.arange(count).to(depth) + 0.5) / count)
+    apart = nodes[:, None] - nodes
+    apart.fill_diagonal_(1)
+    factors = ((depth[:, None, None] - nodes) / apart).masked_fill(torch.eye(count, device=depth.device) > 0, 1)
+    return nodes, factors.prod(-1).to(particles.depth)
+
+
+def _seen(
+    layers: Float[Tensor, "depths y x"], lens: CTF, depths: Float[Tensor, " depths"], pixel_size: float
+) -> Float[Tensor, "y x"]:
+    """The sum of layers, each seen at its depth; beyond the edges there is nothing."""
+    height, width = layers.shape[-2:]
+    deepest = replace(lens, defocus_u=lens.defocus_u + depths.max(), defocus_v=lens.defocus_v + depths.max())
+    shallowest = replace(lens, defocus_u=lens.defocus_u + depths.min(), defocus_v=lens.defocus_v + depths.min())
+    # What is spread over one edge comes in at the opposite one, into the margin.
+    spread = max(delocalisation(one, pixel_size) for one in (deepest, shallowest)) + _RIPPLES
+    rows, columns = (next_fast_len(side + spread, real=True) for side in (height, width))
+    frequency = rectangle_frequency((columns, rows), pixel_size).to(layers)
+    total = torch.zeros(frequency.shape[:-1], dtype=torch.complex64, device=layers.device)
+    for layer, depth in zip(layers, depths.float(), strict=True):
+        own = replace(lens, defocus_u=lens.defocus_u + depth, defocus_v=lens.defocus_v + depth)
+        total += torch.fft.rfft2(layer, s=(rows, columns)) * evaluate_ctf(own, frequency)[0]
+    return torch.fft.irfft2(total, s=(rows, columns))[:height, :width]
 
 
 def delocalisation(ctf: CTF, pixel_size: float) -> int:
@@ -98,16 +156,3 @@ def delocalisation(ctf: CTF, pixel_size: float) -> int:
         for k in (nyquist, turning.clamp(max=float(nyquist)))
     ]
     return int(torch.stack(spread).abs().max() / pixel_size) + 1
-
-
-Window = tuple[slice, slice]
-
-
-def _windows(corners: list[list[int]], box: int, size: tuple[int, int]) -> Iterator[tuple[Window, Window]]:
-    """The part of a field of (x, y) pixels that each box covers, its first pixel at a corner, and that of the box."""
-    for corner in corners:
-        first = [max(0, start) for start in corner]
-        last = [max(0, min(start + box, side)) for start, side in zip(corner, size, strict=True)]
-        x, y = (slice(*ends) for ends in zip(first, last, strict=True))
-        across, down = (slice(a - c, max(0, b - c)) for a, b, c in zip(first, last, corner, strict=True))
-        yield (y, x), (down, across)

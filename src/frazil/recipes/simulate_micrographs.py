@@ -36,6 +36,7 @@ from frazil.recipes.progress import progress_bar
 _MOST_WORKERS = min(8, os.cpu_count() or 1)
 _SURFACE = 0.1  # of the maximum, above which a voxel is the structure's
 _LEAST_SIDE = 32  # px
+_PADDING = 3  # times a structure's side, to which it is padded: it fills its box
 _CALIBRATED = 8  # micrographs by whose particles the noise's strength is set
 
 
@@ -175,7 +176,7 @@ def fields_of(options: SimulateMicrographs) -> Micrographs:
     if len(group) > 1:
         volumes = [symmetrise(volume, group) for volume in volumes]
     population = Population(
-        structures=[to_fourier_volume(volume) for volume in volumes],
+        structures=[to_fourier_volume(volume, _PADDING) for volume in volumes],
         radius=radius,
         density=sum(_density(volume) for volume in volumes) / len(volumes),
         rotation=UniformRotations(),
