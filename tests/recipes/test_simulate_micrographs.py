@@ -13,7 +13,7 @@ from frazil.data.simulated_files import read_ctf_rows
 from frazil.geometry import euler_to_rotation
 from frazil.io import read_map, read_tables, write_map
 from frazil.physics import CTFRanges
-from frazil.recipes.simulate_micrographs import SimulateMicrographs, simulate_micrographs
+from frazil.recipes.simulate_micrographs import SimulateMicrographs, fields_of, simulate_micrographs
 
 SIZE = (160, 128)
 
@@ -101,6 +101,13 @@ def test_poses_are_all_different(tmp_path: Path) -> None:
     angles = torch.from_numpy(table(tmp_path)[["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]].to_numpy())
     traces = torch.einsum("aij,bij->ab", *[euler_to_rotation(angles)] * 2)
     assert (traces - torch.eye(36) * 3).max() < 2.999
+
+
+def test_a_thousand_micrographs_hold_as_many_poses_as_particles(tmp_path: Path) -> None:
+    data = fields_of(options(tmp_path, count=1000))
+    rotation = torch.cat([data.labels(number).particles.rotation for number in range(1000)])
+    assert len(rotation) == 12_000
+    assert len(torch.unique(rotation.flatten(1), dim=0)) == len(rotation)
 
 
 @pytest.mark.parametrize("mode", ["physics", "paper"])
