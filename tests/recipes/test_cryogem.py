@@ -1,6 +1,9 @@
 """CryoGEM as its command does it: fitted to micrographs, learnt, looked at."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,6 +109,19 @@ def test_the_paper_s_preset_simulates_and_learns_as_the_paper_does(real: Path, t
     assert fitted.exposure.mode == "paper"
     assert fitted.solvent.ice == real / "micrographs"
     assert fitted.particles == pytest.approx(14, abs=2)
+
+
+@pytest.mark.slow
+def test_two_ranks_write_the_bytes_that_one_writes(learnt: Path, tmp_path: Path) -> None:
+    alone = CryoGEMGenerate(run=learnt, out=tmp_path / "alone", count=3, device="cpu", workers=1)
+    generate(alone)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "frazil"]
+    words = ["cryogem", "generate", learnt, "--out", tmp_path / "ranks", "--count", 3, "--device", "cpu"]
+    subprocess.run([*launcher, *map(str, words)], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    files = {path.relative_to(alone.out): path for path in alone.out.rglob("*") if path.is_file()}
+    assert len(files) > 10
+    for name, path in files.items():
+        assert path.read_bytes() == (tmp_path / "ranks" / name).read_bytes(), name
 
 
 def test_micrographs_may_be_made_without_particles(learnt: Path, tmp_path: Path) -> None:

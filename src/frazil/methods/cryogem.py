@@ -168,6 +168,11 @@ class CryoGEM(Method):
         index = torch.cat(chosen, 1)
         return torch.stack([index % mask.shape[-1], index // mask.shape[-1]], -1).float()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.translator.parameters()).device
+
     @torch.no_grad()
     def translate_field(self, field: Float[Tensor, "y x"], generator: torch.Generator) -> Float[Tensor, "y x"]:
         """A simulated micrograph of any size as a real one would look, by the average of the weights.
@@ -186,12 +191,11 @@ class CryoGEM(Method):
         both = pad(
             torch.stack([field, noise])[None], (0, width - field.shape[1], 0, height - field.shape[0]), "reflect"
         )[0]
-        device = next(self.translator.parameters()).device
         made = torch.empty(height, width)
         for top in range(0, height, tile):
             for left in range(0, width, tile):
                 y, x = max(0, top - reach), max(0, left - reach)
-                part = both[:, y : top + tile + reach, x : left + tile + reach].to(device)
+                part = both[:, y : top + tile + reach, x : left + tile + reach].to(self.device)
                 core = self.average(part[:1], part[1:])[0, top - y :, left - x :][:tile, :tile].cpu()
                 made[top : top + core.shape[0], left : left + core.shape[1]] = core
         return made[: field.shape[0], : field.shape[1]]

@@ -1,5 +1,6 @@
 """`frazil cryogem generate`: micrographs that look like the real ones that a run has learnt from, with every label."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,8 @@ from typing import Annotated
 import torch
 import tyro
 
-from frazil.data.exposures import one_thread_per_operation
+from frazil.data.exposures import in_order, one_thread_per_operation
+from frazil.data.fields import Micrographs
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
 from frazil.data.micrographs import flattened
 from frazil.data.simulated_files import make_folder, refuse_another_run
@@ -18,8 +20,9 @@ from frazil.physics import FieldExposure
 from frazil.recipes.cryogem import read_simulation
 from frazil.recipes.match_micrographs import FLAT
 from frazil.recipes.progress import progress_bar
-from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
-from frazil.training import choose_device, newest
+from frazil.recipes.simulate_micrographs import MOST_WORKERS, exposure_of, fields_of
+from frazil.training import newest
+from frazil.training.launch import launch
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,18 @@ class CryoGEMGenerate:
     """Same seed, same bytes."""
     shard: tuple[int, int] = (0, 1)
     """k and n: make only every nth micrograph from number k (from 0) on, as one of n jobs. The job that finds all of
-    them there at its end writes the tables."""
+    them there at its end writes the tables. Ranks of torchrun or srun share a job's micrographs by themselves."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N; other devices round differently."""
+    workers: int | None = None
+    """Threads that make micrographs on a CPU; the number of cores, 8 at most, if not given."""
 
 
 def generate(options: CryoGEMGenerate) -> None:
     """Write the micrographs and their labels."""
     _check(options)
-    method = load(options.run, options.device)
+    fabric = launch(options.device, "32-true")
+    method = load(options.run, fabric.device)
     fitted = read_simulation(options.run)
     fitted = replace(fitted, out=options.out, count=options.count, seed=options.seed, size=options.size or fitted.size)
     simulation = fitted
@@ -64,10 +70,21 @@ def generate(options: CryoGEMGenerate) -> None:
     if (options.out / TABLE).is_file():
         print(f"{options.out}: already generated with these options")
         return
-    make_folder(options.out, config, 8 * options.count * simulation.size[0] * simulation.size[1] // options.shard[1])
+    fabric.barrier()  # all ranks have looked before one of them writes
+    if fabric.is_global_zero:
+        size = 8 * options.count * simulation.size[0] * simulation.size[1]
+        make_folder(options.out, config, size // options.shard[1])
+    fabric.barrier()
+    own, of = options.shard
+    numbers = range(own + of * fabric.global_rank, options.count, of * fabric.world_size)
+    data = fields_of(simulation)
+    files = MicrographFiles(options.out, simulation.pixel_size, simulation.size, data.population.radius)
     with one_thread_per_operation():
         # How strong particles are does not depend on how many there are.
-        _write(method, simulation, exposure_of(fitted, fields_of(fitted)), options)
+        _write_images(method, data, exposure_of(fitted, fields_of(fitted)), files, numbers, options)
+    fabric.barrier()
+    if fabric.is_global_zero:
+        _write_tables(data, files, options)
 
 
 def _check(options: CryoGEMGenerate) -> None:
@@ -76,24 +93,39 @@ def _check(options: CryoGEMGenerate) -> None:
     own, of = options.shard
     if not 0 <= own < of:
         raise ValueError(f"--shard must be a number below the number of jobs, and that: not {own} {of}")
+    if options.workers is not None and options.workers < 1:
+        raise ValueError(f"--workers must be 1 or more, not {options.workers}")
     if options.particles is not None and not options.particles >= 0:
         raise ValueError(f"--particles must not be negative, it is {options.particles:g}")
 
 
-def _write(method: CryoGEM, simulation: SimulateMicrographs, exposure: FieldExposure, options: CryoGEMGenerate) -> None:
-    """Those of this job that are not there yet; then the tables, if nothing is missing."""
-    data = fields_of(simulation)
-    radius = data.population.radius
-    files = MicrographFiles(options.out, simulation.pixel_size, simulation.size, radius)
-    own = range(options.shard[0], options.count, options.shard[1])
-    with progress_bar("micrographs", len(own)) as advance:
-        for number in own:
-            if not files.is_there(number):
-                image, mask = data.micrograph(number, exposure)
-                seen = flattened(image, FLAT * 2 * radius / simulation.pixel_size)
-                chance = torch.Generator().manual_seed(stable_seed(options.seed, "noise", number))
-                files.write_images(number, method.translate_field(seen, chance), mask)
+def _write_images(
+    method: CryoGEM,
+    data: Micrographs,
+    exposure: FieldExposure,
+    files: MicrographFiles,
+    numbers: Sequence[int],
+    options: CryoGEMGenerate,
+) -> None:
+    """Those of some numbers that are not there yet, each whole."""
+    missing = [number for number in numbers if not files.is_there(number)]
+
+    def make(place: int) -> None:
+        number = missing[place]
+        image, mask = data.micrograph(number, exposure)
+        seen = flattened(image, FLAT * 2 * data.population.radius / data.pixel_size)
+        chance = torch.Generator().manual_seed(stable_seed(options.seed, "noise", number))
+        files.write_images(number, method.translate_field(seen, chance), mask)
+
+    workers = options.workers or (MOST_WORKERS if method.device.type == "cpu" else 1)
+    with progress_bar("micrographs", len(numbers)) as advance:
+        advance(len(numbers) - len(missing))
+        for _ in in_order(make, len(missing), workers):
             advance(1)
+
+
+def _write_tables(data: Micrographs, files: MicrographFiles, options: CryoGEMGenerate) -> None:
+    """The tables, if nothing is missing."""
     if missing := sum(not files.is_there(number) for number in range(options.count)):
         print(f"{options.out}: {missing} micrographs are other jobs' to make; the last of them writes the tables")
         return
@@ -102,7 +134,7 @@ def _write(method: CryoGEM, simulation: SimulateMicrographs, exposure: FieldExpo
     print(f"{options.out}: {options.count} micrographs with {sum(len(labels.particles) for labels in every)} particles")
 
 
-def load(run: Path, device: str) -> CryoGEM:
+def load(run: Path, device: torch.device) -> CryoGEM:
     """The translator of a run as its newest checkpoint has it; ValueError for what is no such run."""
     config = read_record(run / "config.json", "config")["config"]
     stored = newest(run / "checkpoints")
@@ -113,5 +145,5 @@ def load(run: Path, device: str) -> CryoGEM:
         method.load_state_dict(stored.method)
     except (KeyError, RuntimeError, TypeError) as error:
         raise ValueError(f"{run}: holds no run of `frazil cryogem train`") from error
-    method.to(choose_device(device))
+    method.to(device)
     return method

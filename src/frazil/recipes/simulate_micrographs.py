@@ -33,7 +33,7 @@ from frazil.physics.exposure import PaperNoise
 from frazil.physics.placement import Crowd
 from frazil.recipes.progress import progress_bar
 
-_MOST_WORKERS = min(8, os.cpu_count() or 1)
+MOST_WORKERS = min(8, os.cpu_count() or 1)
 _SURFACE = 0.1  # of the maximum, above which a voxel is the structure's
 _LEAST_SIDE = 32  # px
 _PADDING = 3  # times a structure's side, to which it is padded: it fills its box
@@ -226,5 +226,5 @@ def _write_images(
 
     with progress_bar("micrographs", options.count) as advance:
         advance(options.count - len(missing))
-        for _ in in_order(make, len(missing), options.workers or _MOST_WORKERS):
+        for _ in in_order(make, len(missing), options.workers or MOST_WORKERS):
             advance(1)
