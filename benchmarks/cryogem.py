@@ -111,6 +111,7 @@ class Study:
         others = {REAL: self.learnt, **{kind: self.made(kind) / "micrographs" for kind in kinds if kind != REAL}}
         out = self.folder / "distances"
         words = ["--out", str(out), "--pixel-size", str(self.pixel_size), "--seed", str(self.seed)]
+        words += ["--coordinates", str(self.coordinates), "--diameter", str(self.diameter)]
         self.frazil("evaluate", "micrographs", str(self.held_out), *map(str, others.values()), *words)
         found = json.loads((out / "figures.json").read_text())["micrographs"]
         return {kind: found[str(path)] for kind, path in others.items()}

@@ -1,12 +1,14 @@
 """Micrographs held against real ones: the same kind is close, another kind is not, and the floor stands beside."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
-from frazil.io import write_map
+from frazil.io import write_map, write_tables
 from frazil.recipes.evaluate_micrographs import EvaluateMicrographs, evaluate_micrographs
 
 
@@ -42,6 +44,20 @@ def test_micrographs_of_finer_pixels_are_resampled(tmp_path: Path) -> None:
     real, fine = folder(tmp_path / "a", 2.0), folder(tmp_path / "b", 2.0, count=2, pixel_size=1.0)
     evaluate_micrographs(EvaluateMicrographs(real, (fine,), out=tmp_path / "out", crop=32, count=10))
     assert json.loads((tmp_path / "out" / "figures.json").read_text())["pixel_size"] == 2
+
+
+def test_labels_beside_micrographs_are_drawn(tmp_path: Path) -> None:
+    real, other = folder(tmp_path / "a", 2.0), folder(tmp_path / "b", 2.0)
+    rows = pd.DataFrame({"rlnMicrographName": ["0.mrc"], "rlnCoordinateX": [72.0], "rlnCoordinateY": [64.0]})
+    write_tables(other / "particles.star", {"particles": rows})
+    options = EvaluateMicrographs(real, (other,), out=tmp_path / "out", crop=120, count=4, diameter=20.0)
+    evaluate_micrographs(options)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("<circle") == 1
+    assert 'r="5"' in page
+    assert f"1 labelled particles of {other}" in page
+    evaluate_micrographs(replace(options, out=tmp_path / "both", coordinates=other / "particles.star"))
+    assert (tmp_path / "both" / "report.html").read_text().count("<circle") == 2
 
 
 def test_what_cannot_be_compared_is_refused_in_a_sentence(tmp_path: Path) -> None:

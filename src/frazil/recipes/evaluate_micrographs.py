@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import tyro
 from jaxtyping import Float
@@ -15,7 +16,8 @@ from torch import Tensor
 
 from frazil.data.micrographs import flattened
 from frazil.geometry import fourier_resize
-from frazil.io import atomic_path
+from frazil.io import Coordinates, atomic_path
+from frazil.io.coordinates import micrograph_stem, read_coordinates
 from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 from frazil.methods.base import stable_seed
 from frazil.metrics.distributions import frechet_distance, kernel_distance, standardised
@@ -26,6 +28,7 @@ from frazil.report.micrographs import micrographs_report
 
 _FLAT = 0.5  # of a crop's side: standard deviation of the blur that is taken for the background
 _PAIRED = 6  # micrographs of each kind of which every two are compared
+_CIRCLED = 2  # crops of each kind that are shown with their labels
 _FLOOR = "real ones again"
 
 
@@ -50,6 +53,10 @@ class EvaluateMicrographs:
     """Side of the crops that are compared, in those pixels."""
     count: int = 400
     """Crops of each kind."""
+    coordinates: Path | None = None
+    """Known particles of the real micrographs, to be drawn on the page as those of simulated ones are."""
+    diameter: float = 100.0
+    """Of the circles around labelled particles, in angstrom."""
     seed: int = 0
     """Seed of where crops lie."""
 
@@ -79,6 +86,8 @@ def evaluate_micrographs(options: EvaluateMicrographs) -> None:
     sizes = {name: _pixel_size(path, options.pixel_size, name == "real") for name, path in sources.items()}
     at = options.at or max(sizes.values())
     every = {name: [_at(image, sizes[name] / at) for image in _images(path)] for name, path in sources.items()}
+    labelled = {name: _labelled(path, sizes[name] / at, options, name) for name, path in sources.items()}
+    circled = {name: _circled(every[name], places, options, name) for name, places in labelled.items() if places}
     real = every.pop("real")
     if len(real) < 2:
         raise ValueError(f"{options.real}: holds one micrograph; two or more say how close real ones are to each other")
@@ -95,7 +104,7 @@ def evaluate_micrographs(options: EvaluateMicrographs) -> None:
     with atomic_path(options.out / "figures.json") as temporary:
         settings = {"crop": options.crop, "count": options.count, "pixel_size": at}
         temporary.write_text(json.dumps({**settings, "micrographs": figures}, indent=2))
-    report = micrographs_report({"real": reference, _FLOOR: rest, **crops}, figures, at)
+    report = micrographs_report({"real": reference, _FLOOR: rest, **crops}, figures, at, circled, options.diameter)
     print(f"report: {report.write(options.out / 'report.html')}")
 
 
@@ -119,17 +128,51 @@ def _at(image: Float[Tensor, "_y _x"], factor: float) -> Float[Tensor, "_rows _c
 
 def _crops(images: Sequence[Float[Tensor, "_y _x"]], options: EvaluateMicrographs, name: str) -> Float[Tensor, "n c c"]:
     """Crops from anywhere, flattened, their noise of variance 1: brightness and contrast as a whole do not count."""
-    generator = torch.Generator().manual_seed(stable_seed(options.seed, "crops", name))
     crop, flat = options.crop, [flattened(image, _FLAT * options.crop) for image in images]
     for image in flat:
         if min(image.shape) < crop:
             raise ValueError(f"{image.shape[1]} x {image.shape[0]} px are too few for crops of {crop}; give --crop")
+    corners = _corners(flat, options, name)
+    return torch.stack([flat[number][top : top + crop, left : left + crop] for number, top, left in corners])
+
+
+def _corners(
+    images: Sequence[Float[Tensor, "_y _x"]], options: EvaluateMicrographs, name: str
+) -> list[tuple[int, int, int]]:
+    """Where crops lie: micrograph, first row, first column."""
+    generator = torch.Generator().manual_seed(stable_seed(options.seed, "crops", name))
     found = []
-    for number in range(options.count):
-        image = flat[number % len(flat)]
-        top, left = (int(torch.randint(side - crop + 1, (1,), generator=generator)) for side in image.shape)
-        found.append(image[top : top + crop, left : left + crop])
-    return torch.stack(found)
+    for place in range(options.count):
+        number = place % len(images)
+        top, left = (
+            int(torch.randint(side - options.crop + 1, (1,), generator=generator)) for side in images[number].shape
+        )
+        found.append((number, top, left))
+    return found
+
+
+def _labelled(source: Path, factor: float, options: EvaluateMicrographs, name: str) -> list[np.ndarray]:
+    """The known particles of each micrograph in the pixels at which it is compared; nothing where none are known."""
+    beside = [folder / "particles.star" for folder in (source, source.parent)]
+    file = options.coordinates if name == "real" else next((path for path in beside if path.is_file()), None)
+    if file is None:
+        return []
+    known, nobody = read_coordinates(file), Coordinates(np.empty((0, 2)))
+    stems = [micrograph_stem(path.name) for path in find_micrographs(source)]
+    # Half a pixel beyond a pixel's centre is its edge, at any scale.
+    return [(known.get(stem, nobody).places + 0.5) * factor - 0.5 for stem in stems]
+
+
+def _circled(
+    images: Sequence[Float[Tensor, "_y _x"]], places: Sequence[np.ndarray], options: EvaluateMicrographs, name: str
+) -> list[tuple[Float[Tensor, "c c"], np.ndarray]]:
+    """A crop or two with the places of the particles on it."""
+    found = []
+    for number, top, left in _corners(images, options, name)[:_CIRCLED]:
+        crop = flattened(images[number], _FLAT * options.crop)[top:, left:][: options.crop, : options.crop]
+        own = places[number] - [left, top]
+        found.append((crop, own[((own > 0) & (own < options.crop - 1)).all(1)]))
+    return found
 
 
 def _repeated(images: Sequence[Float[Tensor, "_y _x"]]) -> float:

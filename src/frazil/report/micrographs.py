@@ -1,6 +1,6 @@
 """The page of micrographs held against real ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -11,9 +11,12 @@ from frazil.report.chart import Curve, Panel, chart, colour_of
 from frazil.report.figure import Figure, Reading, table_markup
 from frazil.report.fsc import resolution_axis
 from frazil.report.page import Report
-from frazil.report.pictures import panel, picture, scale_bar_length
+from frazil.report.pictures import circled, panel, picture, scale_bar_length
 
 _SHOWN = 4  # crops of each kind
+
+Labelled = Mapping[str, Sequence[tuple[Float[Tensor, "_side _side"], np.ndarray]]]
+"""Crops by kind, each with the places of its particles in its pixels."""
 
 _SPECTRA = Reading(
     look="How much of the images lies at each level of detail, coarse on the left, fine on the right (logarithm of the"
@@ -27,10 +30,16 @@ _CROPS = Reading(
     good="Without the captions you could not tell which is which.",
     bad="A grain that the real ones have not, particles that stand out more or less, patterns that come again.",
 )
+_LABELLED = Reading(
+    look="Crops with their labels: circles are particles whose place is known, on real micrographs from a picker or by"
+    " hand.",
+    good="Each particle has a circle, and each circle a particle, on all of them alike.",
+    bad="Circles around nothing, or particles without one: a picker would learn something wrong.",
+)
 _FIGURES = Reading(
-    look="Distances from the real micrographs, of which one half is held against the other in the first row: the floor,"
-    " which nothing can be expected to fall below. Repeated noise is the largest correlation of two micrographs of a"
-    " kind at any shift.",
+    look="Distances from the real micrographs, of which every other one is held against the rest in the first row: the"
+    " floor, which nothing can be expected to fall below. Repeated noise is the largest correlation of two micrographs"
+    " of a kind at any shift.",
     good="Near the first row.",
     bad="Far above it. Repeated noise above the real ones': the same noise was drawn twice, or learnt by heart.",
 )
@@ -40,8 +49,10 @@ def micrographs_report(
     crops: Mapping[str, Float[Tensor, "_count _side _side"]],
     figures: Mapping[str, Mapping[str, float]],
     pixel_size: float,
+    labelled: Labelled,
+    diameter: float,
 ) -> Report:
-    """Figures by name, spectra and crops."""
+    """Figures by name, spectra and crops, some with their labels, circles of a diameter in angstrom."""
     side = next(iter(crops.values())).shape[-1]
     report = Report("Micrographs against real ones", f"crops of {side} px at {pixel_size:.3g} Å")
     report.section("How close they are")
@@ -54,6 +65,8 @@ def micrographs_report(
     report.figure(spectra_figure(crops, pixel_size))
     report.section("Crops")
     report.figure(crops_figure(crops, pixel_size))
+    if labelled:
+        report.figure(_labelled_figure(labelled, pixel_size, diameter))
     return report
 
 
@@ -77,3 +90,18 @@ def crops_figure(crops: Mapping[str, Float[Tensor, "_count _side _side"]], pixel
             bar = scale_bar_length(width) if not parts else None
             parts.append(panel(picture(image, -3.0, 3.0, f"crop {number + 1} of {name}"), name, width, bar))
     return Figure("Crops", f'<div class="panels many">{"".join(parts)}</div>', _CROPS)
+
+
+def _labelled_figure(
+    labelled: Mapping[str, Sequence[tuple[Float[Tensor, "_side _side"], np.ndarray]]],
+    pixel_size: float,
+    diameter: float,
+) -> Figure:
+    parts: list[str] = []
+    for name, own in labelled.items():
+        for image, places in own:
+            side = len(image)
+            shown = picture(image.numpy(), -3.0, 3.0, f"{len(places)} labelled particles of {name}")
+            marked = circled(shown, (side, side), places.tolist(), diameter / pixel_size)
+            parts.append(panel(marked, name, side * pixel_size))
+    return Figure("Labels", f'<div class="panels many">{"".join(parts)}</div>', _LABELLED)

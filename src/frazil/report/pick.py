@@ -10,7 +10,7 @@ from frazil.metrics.picking import PrecisionRecall
 from frazil.report.chart import Curve, Panel, chart, colour_of
 from frazil.report.figure import Figure, Reading, table_markup
 from frazil.report.page import Report
-from frazil.report.pictures import panel, picture
+from frazil.report.pictures import circled, panel, picture
 from frazil.report.run_story import RunStory, Scalars
 
 if TYPE_CHECKING:
@@ -99,11 +99,10 @@ def picks_figure(
     values = image.numpy()
     height, width = values.shape
     black, white = np.percentile(values, [1, 99])
-    circles = "".join(
-        f'<circle cx="{x + 0.5:.1f}" cy="{height - y - 0.5:.1f}" r="{diameter_px / 2:g}"/>' for x, y in places.tolist()
-    )
-    style = "position:absolute;inset:0;width:100%;height:100%;fill:none;stroke:var(--series-1);stroke-width:1"
-    overlay = f'<svg viewBox="0 0 {width} {height}" style="{style}" aria-hidden="true">{circles}</svg>'
     shown = picture(values, float(black), float(white), f"{name} with {len(places)} picks")
     caption = f"{name}: {len(places)} picks"
-    return Figure("Picks", panel(shown + overlay, caption, width * pixel_size), _PICTURE)
+    return Figure(
+        "Picks",
+        panel(circled(shown, (width, height), places.tolist(), diameter_px), caption, width * pixel_size),
+        _PICTURE,
+    )

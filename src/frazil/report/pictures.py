@@ -20,6 +20,16 @@ def picture(image: np.ndarray, black: float, white: float, alt: str) -> str:
     return _tag(_png(_grey(_reduced(image), black, white)[::-1]), alt)
 
 
+def circled(shown: str, size: tuple[int, int], places: Sequence[Sequence[float]], diameter_px: float) -> str:
+    """A picture of (x, y) pixels with a circle around each place."""
+    width, height = size
+    circles = "".join(
+        f'<circle cx="{x + 0.5:.1f}" cy="{height - y - 0.5:.1f}" r="{diameter_px / 2:g}"/>' for x, y in places
+    )
+    style = "position:absolute;inset:0;width:100%;height:100%;fill:none;stroke:var(--series-1);stroke-width:1"
+    return shown + f'<svg viewBox="0 0 {width} {height}" style="{style}" aria-hidden="true">{circles}</svg>'
+
+
 def picture_grid(images: Sequence[np.ndarray], columns: int, grey: tuple[float, float], alt: str) -> str:
     """Images of one size in rows of `columns`, all on one grey scale, with see-through gutters."""
     tiles = [_grey(_reduced(image), *grey)[::-1] for image in images]
