@@ -108,13 +108,17 @@ class Study:
 
     def distances(self, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
         """How close each kind comes to the micrographs held out; the ones learnt from beside them."""
-        others = {REAL: self.learnt, **{kind: self.made(kind) / "micrographs" for kind in kinds if kind != REAL}}
+        others = {
+            "real ones learnt from": self.learnt,
+            **{kind: self.made(kind) / "micrographs" for kind in kinds if kind != REAL},
+        }
         out = self.folder / "distances"
         words = ["--out", str(out), "--pixel-size", str(self.pixel_size), "--seed", str(self.seed)]
         words += ["--coordinates", str(self.coordinates), "--diameter", str(self.diameter)]
         self.frazil("evaluate", "micrographs", str(self.held_out), *map(str, others.values()), *words)
         found = json.loads((out / "figures.json").read_text())["micrographs"]
-        return {kind: found[str(path)] for kind, path in others.items()}
+        first, *rest = found.values()  # the floor, then in the order given
+        return {"real ones against each other": first, **dict(zip(others, rest, strict=True))}
 
     def integrity(self) -> dict[str, float]:
         """Whether particles are where they should be, and nowhere else."""

@@ -1,6 +1,7 @@
 """`frazil evaluate micrographs`: how close simulated or generated micrographs come to real ones."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def evaluate_micrographs(options: EvaluateMicrographs) -> None:
         raise ValueError("give one folder or more of OTHERS")
     if options.crop < 32 or options.count < 2:
         raise ValueError(f"--crop must be 32 or more and --count 2 or more, not {options.crop} and {options.count}")
-    sources = {"real": options.real, **{str(path): path for path in options.others}}
+    sources = {"real": options.real, **dict(zip(_names(options.others), options.others, strict=True))}
     sizes = {name: _pixel_size(path, options.pixel_size, name == "real") for name, path in sources.items()}
     at = options.at or max(sizes.values())
     every = {name: [_at(image, sizes[name] / at) for image in _images(path)] for name, path in sources.items()}
@@ -106,6 +107,14 @@ def evaluate_micrographs(options: EvaluateMicrographs) -> None:
         temporary.write_text(json.dumps({**settings, "micrographs": figures}, indent=2))
     report = micrographs_report({"real": reference, _FLOOR: rest, **crops}, figures, at, circled, options.diameter)
     print(f"report: {report.write(options.out / 'report.html')}")
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """What tells folders apart: their paths without what they have in common, and a data set's for its micrographs'."""
+    folders = [path.resolve().parent if path.name == "micrographs" else path.resolve() for path in paths]
+    shared = Path(os.path.commonpath([folder.parent for folder in folders]))
+    names = [str(folder.relative_to(shared)) for folder in folders]
+    return names if len({*names, "real", _FLOOR}) == len(names) + 2 else [str(path) for path in paths]
 
 
 def _pixel_size(source: Path, given: float | None, real: bool) -> float:
