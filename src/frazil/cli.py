@@ -64,6 +64,10 @@ COMMANDS = {
         "frazil.recipes.pick", "PickTrain", "train", "a particle picker from micrographs whose particles are known"
     ),
     "pick apply": Command("frazil.recipes.pick", "PickApply", "apply", "the particles that a picker finds"),
+    "pose train": Command(
+        "frazil.recipes.pose", "PoseTrain", "train", "an encoder of poses from particles whose poses are known"
+    ),
+    "pose apply": Command("frazil.recipes.pose", "PoseApply", "apply", "the poses that an encoder guesses"),
     "extract": Command("frazil.recipes.extract", "Extract", "extract", "particles cut out of micrographs, as a stack"),
     "select": Command(
         "frazil.recipes.select_particles",

@@ -104,6 +104,16 @@ def test_a_run_stopped_before_the_halves_part_claims_no_resolution_and_then_goes
     assert ">halves apart</text>" in page
 
 
+def test_poses_in_the_table_are_a_start_for_each_half(data: Path, run: Path, tmp_path: Path) -> None:
+    words = ["refine", str(data / "particles.star"), "--out", str(tmp_path / "run"), "--contrast", "light"]
+    words += ["--diameter", "115", "--device", "cpu", "--iterations", "1", "--from-poses"]
+    assert cli.main(words) == 0
+    poses = [read_particles(path).pose() for path in (data / "particles.star", tmp_path / "run" / "particles.star")]
+    assert poses[0] is not None
+    assert poses[1] is not None
+    assert float(rotation_angle(poses[0].rotation, poses[1].rotation).median()) < 8
+
+
 def test_an_empty_map_is_no_start(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_map(tmp_path / "empty.mrc", torch.full((8, 8, 8), 0.5), 6.0)
     assert cli.main(command(data, tmp_path / "empty.mrc", tmp_path / "run")) == 1
@@ -116,6 +126,7 @@ def test_an_empty_map_is_no_start(data: Path, tmp_path: Path, capsys: pytest.Cap
     [
         (["--reference", "nowhere.mrc"], "nowhere.mrc"),
         (["--symmetry", "X9"], "unknown symmetry 'X9'"),
+        (["--from-poses"], "a refinement starts from --reference or --from-poses, not from both"),
         (["--diameter", "200"], "no particle of 200 angstrom in diameter has room in a box of 192"),
     ],
 )

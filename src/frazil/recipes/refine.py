@@ -1,13 +1,16 @@
 """`frazil refine`: a map that is roughly right and particles in, poses and two half maps of their own out."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
+import tyro
 
 from frazil.data import HalfSets
 from frazil.geometry import Pose, soft_sphere, symmetry_rotations
 from frazil.inference import ParticleImages
+from frazil.inference.map_of_poses import map_of_poses
 from frazil.io import fingerprint, read_map, write_particles
 from frazil.methods.base import stable_seed
 from frazil.methods.refine import Refine, RefineConfig
@@ -31,6 +34,8 @@ class RefineRun(ParticleRun):
     reference: Path | None = None
     """Map to start from (MRC), of any box and pixel size; map.mrc of `frazil cryogan`, say. Without one the start is
     chance, and the images settle on a shape (--settle, at most 100 iterations unless it says otherwise)."""
+    from_poses: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Start from the maps that the table's poses make, each half its own; of `frazil pose apply`, say."""
     refining: RefineConfig = field(default_factory=RefineConfig)
 
 
@@ -43,17 +48,25 @@ def run(options: RefineRun) -> int:
 def refine(options: RefineRun) -> Pose | None:
     """The same; the particles' poses, the same on all ranks, or None where the time was up before the end."""
     symmetry_rotations(options.refining.symmetry)  # an unknown one is refused before anything is read
+    if options.from_poses and options.reference is not None:
+        raise ValueError("a refinement starts from --reference or --from-poses, not from both")
     data = open_run(options)
+    if options.from_poses and data.particles.pose is None:
+        raise ValueError(f"{options.particles}: holds no angles (rlnAngleRot, ...) for --from-poses")
     box = min(options.box, data.particles.box)
     pixel_size = data.particles.pixel_size(box)
-    if options.reference is None and not options.refining.settle:
+    if options.reference is None and not options.from_poses and not options.refining.settle:
         options = replace(options, refining=replace(options.refining, settle=_SETTLE))
-    start = _start(options, box, pixel_size, data.support.radius)
+    radius = data.support.radius
     settings = options.fit_settings(options.refining.settle + options.refining.iterations, log_every=1)
     half_sets = HalfSets(data.particles, options.seed)
     half_sets.check(box)  # also reads the images that are kept, before two threads ask for them
     images = [_half_images(half_sets, half, box, options) for half in range(2)]
-    method = Refine(options.refining, images, [start, start], data.support)
+    if options.from_poses:
+        start = _maps_of_poses(half_sets, images, options.refining.symmetry, radius / pixel_size)
+    else:
+        start = [_start(options, box, pixel_size, radius)] * 2
+    method = Refine(options.refining, images, start, data.support)
     inputs = data.particles.fingerprints()
     if options.reference is not None:
         inputs |= {options.reference: fingerprint(options.reference)}
@@ -83,6 +96,18 @@ def _start(options: RefineRun, box: int, pixel_size: float, radius: float) -> to
     detail = options.refining.start_resolution
     cloud, ball = (low_pass(each, pixel_size, detail) for each in (ball * white_noise(ball.shape, generator), ball))
     return ball + 0.5 * ball.std() / cloud.std() * cloud
+
+
+def _maps_of_poses(
+    half_sets: HalfSets, images: Sequence[ParticleImages], symmetry: str, radius_px: float
+) -> list[torch.Tensor]:
+    """What each half's images make at the poses of the table."""
+    group, maps = symmetry_rotations(symmetry), []
+    for half, own in zip(half_sets.halves, images, strict=True):
+        pose = half.pose
+        assert pose is not None
+        maps.append(map_of_poses(own, pose, group, radius_px))
+    return maps
 
 
 def _half_images(half_sets: HalfSets, half: int, box: int, options: RefineRun) -> ParticleImages:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.methods.cases import cryodrgn, cryogan, cryogem, pick, refine
+from tests.methods.cases import cryodrgn, cryogan, cryogem, pick, pose, refine
 from tests.methods.cases.case import Case
 
 METHODS: dict[str, Callable[[], Case]] = {
@@ -11,4 +11,5 @@ METHODS: dict[str, Callable[[], Case]] = {
     **refine.CASES,
     **pick.CASES,
     **cryogem.CASES,
+    **pose.CASES,
 }
