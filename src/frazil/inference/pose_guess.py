@@ -30,7 +30,8 @@ class PoseGrid:
 
     def _cosines(self, rotation: Float[Tensor, "batch 3 3"]) -> Float[Tensor, "batch grid operations"]:
         """Of the angles between rotations and all equivalents of the grid's."""
-        equivalent = torch.einsum("nij,gjk->ngik", self.rotation, self.group).flatten(2)
+        grid, group = self.rotation.to(rotation.dtype), self.group.to(rotation.dtype)
+        equivalent = torch.einsum("nij,gjk->ngik", grid, group).flatten(2)
         trace = torch.einsum("bx,ngx->bng", rotation.flatten(1), equivalent)
         return ((trace - 1) / 2).clamp(-1, 1)
 

@@ -72,7 +72,8 @@ class PoseLearner(Method):
         self.net.train()
         with context.autocast():
             logit = self.net(images)
-        loss = cross_entropy(logit.float(), self.grid.target(rotation))
+        target = self.grid.target(rotation)
+        loss = cross_entropy(logit.to(target), target)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         context.average_gradients(self.net.parameters())
