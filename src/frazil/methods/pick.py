@@ -1,9 +1,7 @@
 """The picker: a network that finds the centres of particles, learnt from micrographs whose particles are known."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +11,8 @@ from torch import Tensor
 from frazil.data.micrograph_crops import Crops, KnownMicrograph
 from frazil.inference.picks import Picks, peaks
 from frazil.losses.centres import centre_loss
-from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.methods.base import StepContext, stable_seed
+from frazil.methods.one_network import OneNetwork
 from frazil.metrics.picking import PrecisionRecall, precision_recall
 from frazil.nets.picker import PickerNet
 
@@ -54,38 +53,30 @@ class PickConfig:
             raise ValueError(f"nearest must lie in 0 ... 2, it is {self.nearest:g}")
 
 
-class Picker(Method):
+class Picker(OneNetwork):
     """A network that is shown crops, and judged by micrographs that it never learns from."""
 
     def __init__(self, config: PickConfig, held_out: Sequence[KnownMicrograph], seed: int) -> None:
         self.config, self._held_out = config, held_out
         with torch.random.fork_rng():
             torch.manual_seed(stable_seed(seed, "picker"))
-            self.net = PickerNet(config.width, config.depth)
-        self._optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.rate)
+            super().__init__(PickerNet(config.width, config.depth), config.rate, config.steps)
 
     def update(self, batch: Crops, context: StepContext) -> dict[str, Tensor | float]:
         """One step down the loss of this rank's crops."""
-        done = context.step / self.config.steps
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.config.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
         size = self.config.batch_size
         chance = torch.randn(size, 1, 1, generator=context.generator("contrast"), device=context.device)
         images = torch.exp(_CONTRAST * chance[context.share(size)]) * batch.images
         with context.autocast():
             logit = self.net(images)
         loss = centre_loss(logit.float(), batch.truth)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        context.average_gradients(self.net.parameters())
-        self._optimizer.step()
+        self._descend(loss, context)
         return {"loss": loss.detach()}
 
     @torch.no_grad()
     def scores(self, image: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:
         """How likely each pixel of a micrograph at the network's scale holds a centre."""
-        device = next(self.net.parameters()).device
-        return self.net(image[None].to(device))[0].sigmoid().cpu()
+        return self.net(image[None].to(self.device))[0].sigmoid().cpu()
 
     def pick(self, image: Float[Tensor, "y x"]) -> Picks:
         """The particles of a micrograph at the network's scale."""
@@ -105,17 +96,3 @@ class Picker(Method):
     def figures(self, context: StepContext) -> dict[str, float]:
         judged = self.judge()
         return {} if judged is None else {"held_out_auprc": judged.area, "held_out_f1": judged.f1}
-
-    def stage(self, step: int) -> str:
-        return ""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
-        self._optimizer.load_state_dict(state["optimizer"])
-
-    def to(self, device: torch.device) -> None:
-        self.net.to(device)
-        self._optimizer.load_state_dict(self._optimizer.state_dict())  # which follows the parameters

@@ -1,8 +1,7 @@
 """The pose encoder: a network that sees how a particle is turned, learnt from images whose poses are known."""
 
-import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from frazil.geometry import rotation_angle, symmetry_rotations
 from frazil.inference.pose_guess import PoseGrid
-from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.methods.base import StepContext, stable_seed
+from frazil.methods.one_network import OneNetwork
 from frazil.nets.pose_encoder import PoseEncoder
 
 
@@ -52,7 +52,7 @@ class PoseConfig:
             )
 
 
-class PoseLearner(Method):
+class PoseLearner(OneNetwork):
     """An encoder that gives each orientation of a grid a probability, judged by images it does not learn from."""
 
     def __init__(self, config: PoseConfig, box: int, symmetry: str, seed: int, held_out: PosedImages | None) -> None:
@@ -60,24 +60,16 @@ class PoseLearner(Method):
         self.grid = PoseGrid(config.order, symmetry_rotations(symmetry))
         with torch.random.fork_rng():
             torch.manual_seed(stable_seed(seed, "pose encoder"))
-            self.net = PoseEncoder(box, len(self.grid), config.width)
-        self._optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.rate)
+            super().__init__(PoseEncoder(box, len(self.grid), config.width), config.rate, config.steps)
 
     def update(self, batch: PosedImages, context: StepContext) -> dict[str, Tensor | float]:
         """One step down the cross-entropy of this rank's images, moved and turned by quarters by chance."""
-        done = context.step / self.config.steps
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.config.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
         images, rotation = self._varied(batch, context)
-        self.net.train()
         with context.autocast():
             logit = self.net(images)
         target = self.grid.target(rotation)
         loss = cross_entropy(logit.to(target), target)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        context.average_gradients(self.net.parameters())
-        self._optimizer.step()
+        self._descend(loss, context)
         return {"loss": loss.detach()}
 
     def _varied(self, batch: PosedImages, context: StepContext) -> PosedImages:
@@ -89,7 +81,6 @@ class PoseLearner(Method):
     @torch.no_grad()
     def guess(self, images: Float[Tensor, "batch box box"]) -> Float[Tensor, "batch 3 3"]:
         """The rotation that each image shows."""
-        self.net.eval()
         probability = self.net(images).float().softmax(1)
         return self.grid.guess(probability)
 
@@ -105,22 +96,11 @@ class PoseLearner(Method):
         errors = self.errors()
         return {} if errors is None else {"error_deg": float(errors.median())}
 
-    def stage(self, step: int) -> str:
-        return ""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
-        self._optimizer.load_state_dict(state["optimizer"])
-
     def to(self, device: torch.device) -> None:
-        self.net.to(device)
+        super().to(device)
         self.grid.to(device)
         if self._held_out is not None:
             self._held_out = PosedImages(*(part.to(device) for part in self._held_out))
-        self._optimizer.load_state_dict(self._optimizer.state_dict())  # which follows the parameters
 
 
 def _moved(images: Float[Tensor, "batch box box"], by: Int[Tensor, "batch xy"]) -> Float[Tensor, "batch box box"]:

@@ -18,6 +18,7 @@ from frazil.methods.base import stable_seed
 from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
 from frazil.recipes import refine
 from frazil.recipes.cryodrgn_results import Analysis, write_analysis
+from frazil.recipes.learning import say_if_stopped
 from frazil.recipes.particle_run import ParticleRun, open_run
 from frazil.recipes.read_ahead import ReadAhead
 from frazil.training import RunFolder, checkpoints, choose_device, fit, newest
@@ -84,7 +85,7 @@ def run(options: CryoDRGNRun) -> int:
     elif folder.is_main:
         write_analysis(method, particles, folder, Analysis())
     if folder.is_main:
-        options.say_if_stopped(finished)
+        say_if_stopped(finished, options.max_minutes)
     return 0
 
 

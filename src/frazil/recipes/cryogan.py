@@ -23,6 +23,7 @@ from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfR
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import GaussianEulerRotations, TriangularShifts, UniformRotations
 from frazil.recipes import refine
+from frazil.recipes.learning import say_if_stopped
 from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run, write_report
 from frazil.recipes.preset import set_by_user
 from frazil.report.cryogan import CRYOGAN_SCALARS
@@ -96,7 +97,7 @@ def run(options: CryoGANRun) -> int:
         _export(method, half_sets, folder, options)
         if method.fine_enough:
             print(f"the map holds less than images of {method.halves[0].box} px show: finer stages are left out")
-        options.say_if_stopped(finished)
+        say_if_stopped(finished, options.max_minutes)
     return _refine(options, config, folder) if options.refine and finished else 0
 
 

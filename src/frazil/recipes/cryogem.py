@@ -20,6 +20,7 @@ from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import PUBLISHED, CryoGEM, CryoGEMConfig
 from frazil.physics import CTFRanges
+from frazil.recipes.learning import fit_settings, say_if_stopped
 from frazil.recipes.match_micrographs import FLAT, RealSet, match_simulation, read_real
 from frazil.recipes.particle_run import write_report
 from frazil.recipes.preset import set_by_user
@@ -31,7 +32,7 @@ from frazil.recipes.simulate_micrographs import (
 )
 from frazil.report.cryogem import CRYOGEM_SCALARS, cryogem_report
 from frazil.report.run_story import RunStory
-from frazil.training import FitSettings, RunFolder, fit
+from frazil.training import RunFolder, fit
 
 MATCH = "match.json"
 """In a run's folder: the simulation that was fitted to the real micrographs."""
@@ -101,14 +102,7 @@ def train(options: CryoGEMTrain) -> int:
     learnt = _read_simulated(simulation, diameter)
     sampler = UnpairedSampler(learnt, real.images, options.learning.crop)
     method = CryoGEM(options.learning, options.seed)
-    settings = FitSettings(
-        options.learning.steps,
-        seed=options.seed,
-        log_every=25,
-        max_minutes=options.max_minutes,
-        device=options.device,
-        precision=options.precision,
-    )
+    settings = fit_settings(options, options.learning.steps, log_every=25)
     size = options.learning.batch_size
 
     def batches(context: StepContext) -> UnpairedCrops:
@@ -119,8 +113,7 @@ def train(options: CryoGEMTrain) -> int:
     finished = fit(method, batches, settings, folder)
     if folder.is_main:
         _report(method, real, learnt, folder, options)
-        if not finished:
-            print(f"stopped after {options.max_minutes:.5g} minutes; the same command goes on")
+        say_if_stopped(finished, options.max_minutes)
     return 0
 
 

@@ -70,11 +70,6 @@ class ParticleRun:
         """How the loop is told what these options say."""
         return FitSettings(steps, seed=self.seed, max_minutes=self.max_minutes, device=self.device, **more)
 
-    def say_if_stopped(self, finished: bool) -> None:
-        """Print that there is more to do, where the time was up."""
-        if not finished:
-            print(f"stopped after {self.max_minutes:.5g} minutes; the same command goes on")
-
 
 @dataclass(frozen=True)
 class OpenParticles:

@@ -19,11 +19,12 @@ from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micro
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.pick import PickConfig, Picker
+from frazil.recipes.learning import fit_settings, say_if_stopped
 from frazil.recipes.particle_run import write_report
 from frazil.recipes.progress import progress_bar
 from frazil.report.pick import PICK_SCALARS, pick_report, picks_figure
 from frazil.report.run_story import RunStory
-from frazil.training import FitSettings, RunFolder, choose_device, fit, newest
+from frazil.training import RunFolder, choose_device, fit, newest
 
 _UNJUDGED = 0.5  # least score of a pick where no micrograph was held out
 _BOX = 1.25  # of a particle's diameter: the side of the boxes that are written
@@ -86,13 +87,7 @@ def train(options: PickTrain) -> int:
     judges, learnt = _split(known, options)
     method = Picker(options.learning, judges, options.seed)
     sampler = CropSampler(learnt, options.learning.crop, options.learning.particle_px)
-    settings = FitSettings(
-        options.learning.steps,
-        seed=options.seed,
-        max_minutes=options.max_minutes,
-        device=options.device,
-        precision=options.precision,
-    )
+    settings = fit_settings(options, options.learning.steps)
     inputs = {path: fingerprint(path) for path in paths} | _fingerprints(options.coordinates)
     folder = RunFolder.open(options.out, asdict(options), inputs)
 
@@ -104,8 +99,7 @@ def train(options: PickTrain) -> int:
     finished = fit(method, batches, settings, folder)
     if folder.is_main:
         _report(method, judges[0] if judges else learnt[0], folder, options)
-        if not finished:
-            print(f"stopped after {options.max_minutes:.5g} minutes; the same command goes on")
+        say_if_stopped(finished, options.max_minutes)
     return 0
 
 

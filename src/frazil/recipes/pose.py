@@ -15,11 +15,12 @@ from frazil.io import atomic_path, read_record, refuse_what_is_there, write_part
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.pose import PoseConfig, PosedImages, PoseLearner
+from frazil.recipes.learning import fit_settings, say_if_stopped
 from frazil.recipes.particle_run import write_report
 from frazil.recipes.progress import progress_bar
 from frazil.report.pose import POSE_SCALARS, pose_report
 from frazil.report.run_story import RunStory
-from frazil.training import FitSettings, RunFolder, choose_device, fit, newest
+from frazil.training import RunFolder, choose_device, fit, newest
 
 _MOST_HELD_OUT = 1000
 _ALIKE = 0.02  # by how much boxes of training and of use may differ
@@ -100,18 +101,11 @@ def train(options: PoseTrain) -> int:
         return PosedImages(*(part.to(context.device) for part in drawn))
 
     folder = RunFolder.open(options.out, asdict(options), particles.fingerprints())
-    settings = FitSettings(
-        options.learning.steps,
-        seed=options.seed,
-        max_minutes=options.max_minutes,
-        device=options.device,
-        precision=options.precision,
-    )
+    settings = fit_settings(options, options.learning.steps)
     finished = fit(method, batches, settings, folder)
     if folder.is_main:
         _report(method, particles, folder, options)
-        if not finished:
-            print(f"stopped after {options.max_minutes:.5g} minutes; the same command goes on")
+        say_if_stopped(finished, options.max_minutes)
     return 0
 
 

@@ -16,6 +16,7 @@ from frazil.methods.base import stable_seed
 from frazil.methods.refine import Refine, RefineConfig
 from frazil.metrics import HalfMaps, compare_half_maps, on_grid, sharpened, write_half_maps
 from frazil.physics import low_pass, white_noise
+from frazil.recipes.learning import say_if_stopped
 from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run, write_report
 from frazil.report import poses_figure
 from frazil.report.reconstruction import reconstruction_report
@@ -77,7 +78,7 @@ def refine(options: RefineRun) -> Pose | None:
     if folder.is_main:
         if method.refined:  # before, the halves have no maps of their own to compare
             _export(method, half_sets, folder, options)
-        options.say_if_stopped(finished)
+        say_if_stopped(finished, options.max_minutes)
     if not finished:
         return None
     found = _found(method, half_sets)

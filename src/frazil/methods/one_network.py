@@ -1,0 +1,46 @@
+"""A method that is one network and one optimizer: what it stores, and how its rate falls."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from frazil.methods.base import Method, StepContext
+
+
+class OneNetwork(Method):
+    """AdamW, whose rate falls to 0 as half a wave of a cosine."""
+
+    def __init__(self, net: nn.Module, rate: float, steps: int) -> None:
+        self.net, self._rate, self._steps = net, rate, steps
+        self._optimizer = torch.optim.AdamW(net.parameters(), lr=rate)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.net.parameters()).device
+
+    def _descend(self, loss: Tensor, context: StepContext) -> None:
+        """One step down a loss."""
+        done = min(1.0, context.step / self._steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate * 0.5 * (1 + math.cos(math.pi * done))
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        context.average_gradients(self.net.parameters())
+        self._optimizer.step()
+
+    def stage(self, step: int) -> str:
+        return ""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def to(self, device: torch.device) -> None:
+        self.net.to(device)
+        self._optimizer.load_state_dict(self._optimizer.state_dict())  # which follows the parameters
