@@ -73,8 +73,8 @@ class Study:
         out = self.folder / kind
         words = f"--ctf {self.ctf} --amplitude-contrast {self.amplitude_contrast} --pixel-size {self.pixel_size}"
         network = f"--steps {self.steps} --crop {self.crop} --width {self.width}"
-        contrast = {MASK: "mask", CUT: "all"}[kind]
-        how = f"{network} --contrast {contrast} --precision {self.precision} --seed {self.seed}"
+        negatives = {MASK: "mask", CUT: "all"}[kind]
+        how = f"{network} --negatives {negatives} --precision {self.precision} --seed {self.seed}"
         self.frazil("cryogem", "train", str(self.learnt), self.model, "--out", str(out), *words.split(), *how.split())
         return out
 

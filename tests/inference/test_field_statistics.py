@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from frazil.geometry import random_rotations, rectangle_frequency
+from frazil.geometry import filter_field, on_rectangle, random_rotations, rectangle_frequency
 from frazil.inference.field_statistics import measure_field
 from frazil.inference.matched_filter import average_view
 from frazil.physics import PlacedParticles, make_ctf, particle_field, to_fourier_volume
-from frazil.physics.detector import filter_field, on_rectangle
 from frazil.physics.placement import poisson_disc
 
 SIZE, PIXEL_SIZE, DIAMETER = (360, 300), 5.0, 90.0

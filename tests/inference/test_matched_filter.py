@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from frazil.geometry import rectangle_frequency
+from frazil.geometry import filter_field, rectangle_frequency
 from frazil.inference.matched_filter import MatchedFilter, average_view, power_curve
 from frazil.physics import make_ctf, to_fourier_volume
-from frazil.physics.detector import filter_field
 
 SIZE, PIXEL_SIZE = (151, 120), 3.0
 

@@ -5,9 +5,8 @@ import math
 import pytest
 import torch
 
-from frazil.geometry import rectangle_frequency
+from frazil.geometry import filter_field, on_rectangle, rectangle_frequency
 from frazil.physics import CountedExposure, Detector, PaperExposure, ParticleField, counted_exposure, make_ctf
-from frazil.physics.detector import filter_field, on_rectangle
 from frazil.physics.exposure import PaperNoise
 from frazil.physics.solvent import smooth_transmission
 

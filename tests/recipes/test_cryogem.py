@@ -43,7 +43,7 @@ def options(fields: Path, out: Path, **changes: Any) -> CryoGEMTrain:
         real=fields / "micrographs",
         models=("pseudo-protein",),
         out=out,
-        particle_px=24.0,
+        particle_px=22.0,
         simulated=2,
         ctf=str(fields / "micrographs.star"),
         device="cpu",
@@ -145,7 +145,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     for changes, sentence in {
         ("steps", 0): "steps must be 1 or more",
         ("crop", 65): "crop must be a multiple of 4",
-        ("kept", 1.0): "kept lie in 0 ... 1",
+        ("ema_decay", 1.0): "ema_decay lie in 0 ... 1",
     }.items():
         with pytest.raises(ValueError, match=sentence):
             replace(TINY, **dict([changes]))

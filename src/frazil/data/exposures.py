@@ -163,6 +163,13 @@ def _tabulated_spectrum(path: Path) -> np.ndarray:
         table = np.loadtxt(io.StringIO(path.read_text().replace(",", " ")), ndmin=2)
     except ValueError as error:
         raise ValueError(f"{path}: not a table of frequency and power: {error}") from None
-    if table.shape[1] < 2 or not (np.diff(table[:, 0]) > 0).all() or (table[:, 1] < 0).any() or not table[:, 1].any():
+    if (
+        table.shape[1] < 2
+        or len(table) < 2
+        or not np.isfinite(table[:, :2]).all()
+        or not (np.diff(table[:, 0]) > 0).all()
+        or (table[:, 1] < 0).any()
+        or not table[:, 1].any()
+    ):
         raise ValueError(f"{path}: the first column must be rising frequencies, the second their power, none negative")
     return table

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from frazil.geometry import centred_coordinates, fourier_crop
 
+_ROUNDING = 1e-7  # of the largest value, below which a deviation is none
+
 
 def whole_boxes(
     places: Float[np.ndarray, "count xy"], box: int, size: tuple[int, int]
@@ -25,24 +27,31 @@ def cut_out(
     return torch.stack([image[y : y + box, x : x + box] for x, y in corners])
 
 
-def normalised(images: Float[Tensor, "count box box"], radius_px: float) -> Float[Tensor, "count box box"]:
-    """Images less the plane through what lies farther than a radius from the centre, and by its standard deviation.
+def normalised(images: Float[Tensor, "count box box"], radius_px: float, side: int) -> Float[Tensor, "count side side"]:
+    """Images of `side` pixels, less the plane through what lies farther than a radius from the centre, and by its
+    standard deviation.
 
-    As RELION's extraction does. ValueError with the place of an image whose background is all the same.
+    As RELION's extraction does; the pixel side // 2 is the centre still. ValueError with the place, from 1, of an image
+    whose background is all the same.
     """
-    grid = centred_coordinates(images.shape[-1], 2).flatten(0, 1).double()
-    plane = torch.cat([grid, torch.ones(len(grid), 1)], 1)
-    outside = grid.norm(dim=-1) > radius_px
-    flat = images.double().flatten(1)
-    # A box whose corners are the only background still has enough of it for three numbers.
-    slope = torch.linalg.lstsq(plane[outside], flat[:, outside].T).solution
-    flat = flat - (plane @ slope).T
-    deviation = flat[:, outside].std(dim=1)
-    if (deviation <= 0).any():
-        raise ValueError(f"the background of particle {int((deviation <= 0).nonzero()[0]) + 1} is all the same")
-    return (flat / deviation[:, None]).view_as(images).float()
+    flat = _without_plane(images, radius_px)
+    small = fourier_crop(flat, side) if side < images.shape[-1] else flat
+    background = small[:, _outside(side, radius_px * side / images.shape[-1])]
+    deviation = background.std(dim=1)
+    same = deviation <= _ROUNDING * images.double().abs().amax((-1, -2))
+    if same.any():
+        raise ValueError(f"the background of particle {int(same.nonzero()[0]) + 1} is all the same")
+    return ((small - background.mean(1)[:, None, None]) / deviation[:, None, None]).float()
 
 
-def scaled(images: Float[Tensor, "count box box"], box: int) -> Float[Tensor, "count _box _box"]:
-    """Images of fewer pixels, the pixel box // 2 still the centre."""
-    return fourier_crop(images, box) if box < images.shape[-1] else images
+def _without_plane(images: Float[Tensor, "count box box"], radius_px: float) -> Float[Tensor, "count box box"]:
+    """Least squares over the background."""
+    grid = centred_coordinates(images.shape[-1], 2).double()
+    plane = torch.cat([grid, torch.ones_like(grid[..., :1])], -1)
+    outside = _outside(images.shape[-1], radius_px)
+    slope = torch.linalg.lstsq(plane[outside], images.double()[:, outside].T).solution
+    return images.double() - (plane @ slope).movedim(-1, 0)
+
+
+def _outside(box: int, radius_px: float) -> Bool[Tensor, "box box"]:
+    return centred_coordinates(box, 2).norm(dim=-1) > radius_px

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from frazil.geometry import rectangle_frequency
+from frazil.geometry import filter_field, rectangle_frequency
 from frazil.physics import (
     CTF,
     CTFPrior,
@@ -21,7 +21,6 @@ from frazil.physics import (
     particle_field,
 )
 from frazil.physics.contamination import lumps
-from frazil.physics.detector import filter_field
 from frazil.physics.placement import Crowd, poisson_disc
 from frazil.physics.solvent import measured_transmission, smooth_transmission
 

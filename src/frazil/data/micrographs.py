@@ -10,6 +10,7 @@ from torch import Tensor
 
 from frazil.geometry import fourier_resize
 
+_ROUNDING = 1.001  # times as many pixels as there are, which are taken for as many
 _MAD = 1.4826  # standard deviations of a normal distribution in a median absolute deviation
 
 
@@ -39,9 +40,14 @@ def scaled_micrograph(
     """A micrograph on which a particle is `diameter_px` wide, scaled so that it is `wanted_px` wide, and flattened.
 
     Slow changes, over more than `flat` particles, are taken off; then the median is 0 and the noise has variance 1.
+    ValueError where it has fewer pixels than are wanted.
     """
     height, width = raw.shape
     factor = wanted_px / diameter_px
+    if factor > _ROUNDING:
+        raise ValueError(
+            f"{name}: a particle is {diameter_px:.3g} px wide, not {wanted_px:g} or more; give a smaller --particle-px"
+        )
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     image = fourier_resize(raw, size) if factor < 1 else raw
     return ScaledMicrograph(

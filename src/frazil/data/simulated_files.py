@@ -63,7 +63,8 @@ def make_folder(out: Path, config: Mapping[str, Any], size: int) -> None:
     free = shutil.disk_usage(out).free
     if free < size:
         raise OSError(f"{out}: the images need {size / 1e9:.2f} GB, but the disk has {free / 1e9:.2f} GB free")
-    write_record(out / "config.json", {"config": stored_configuration(config)})
+    if not (out / "config.json").is_file():  # another job of the same data set may be reading it
+        write_record(out / "config.json", {"config": stored_configuration(config)})
 
 
 @contextmanager

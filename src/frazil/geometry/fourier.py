@@ -138,3 +138,29 @@ def shift_phase(shift_pixels: Float[Tensor, "*batch ndim"], box: int, ndim: int 
     """Phase ramp that moves an image by x, y (, z) pixels, over a whole half spectrum."""
     frequency = frequency_grid(box, 1.0, ndim, device=shift_pixels.device, dtype=shift_pixels.dtype)
     return phase_ramp(shift_pixels, frequency.flatten(0, -2)).unflatten(-1, frequency.shape[:-1])
+
+
+def filter_field(field: Float[Tensor, "y x"], transfer: Float[Tensor, "y half"]) -> Float[Tensor, "y x"]:
+    """A field whose Fourier coefficients are multiplied, on the grid of `rectangle_frequency`."""
+    return torch.fft.irfft2(torch.fft.rfft2(field) * transfer, s=field.shape)
+
+
+def on_rectangle(curve: Float[Tensor, "points 2"], size: tuple[int, int], pixel_size: float) -> Float[Tensor, "y half"]:
+    """A curve of spatial frequency (1/angstrom, rising) and value, at the frequencies of a field of (x, y) pixels.
+
+    Linear between its points; the first and last values stand for what lies outside.
+    """
+    frequency = rectangle_frequency(size, pixel_size).norm(dim=-1).to(curve)
+    at, value = curve.T.contiguous()
+    right = torch.searchsorted(at, frequency.contiguous()).clamp(1, len(at) - 1)
+    part = ((frequency - at[right - 1]) / (at[right] - at[right - 1])).clamp(0, 1)
+    return torch.lerp(value[right - 1], value[right], part)
+
+
+def half_plane_mean(values: Float[Tensor, "y half"], width: int) -> float:
+    """Mean over the whole plane of what is the same at opposite frequencies, from the half of it that `rfft2` gives."""
+    both = torch.full((values.shape[-1],), 2.0)
+    both[0] = 1
+    if width % 2 == 0:
+        both[-1] = 1
+    return float((values.double() * both.to(values)).sum()) / (values.shape[-2] * width)

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.inference.matched_filter import MatchedFilter, power_curve
 from frazil.inference.picks import Picks, peaks
-from frazil.physics.detector import on_rectangle
 
 _SURE = 4.5  # standard deviations of the noise, which noise itself exceeds at a pixel of 300,000
 _STRONG = 0.6  # of the median score of what is surely there, from which on a peak counts as a particle
@@ -62,7 +62,7 @@ def measure_field(
     found = every[every.score > least]
     score = float(found.score.median()) if len(found) else 0.0
     power = power_curve(field, pixel_size, fewest=_FEWEST)
-    variance = float(on_rectangle(noise, size, pixel_size).mean())
+    variance = half_plane_mean(on_rectangle(noise, size, pixel_size), size[0])
     return FieldStatistics(len(found), score, score / matched.strength, power, noise, variance, found)
 
 

@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from frazil.geometry import random_rotations, rectangle_frequency
+from frazil.geometry import on_rectangle, random_rotations, rectangle_frequency
 from frazil.physics import CTF, FourierVolume, central_slices, image_from_slices
-from frazil.physics.detector import on_rectangle
 
 _VIEWS = 128  # of each structure, whose mean is the template
 _MARGIN = 4  # times the particle's box: room for what the lens spreads

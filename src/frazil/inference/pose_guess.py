@@ -25,12 +25,9 @@ class PoseGrid:
     def __len__(self) -> int:
         return len(self.rotation)
 
-    def to(self, device: torch.device) -> None:
-        self.rotation, self.group = self.rotation.to(device), self.group.to(device)
-
     def _cosines(self, rotation: Float[Tensor, "batch 3 3"]) -> Float[Tensor, "batch grid operations"]:
         """Of the angles between rotations and all equivalents of the grid's."""
-        grid, group = self.rotation.to(rotation.dtype), self.group.to(rotation.dtype)
+        grid, group = self.rotation.to(rotation), self.group.to(rotation)
         equivalent = torch.einsum("nij,gjk->ngik", grid, group).flatten(2)
         trace = torch.einsum("bx,ngx->bng", rotation.flatten(1), equivalent)
         return ((trace - 1) / 2).clamp(-1, 1)
@@ -42,9 +39,10 @@ class PoseGrid:
 
     def guess(self, probability: Float[Tensor, "batch grid"]) -> Float[Tensor, "batch 3 3"]:
         """The mean of the orientations around the likeliest one, by their probabilities."""
-        best = self.rotation[probability.argmax(1)]
+        grid, group = self.rotation.to(probability), self.group.to(probability)
+        best = grid[probability.argmax(1)]
         cosine, operation = self._cosines(best).max(-1)
         weight = probability * (cosine > math.cos(math.radians(_NEAR * self.spacing)))
         # Each neighbour by its equivalent that is nearest to the best.
-        near = self.rotation @ self.group[operation]
+        near = grid @ group[operation]
         return roma.special_procrustes((weight[..., None, None] * near).sum(1))

@@ -127,7 +127,7 @@ def read_particles(path: str | Path) -> ParticleTable:
     data = _particle_block(tables, path)
     if "optics" in tables:
         return ParticleTable(path, _join_optics(data, tables["optics"], path), tables["optics"])
-    return ParticleTable(path, *group_optics(_from_relion_30(data)))
+    return ParticleTable(path, *group_optics(in_angstrom(data)))
 
 
 def _particle_block(tables: dict[str, pd.DataFrame], path: Path) -> pd.DataFrame:
@@ -157,7 +157,7 @@ def _join_optics(data: pd.DataFrame, optics: pd.DataFrame, path: Path) -> pd.Dat
     return data.merge(optics[new], on="rlnOpticsGroup", how="left", validate="many_to_one")
 
 
-def _from_relion_30(data: pd.DataFrame) -> pd.DataFrame:
+def in_angstrom(data: pd.DataFrame) -> pd.DataFrame:
     """Columns of RELION 3.0 under the names of 3.1: pixel size from the magnification, origins from pixels."""
     if "rlnImagePixelSize" not in data:
         if "rlnPixelSize" in data:

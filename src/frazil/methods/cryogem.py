@@ -19,7 +19,7 @@ from frazil.nets.published_translator import PublishedPatchCritic, PublishedTran
 from frazil.nets.translator import PatchCritic, PlaceProjector, Translator
 
 Against = Callable[[Bool[Tensor, "batch places"]], Bool[Tensor, "batch places places"]]
-Contrast = Literal["mask", "all"]
+Negatives = Literal["mask", "all"]
 _TILE = 512  # px a side of the parts that are translated at once
 _AGAINST: dict[str, Against] = {"mask": of_the_other_kind, "all": all_others}
 _NETWORKS: dict[str, tuple[type[Translator | PublishedTranslator], type[PatchCritic | PublishedPatchCritic]]] = {
@@ -40,7 +40,7 @@ class CryoGEMConfig:
     """Side of the crops in pixels."""
     rate: float = 2e-4
     """Adam's learning rate; from halfway on it falls to 0, evenly."""
-    contrast: Contrast = "mask"
+    negatives: Negatives = "mask"
     """mask: places of particles are told from the background's, and the other way round (the paper's). all: every place
     from all others (CUT, Park et al. 2020)."""
     contrast_weight: float = 10.0
@@ -58,7 +58,7 @@ class CryoGEMConfig:
     """Halvings of its input."""
     critic_width: int = 32
     """Channels of the critic's first level."""
-    kept: float = 0.998
+    ema_decay: float = 0.998
     """Of the average of the translator's weights at each step; the average is what generates."""
 
     def __post_init__(self) -> None:
@@ -67,10 +67,10 @@ class CryoGEMConfig:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
         if self.crop % 2**self.depth or self.crop < 32:
             raise ValueError(f"crop must be a multiple of {2**self.depth}, and 32 or more, not {self.crop}")
-        if not self.rate > 0 or not 0 <= self.kept < 1 or self.contrast_weight < 0:
+        if not self.rate > 0 or not 0 <= self.ema_decay < 1 or self.contrast_weight < 0:
             raise ValueError(
-                f"rate must be positive, kept lie in 0 ... 1 and contrast_weight not be negative: {self.rate:g},"
-                f" {self.kept:g}, {self.contrast_weight:g}"
+                f"rate must be positive, ema_decay lie in 0 ... 1 and contrast_weight not be negative: {self.rate:g},"
+                f" {self.ema_decay:g}, {self.contrast_weight:g}"
             )
 
 
@@ -83,7 +83,7 @@ PUBLISHED = CryoGEMConfig(
     width=64,
     depth=10,
     critic_width=128,
-    kept=0.0,
+    ema_decay=0.0,
 )
 """The released CryoGEM's: an epoch is 100 micrographs, one in a step, whole."""
 
@@ -99,15 +99,15 @@ class CryoGEM(Method):
             self.translator = translator(config.width, config.depth)
             self.critic = critic(config.critic_width)
             self.projector = PlaceProjector(self.translator.widths, self.translator.strides, config.features)
-        self.average = AveragedModel(self.translator, multi_avg_fn=get_ema_multi_avg_fn(config.kept))
+        self.average = AveragedModel(self.translator, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
         painted = chain(self.translator.parameters(), self.projector.parameters())
-        self._painter = torch.optim.Adam(painted, lr=config.rate, betas=(0.5, 0.999))
-        self._judge = torch.optim.Adam(self.critic.parameters(), lr=config.rate, betas=(0.5, 0.999))
+        self._generator_optimizer = torch.optim.Adam(painted, lr=config.rate, betas=(0.5, 0.999))
+        self._critic_optimizer = torch.optim.Adam(self.critic.parameters(), lr=config.rate, betas=(0.5, 0.999))
 
     def update(self, batch: UnpairedCrops, context: StepContext) -> dict[str, Tensor | float]:
         """One step of the critic, then one of the translator."""
         done = context.step / self.config.steps
-        for optimizer in (self._painter, self._judge):
+        for optimizer in (self._generator_optimizer, self._critic_optimizer):
             for group in optimizer.param_groups:
                 group["lr"] = self.config.rate * min(1.0, 2 * (1 - done))
         noise = self._noise(batch.simulated, context)
@@ -116,14 +116,14 @@ class CryoGEM(Method):
             fake = self.translator.paint(batch.simulated, levels)
             real_score, fake_score = self.critic(batch.real), self.critic(fake.detach())
         critic_loss = least_squares_critic_loss(real_score.float(), fake_score.float())
-        self._step(self._judge, critic_loss, self.critic.parameters(), context)
+        self._step(self._critic_optimizer, critic_loss, self.critic.parameters(), context)
         with context.autocast():
             self.critic.requires_grad_(False)
             realism = least_squares_generator_loss(self.critic(fake).float())
             self.critic.requires_grad_(True)
             contrast = self._contrast(levels, self.translator.features(fake, noise), batch.mask, context)
         loss = realism + self.config.contrast_weight * contrast
-        self._step(self._painter, loss, self._painter.param_groups[0]["params"], context)
+        self._step(self._generator_optimizer, loss, self._generator_optimizer.param_groups[0]["params"], context)
         self.average.update_parameters(self.translator)
         changed = (fake - batch.simulated).detach().abs().mean()
         told = {"contrast": contrast, "realism": realism, "critic_loss": critic_loss, "changed": changed}
@@ -152,9 +152,15 @@ class CryoGEM(Method):
         """How badly places of the output are told from other places of the input, over all levels."""
         places = self._places(mask, context)
         particle = mask.flatten(1).gather(1, (places[..., 1] * mask.shape[-1] + places[..., 0]).long())
-        against = _AGAINST[self.config.contrast](particle)
-        pairs = zip(self.projector(after, places), self.projector(before, places), strict=True)
-        losses = [place_contrast(query, key, against) for query, key in pairs]
+        against = _AGAINST[self.config.negatives](particle)
+        losses = []
+        for stride, query, key in zip(
+            self.projector.strides, self.projector(after, places), self.projector(before, places), strict=True
+        ):
+            # Places that a coarse level takes for one have one key, and no say against each other.
+            cell = (places / stride).long()
+            apart = (cell[:, :, None] != cell[:, None]).any(-1)
+            losses.append(place_contrast(query, key, against & apart))
         return torch.stack(losses).mean()
 
     def _places(self, mask: Bool[Tensor, "batch y x"], context: StepContext) -> Float[Tensor, "batch places xy"]:
@@ -208,16 +214,20 @@ class CryoGEM(Method):
 
     def state_dict(self) -> dict[str, Any]:
         modules = {name: getattr(self, name).state_dict() for name in ("translator", "critic", "projector", "average")}
-        return {**modules, "painter": self._painter.state_dict(), "judge": self._judge.state_dict()}
+        return {
+            **modules,
+            "generator_optimizer": self._generator_optimizer.state_dict(),
+            "critic_optimizer": self._critic_optimizer.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in ("translator", "critic", "projector", "average"):
             getattr(self, name).load_state_dict(state[name])
-        self._painter.load_state_dict(state["painter"])
-        self._judge.load_state_dict(state["judge"])
+        self._generator_optimizer.load_state_dict(state["generator_optimizer"])
+        self._critic_optimizer.load_state_dict(state["critic_optimizer"])
 
     def to(self, device: torch.device) -> None:
         for module in (self.translator, self.critic, self.projector, self.average):
             module.to(device)
-        for optimizer in (self._painter, self._judge):
+        for optimizer in (self._generator_optimizer, self._critic_optimizer):
             optimizer.load_state_dict(optimizer.state_dict())  # which follows the parameters

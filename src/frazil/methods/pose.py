@@ -88,19 +88,14 @@ class PoseLearner(OneNetwork):
         """Angles in degrees between guesses and true rotations of the images held out; None where there are none."""
         if self._held_out is None:
             return None
-        found = torch.cat([self.guess(part) for part in self._held_out.images.split(self.config.batch_size)])
-        equivalent = self._held_out.rotation[:, None] @ self.grid.group
+        parts = self._held_out.images.split(self.config.batch_size)
+        found = torch.cat([self.guess(part.to(self.device)).cpu() for part in parts])
+        equivalent = self._held_out.rotation[:, None] @ self.grid.group.to(self._held_out.rotation)
         return rotation_angle(found[:, None].expand_as(equivalent), equivalent).amin(1)
 
     def figures(self, context: StepContext) -> dict[str, float]:
         errors = self.errors()
         return {} if errors is None else {"error_deg": float(errors.median())}
-
-    def to(self, device: torch.device) -> None:
-        super().to(device)
-        self.grid.to(device)
-        if self._held_out is not None:
-            self._held_out = PosedImages(*(part.to(device) for part in self._held_out))
 
 
 def _moved(images: Float[Tensor, "batch box box"], by: Int[Tensor, "batch xy"]) -> Float[Tensor, "batch box box"]:

@@ -94,7 +94,7 @@ class PlaceProjector(nn.Module):
 
     def __init__(self, widths: list[int], strides: list[int], features: int = 128) -> None:
         super().__init__()
-        self._strides = strides
+        self.strides = strides
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Linear(width, features), nn.ReLU(), nn.Linear(features, features)) for width in widths
         )
@@ -104,7 +104,7 @@ class PlaceProjector(nn.Module):
     ) -> list[Float[Tensor, "batch places features"]]:
         """`places` are pixels of the image."""
         found = []
-        for level, head, stride in zip(levels, self.heads, self._strides, strict=False):
+        for level, head, stride in zip(levels, self.heads, self.strides, strict=False):
             at = (places / stride).long()
             index = (at[..., 1] * level.shape[-1] + at[..., 0])[:, None].expand(-1, level.shape[1], -1)
             found.append(head(level.flatten(2).gather(2, index).mT))

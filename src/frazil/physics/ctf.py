@@ -1,6 +1,6 @@
 """The contrast transfer function: how the objective lens turns phase into contrast."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,10 @@ class CTF(Batched):
     phase_shift_deg: Float[Tensor, " batch"]
     b_factor: Float[Tensor, " batch"]
     """Envelope exp(-B k^2 / 4), angstrom^2."""
+
+    def at_depth(self, depth: Tensor) -> "CTF":
+        """The lens for what lies so many angstrom below what its defocus is that of."""
+        return replace(self, defocus_u=self.defocus_u + depth, defocus_v=self.defocus_v + depth)
 
 
 def make_ctf(

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.geometry import rectangle_frequency
+from frazil.geometry import filter_field, half_plane_mean, on_rectangle, rectangle_frequency
 from frazil.physics.ctf import CTF, evaluate_ctf
-from frazil.physics.detector import count_electrons, filter_field, on_rectangle
+from frazil.physics.detector import count_electrons
 from frazil.physics.micrograph import ParticleField
 from frazil.physics.noise import white_noise
 
@@ -49,12 +49,14 @@ class CountedExposure(FieldExposure):
     """Part of the beam that one unit of the field's image takes away."""
     structure: Float[Tensor, "y half"] | None = None
     """Amplitude of the noise that is no electron's own, by frequency, as a part of the beam."""
+    width: int = 0
+    """Pixels along x of the fields that `structure` is of."""
     transfer: Float[Tensor, "y half"] | None = None
     """The detector's modulation transfer function."""
 
     @property
     def relative_noise(self) -> float:
-        structure = 0.0 if self.structure is None else float(self.structure.square().mean())
+        structure = 0.0 if self.structure is None else half_plane_mean(self.structure.square(), self.width)
         return (1 / self.dose + structure) ** 0.5
 
     def expose(
@@ -100,11 +102,13 @@ def counted_exposure(
         power = on_rectangle(detector.noise, size, pixel_size)
         if transfer is not None:
             power = power / transfer.clamp(min=_LEAST_TRANSFER).square()
+        if not power.amin() > 0:
+            raise ValueError("the noise's spectrum has no power at some frequency, where electrons alone have some")
         relative = electrons * power / power.amin()
-        structure = (relative - electrons).sqrt()
-        noise = float(relative.mean())
+        structure = (relative - electrons).clamp(min=0).sqrt()
+        noise = half_plane_mean(relative, size[0])
     contrast = float((10 ** (snr_db / 10) * noise / clean.double().var()).sqrt())
-    return CountedExposure(detector.dose, contrast, structure, transfer)
+    return CountedExposure(detector.dose, contrast, structure, size[0], transfer)
 
 
 @dataclass(frozen=True)

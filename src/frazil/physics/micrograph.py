@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -35,8 +35,7 @@ class PlacedParticles(Batched):
 
     def lenses(self, lens: CTF) -> CTF:
         """The CTF of each particle under a lens (a CTF of one row)."""
-        every = lens.map(lambda values: values.expand(len(self)))
-        return replace(every, defocus_u=every.defocus_u + self.depth, defocus_v=every.defocus_v + self.depth)
+        return lens.map(lambda values: values.expand(len(self))).at_depth(self.depth)
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ def particle_field(
 ) -> ParticleField:
     """Particles on a field of (x, y) pixels, in the units of `project`; what reaches over the edge is cut.
 
-    Each is seen at its own depth: what a lens makes of any depth is interpolated between a few of them, to a
-    thousandth of the image, so that a field takes as many transforms as there are of those.
+    Each is seen at its own depth: what a lens makes of any depth is interpolated between a few of them, to one
+    or two thousandths of the image, so that a field takes as many transforms as there are of those.
     """
     # Interpolated slices give each projection faint ghosts around it, which would come in over the edge of a box as
     # small as the particle.
@@ -127,16 +126,14 @@ def _seen(
 ) -> Float[Tensor, "y x"]:
     """The sum of layers, each seen at its depth; beyond the edges there is nothing."""
     height, width = layers.shape[-2:]
-    deepest = replace(lens, defocus_u=lens.defocus_u + depths.max(), defocus_v=lens.defocus_v + depths.max())
-    shallowest = replace(lens, defocus_u=lens.defocus_u + depths.min(), defocus_v=lens.defocus_v + depths.min())
     # What is spread over one edge comes in at the opposite one, into the margin.
-    spread = max(delocalisation(one, pixel_size) for one in (deepest, shallowest)) + _RIPPLES
+    ends = (depths.min().float(), depths.max().float())
+    spread = max(delocalisation(lens.at_depth(end), pixel_size) for end in ends) + _RIPPLES
     rows, columns = (next_fast_len(side + spread, real=True) for side in (height, width))
     frequency = rectangle_frequency((columns, rows), pixel_size).to(layers)
     total = torch.zeros(frequency.shape[:-1], dtype=torch.complex64, device=layers.device)
     for layer, depth in zip(layers, depths.float(), strict=True):
-        own = replace(lens, defocus_u=lens.defocus_u + depth, defocus_v=lens.defocus_v + depth)
-        total += torch.fft.rfft2(layer, s=(rows, columns)) * evaluate_ctf(own, frequency)[0]
+        total += torch.fft.rfft2(layer, s=(rows, columns)) * evaluate_ctf(lens.at_depth(depth), frequency)[0]
     return torch.fft.irfft2(total, s=(rows, columns))[:height, :width]
 
 

@@ -45,8 +45,8 @@ def poisson_disc(
         if not missing:
             break
         tried = sides * torch.rand(_AT_ONCE * missing, 2, generator=generator, device=generator.device) - 0.5
-        tried = tried[(torch.cdist(tried, placed) >= distance).all(1)]
-        placed = torch.cat([placed, tried[_firsts(torch.cdist(tried, tried) < distance)][:missing]])
+        tried = tried[(_distance(tried, placed) >= distance).all(1)]
+        placed = torch.cat([placed, tried[_firsts(_distance(tried, tried) < distance)][:missing]])
     return placed
 
 
@@ -58,3 +58,8 @@ def _firsts(close: Bool[Tensor, "count count"]) -> Bool[Tensor, " count"]:
     while not torch.equal(kept, again := ~(before & kept).any(1)):
         kept = again
     return kept
+
+
+def _distance(first: Float[Tensor, "first xy"], second: Float[Tensor, "second xy"]) -> Float[Tensor, "first second"]:
+    # Not by a product of matrices, whose rounding depends on the number of threads.
+    return torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")

@@ -1,6 +1,7 @@
 """`frazil cryogem train`: a translator that makes simulated micrographs look like real ones."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,8 +12,9 @@ import tyro
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from frazil.data.micrograph_files import TABLE
 from frazil.data.micrographs import flattened
-from frazil.data.specimens import radius_of
+from frazil.data.specimens import kind_of_model, radius_of
 from frazil.data.unpaired import UnpairedCrops, UnpairedSampler
 from frazil.io import atomic_path, fingerprint, read_map
 from frazil.io.micrographs import find_micrographs
@@ -93,12 +95,15 @@ def train(options: CryoGEMTrain) -> int:
     preset = {"default": CryoGEMConfig(), "paper": PUBLISHED}[options.preset]
     wanted = set_by_user(options.learning, options.given)
     options = replace(options, learning=replace(preset, **wanted), given=())
-    inputs = {path: fingerprint(path) for path in find_micrographs(options.real)}
+    inputs = {path: fingerprint(path) for path in [*find_micrographs(options.real), *_other_files(options)]}
     diameter = 2 * max(radius_of(model) for model in options.models)
     real = read_real(options.real, options.pixel_size, diameter, _unmatched(options, diameter))
     folder = RunFolder.open(options.out, asdict(options), inputs)
-    simulation = _matched(options, real, diameter, folder)
-    simulate_micrographs(simulation)
+    if folder.is_main:
+        simulate_micrographs(_matched(options, real, diameter, folder))
+    while not (folder.path / _SIMULATED / TABLE).is_file():  # another rank makes them
+        time.sleep(0.5)
+    simulation = read_simulation(folder.path)
     learnt = _read_simulated(simulation, diameter)
     sampler = UnpairedSampler(learnt, real.images, options.learning.crop)
     method = CryoGEM(options.learning, options.seed)
@@ -127,14 +132,21 @@ def _check(options: CryoGEMTrain) -> None:
         )
 
 
+def _other_files(options: CryoGEMTrain) -> list[Path]:
+    """What is read beside the micrographs: models and lenses."""
+    named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]
+    return [*named, Path(options.ctf)] if options.ctf not in ("ranges", "none") else named
+
+
 def _unmatched(options: CryoGEMTrain, diameter: float) -> SimulateMicrographs:
     """What is simulated, before it is known how much of it."""
     return SimulateMicrographs(
-        models=options.models,
+        # From wherever the run is gone on with.
+        models=tuple(m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models),
         out=options.out / _SIMULATED,
         count=options.simulated,
         pixel_size=diameter / options.particle_px,
-        ctf=options.ctf,
+        ctf=options.ctf if options.ctf in ("ranges", "none") else str(Path(options.ctf).resolve()),
         lens=options.lens,
         symmetry=options.symmetry,
         resolution=options.resolution,
@@ -150,7 +162,7 @@ def _matched(options: CryoGEMTrain, real: RealSet, diameter: float, folder: RunF
         like = replace(_unmatched(options, diameter), size=(width, height))
         if options.preset == "paper":
             like = replace(like, exposure=replace(like.exposure, mode="paper"))
-            like = replace(like, solvent=replace(like.solvent, ice=options.real))
+            like = replace(like, solvent=replace(like.solvent, ice=options.real.resolve()))
         else:
             # What is slow in the background is in its spectrum.
             like = replace(like, solvent=replace(like.solvent, ice_variation=0.0))
@@ -170,8 +182,10 @@ def read_simulation(run: Path) -> SimulateMicrographs:
     lens, exposure, solvent = (stored.pop(name) for name in ("lens", "exposure", "solvent"))
     ranges: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in lens.items()}
     ice = solvent["ice"] and Path(solvent["ice"])
+    if exposure["noise"] != "white":
+        exposure["noise"] = str(run / _BACKGROUND)  # wherever the run has been moved to
     return SimulateMicrographs(
-        **{**stored, "models": tuple(stored["models"]), "out": Path(stored["out"]), "size": tuple(stored["size"])},
+        **{**stored, "models": tuple(stored["models"]), "out": run / _SIMULATED, "size": tuple(stored["size"])},
         lens=CTFRanges(**ranges),
         exposure=ExposureOptions(**exposure),
         solvent=IceOptions(**{**solvent, "ice": ice}),

@@ -77,14 +77,14 @@ def generate(options: CryoGEMGenerate) -> None:
     fabric.barrier()
     own, of = options.shard
     numbers = range(own + of * fabric.global_rank, options.count, of * fabric.world_size)
-    data = fields_of(simulation)
-    files = MicrographFiles(options.out, simulation.pixel_size, simulation.size, data.population.radius)
     with one_thread_per_operation():
+        data = fields_of(simulation)
+        files = MicrographFiles(options.out, simulation.pixel_size, simulation.size, data.population.radius)
         # How strong particles are does not depend on how many there are.
         _write_images(method, data, exposure_of(fitted, fields_of(fitted)), files, numbers, options)
-    fabric.barrier()
-    if fabric.is_global_zero:
-        _write_tables(data, files, options)
+        fabric.barrier()
+        if fabric.is_global_zero:
+            _write_tables(data, files, options)
 
 
 def _check(options: CryoGEMGenerate) -> None:
@@ -114,7 +114,8 @@ def _write_images(
         number = missing[place]
         image, mask = data.micrograph(number, exposure)
         seen = flattened(image, FLAT * 2 * data.population.radius / data.pixel_size)
-        chance = torch.Generator().manual_seed(stable_seed(options.seed, "noise", number))
+        # A generator keeps 32 bits of its seed: counted up, no two of a set are the same.
+        chance = torch.Generator().manual_seed((stable_seed(options.seed, "noise") + number) % 2**32)
         files.write_images(number, method.translate_field(seen, chance), mask)
 
     workers = options.workers or (MOST_WORKERS if method.device.type == "cpu" else 1)

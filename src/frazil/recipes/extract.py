@@ -12,13 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.ctf_columns import columns_of_ctf
-from frazil.data.extraction import cut_out, normalised, scaled, whole_boxes
+from frazil.data.extraction import cut_out, normalised, whole_boxes
 from frazil.data.simulated_files import micrograph_lenses
 from frazil.io import ParticleTable, read_tables, refuse_what_is_there, write_particles
 from frazil.io.coordinates import Coordinates, micrograph_stem, read_coordinates
 from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 from frazil.io.particle_table import ORIGINS, group_optics
 from frazil.io.stacks import StackWriter
+from frazil.io.star import in_angstrom
 from frazil.physics import CTF, CTFRanges
 from frazil.recipes.progress import progress_bar
 
@@ -88,11 +89,11 @@ class _Cut:
             return table[whole], None
         boxes = cut_out(raw.image, centres[whole], self.box)
         try:
-            images = normalised(boxes, options.diameter / 2 / pixel_size)
+            images = normalised(boxes, options.diameter / 2 / pixel_size, self.side)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
         rows = self._moved(table[whole], centres[whole]).assign(**self._lens(path))
-        return rows, scaled(-images if options.invert else images, self.side)
+        return rows, -images if options.invert else images
 
     def _moved(self, rows: pd.DataFrame, centres: np.ndarray) -> pd.DataFrame:
         """Rows that say by how much a particle is off the pixel that its box is around (RELION's sign)."""
@@ -165,12 +166,16 @@ def _tables(options: Extract) -> dict[str, pd.DataFrame]:
     if source.suffix.lower() == ".star":
         data = _star_rows(source)
     else:
-        found = [(stem, own) for stem, own in read_coordinates(source).items() if len(own.places)]
-        data = pd.concat([_rows_of(stem, own) for stem, own in found], ignore_index=True)
+        found = [_rows_of(stem, own) for stem, own in read_coordinates(source).items() if len(own.places)]
+        if not found:
+            raise ValueError(f"{source}: holds no particles")
+        data = pd.concat(found, ignore_index=True)
     if options.threshold is not None:
         if _SCORE not in data:
             raise ValueError(f"{source}: has no scores ({_SCORE}) for --threshold")
-        data = data[data[_SCORE] >= options.threshold]
+        best, data = data[_SCORE].max(), data[data[_SCORE] >= options.threshold]
+        if data.empty:
+            raise ValueError(f"{source}: no score reaches --threshold {options.threshold:g}; the best is {best:g}")
     stems = data["rlnMicrographName"].astype(str).map(micrograph_stem)
     return {str(stem): own.reset_index(drop=True) for stem, own in data.groupby(stems, sort=False)}
 
@@ -189,7 +194,10 @@ def _star_rows(path: Path) -> pd.DataFrame:
     if "rlnOpticsGroup" in rows and "rlnOpticsGroup" in optics:
         new = [name for name in optics if name == "rlnOpticsGroup" or name not in rows]
         rows = rows.merge(optics[new], on="rlnOpticsGroup", how="left")
-    return rows.drop(columns=[name for name in _STALE if name in rows])
+    rows = in_angstrom(rows)
+    if "rlnOriginX" in rows:
+        raise ValueError(f"{path}: has rlnOriginX in pixels, and no rlnPixelSize or rlnMagnification to say how wide")
+    return rows.drop(columns=[name for name in _STALE if name in rows], errors="ignore")
 
 
 def _write_table(path: Path, data: pd.DataFrame, cut: _Cut) -> None:

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from frazil.data.micrographs import flattened, scaled_micrograph
 from frazil.data.simulated_files import ctf_prior, micrograph_lenses
+from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.inference.field_statistics import FieldStatistics, measure_field
 from frazil.inference.matched_filter import average_view
 from frazil.io import atomic_path
 from frazil.io.coordinates import micrograph_stem
 from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 from frazil.physics import CTF, FourierVolume
-from frazil.physics.detector import on_rectangle
 from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
 
@@ -28,6 +28,7 @@ _JAM = 0.5  # of a field's area, that places drawn one after the other can be ex
 _NEAR = 0.05  # of the particles have a neighbour that is nearer than those that are told to come this close
 _ROUNDS = 3  # of a simulation that is corrected
 _MOST = 2.0  # by what factor a count grows, and the noise of a frequency falls, in one of them
+_UNSEEN = 6.0  # dB by which simulated particles get stronger if none of them is found
 _FINER = 4  # points of a spectrum that is written for one that was measured
 _LEAST_KEPT = 0.1  # of the power of the slowest waves, taken to be left by flattening
 
@@ -57,6 +58,8 @@ def read_real(source: Path, pixel_size: float | None, diameter: float, like: Sim
             across = diameter / known_pixel_size(path, raw, pixel_size)
             scaled = scaled_micrograph(path.name, raw.image, across, diameter / like.pixel_size, FLAT)
             own = named.get(micrograph_stem(path.name))
+            if named and own is None:
+                raise ValueError(f"{like.ctf}: says nothing of {path.name}")
             drawn = None if usual is None else usual.sample(1, torch.Generator().manual_seed(number))
             names.append(path.name)
             images.append(scaled.image)
@@ -128,10 +131,9 @@ def _closer(
     grown: float,
 ) -> SimulateMicrographs:
     """With as many particles, and as strong ones, as are missing; its noise's variance has `grown` by this factor."""
-    wanted, found = (
-        np.median([one.contrast for one in every if one.count] or [1.0]) for every in (measured, simulated)
-    )
-    more = 20 * math.log10(wanted / found) - 10 * math.log10(grown)
+    wanted, found = ([one.contrast for one in every if one.count] for every in (measured, simulated))
+    more = 20 * math.log10(np.median(wanted) / np.median(found)) if found else _UNSEEN
+    more -= 10 * math.log10(grown)
     counts = [float(np.mean([one.count for one in every])) for every in (measured, simulated)]
     count = min(_MOST, max(1 / _MOST, counts[0] / max(1.0, counts[1])))
     return replace(
@@ -162,7 +164,7 @@ def _closer_noise(
 
 def _total(noise: Float[Tensor, "points 2"], like: SimulateMicrographs) -> float:
     """Variance of a pixel's noise."""
-    return float(on_rectangle(noise, like.size, like.pixel_size).mean())
+    return half_plane_mean(on_rectangle(noise, like.size, like.pixel_size), like.size[0])
 
 
 def _measure_simulated(

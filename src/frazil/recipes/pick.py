@@ -183,7 +183,7 @@ def apply(options: PickApply) -> None:
     refuse_what_is_there(*files)
     config = read_record(options.run / "config.json", "config")["config"]
     stored = newest(options.run / "checkpoints")
-    if stored is None or "learning" not in config or "diameter" not in config:
+    if stored is None or not (options.run / "picker.json").is_file():
         raise ValueError(f"{options.run}: holds no picker; `frazil pick train` makes one")
     learning = PickConfig(**config["learning"])
     method = Picker(learning, [], seed=0)

@@ -135,8 +135,8 @@ def simulate_micrographs(options: SimulateMicrographs) -> None:
         make_folder(options.out, _configuration(options), 2 * 4 * options.count * options.size[0] * options.size[1])
         files = MicrographFiles(options.out, options.pixel_size, options.size, data.population.radius)
         _write_images(options, data, exposure, files)
-    every = [data.labels(number) for number in range(options.count)]
-    files.write_labels(every)
+        every = [data.labels(number) for number in range(options.count)]
+        files.write_labels(every)
     count = sum(len(labels.particles) for labels in every)
     console.print(f"{options.out}: {options.count} micrographs with {count} particles")
 

@@ -33,10 +33,10 @@ def learnt(method: Method) -> dict[str, Tensor]:
     }
 
 
-WHOLE = replace(CONFIG, networks="published", depth=5, critic_width=4)
+WHOLE = replace(CONFIG, networks="published", depth=4, critic_width=4)
 
 CASES: dict[str, Callable[[], Case]] = {
     "cryogem": lambda: Case(lambda: CryoGEM(CONFIG, seed=0), batch, 3, learnt),
-    "cryogem, all places": lambda: Case(lambda: CryoGEM(replace(CONFIG, contrast="all"), seed=0), batch, 2, learnt),
+    "cryogem, all places": lambda: Case(lambda: CryoGEM(replace(CONFIG, negatives="all"), seed=0), batch, 2, learnt),
     "cryogem, published networks": lambda: Case(lambda: CryoGEM(WHOLE, seed=0), batch, 2, learnt),
 }
