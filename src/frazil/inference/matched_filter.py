@@ -89,6 +89,8 @@ class MatchedFilter:
     ) -> "MatchedFilter":
         """For fields of (x, y) pixels, of a template smaller than they are, in noise of a spectrum (`power_curve`)."""
         box, power = len(template), on_rectangle(noise, size, pixel_size)
+        if box > min(size):
+            raise ValueError(f"{size[0]} x {size[1]} px are too few: a particle and what the lens spreads take {box}")
         field = torch.zeros(size[1], size[0])
         field[:box, :box] = template
         spectrum = torch.fft.rfft2(field.roll((-(box // 2), -(box // 2)), (0, 1)))

@@ -51,6 +51,8 @@ def read_micrograph(path: Path) -> Micrograph:
 
 def known_pixel_size(path: Path, micrograph: Micrograph, given: float | None) -> float:
     """The pixel size that a user gave, else the file's own, in angstrom; ValueError where neither says it."""
+    if given is not None and not given > 0:
+        raise ValueError(f"--pixel-size must be positive, it is {given:g}")
     if size := given or micrograph.pixel_size:
         return size
     raise ValueError(f"{path}: does not say its pixel size; give --pixel-size")

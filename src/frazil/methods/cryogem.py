@@ -66,7 +66,9 @@ class CryoGEMConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
         if self.crop % 2**self.depth or self.crop < 32:
-            raise ValueError(f"crop must be a multiple of {2**self.depth}, and 32 or more, not {self.crop}")
+            raise ValueError(
+                f"crop must be a multiple of {2**self.depth} (2 to the power of depth) and 32 or more, not {self.crop}"
+            )
         if not self.rate > 0 or not 0 <= self.ema_decay < 1 or self.contrast_weight < 0:
             raise ValueError(
                 f"rate must be positive, ema_decay lie in 0 ... 1 and contrast_weight not be negative: {self.rate:g},"

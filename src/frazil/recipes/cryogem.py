@@ -34,7 +34,7 @@ from frazil.recipes.simulate_micrographs import (
 )
 from frazil.report.cryogem import CRYOGEM_SCALARS, cryogem_report
 from frazil.report.run_story import RunStory
-from frazil.training import RunFolder, fit
+from frazil.training import RunFolder, choose_device, fit
 
 MATCH = "match.json"
 """In a run's folder: the simulation that was fitted to the real micrographs."""
@@ -98,6 +98,8 @@ def train(options: CryoGEMTrain) -> int:
     inputs = {path: fingerprint(path) for path in [*find_micrographs(options.real), *_other_files(options)]}
     diameter = 2 * max(radius_of(model) for model in options.models)
     real = read_real(options.real, options.pixel_size, diameter, _unmatched(options, diameter))
+    _check_crop(options.learning, real)
+    choose_device(options.device)  # one that is not there is refused before anything is simulated
     folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main:
         simulate_micrographs(_matched(options, real, diameter, folder))
@@ -130,6 +132,13 @@ def _check(options: CryoGEMTrain) -> None:
             f"--simulated must be 1 or more and --particle-px 8 or more, not {options.simulated} and"
             f" {options.particle_px:g}"
         )
+
+
+def _check_crop(learning: CryoGEMConfig, real: RealSet) -> None:
+    for name, image in zip(real.names, real.images, strict=True):
+        if min(image.shape) < learning.crop:
+            sides = f"{image.shape[1]} x {image.shape[0]} px"
+            raise ValueError(f"{name}: {sides} at the simulation's scale, too small for --crop {learning.crop}")
 
 
 def _other_files(options: CryoGEMTrain) -> list[Path]:
