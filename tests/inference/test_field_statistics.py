@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from frazil.geometry import filter_field, on_rectangle, random_rotations, rectangle_frequency
-from frazil.inference.field_statistics import measure_field
+from frazil.inference.field_statistics import closer_noise, mean_curve, measure_field
 from frazil.inference.matched_filter import average_view
 from frazil.physics import PlacedParticles, make_ctf, particle_field, to_fourier_volume
 from frazil.physics.placement import poisson_disc
@@ -49,3 +49,22 @@ def test_fields_of_noise_hold_no_particles(generator: torch.Generator) -> None:
     assert sum(found.count for found in measured) <= len(fields)
     for found in measured:
         assert found.noise_variance == pytest.approx(1, abs=0.1)
+
+
+def test_noise_gets_the_power_that_is_missing_and_keeps_some_elsewhere(
+    generator: torch.Generator,
+) -> None:
+    template = average_view([to_fourier_volume(ball())], None, PIXEL_SIZE)
+    amplitude = 1 + 2.0 * (rectangle_frequency(SIZE).norm(dim=-1) < 0.05)
+    white = torch.randn(3, SIZE[1], SIZE[0], generator=generator)
+    coloured = [filter_field(field, amplitude) for field in white]
+    real, own = (
+        [measure_field(field, template, PIXEL_SIZE, DIAMETER) for field in every] for every in (coloured, list(white))
+    )
+    flat = mean_curve([one.noise for one in own], own[0].power[:, 0])
+    closer = closer_noise(flat, real, own, blur=1e4)
+    coarse = closer[:, 0] < 0.045 / PIXEL_SIZE
+    assert closer[coarse, 1].mean() == pytest.approx(9, rel=0.25)
+    assert closer[~coarse][10:, 1].mean() == pytest.approx(1, rel=0.1)
+    back = closer_noise(closer, own, real, blur=1e4)
+    assert back[:, 1].min() > 0

@@ -1,7 +1,10 @@
 """What a micrograph says of itself without a label: how many particles, how strong, in what noise."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,6 +18,10 @@ _STRONG = 0.6  # of the median score of what is surely there, from which on a pe
 _APART = 0.8  # of a diameter, the least distance of two peaks
 _FREE = 0.75  # of a diameter: the background begins so far from a peak
 _FEWEST = 12  # coefficients of which the whole field's power is taken, so that it may be steep
+_JAM = 0.5  # of a field's area, that places drawn one after the other can be expected to cover
+_NEAR = 0.05  # of the particles have a neighbour that is nearer than those that are told to come this close
+_LEAST_KEPT = 0.1  # of the power of the slowest waves, taken to be left by flattening
+_LEAST_LEFT = 0.5  # of the noise of a frequency, in one correction
 _LEAST_FREE = 0.05  # of a micrograph, of which the noise's spectrum is taken if particles leave so much
 
 
@@ -73,3 +80,43 @@ def _background(place: Float[Tensor, "count xy"], size: tuple[int, int], radius_
     for across, down in place.tolist():
         free *= ((x - across) ** 2 + (y - down) ** 2 > radius_px**2).float()
     return free
+
+
+def mean_curve(
+    curves: Sequence[Float[Tensor, "_points 2"]], frequency: Float[Tensor, " points"]
+) -> Float[Tensor, "points 2"]:
+    """Mean of spectra of fields of any size, at some frequencies."""
+    every = np.mean([np.interp(frequency, *curve.T.numpy()) for curve in curves], axis=0)
+    return torch.stack([frequency, torch.from_numpy(every).float()], 1)
+
+
+def closer_noise(
+    noise: Float[Tensor, "points 2"],
+    measured: Sequence[FieldStatistics],
+    simulated: Sequence[FieldStatistics],
+    blur: float,
+) -> Float[Tensor, "points 2"]:
+    """Noise with the power that simulated micrographs have too little of, particles included.
+
+    What flattening with a blur of so many angstrom takes off the real ones it takes off the simulated ones again.
+    """
+    frequency = noise[:, 0]
+    real, own = (mean_curve([one.power for one in every], frequency)[:, 1] for every in (measured, simulated))
+    fine = len(frequency) // 2
+    missing = real - own * (real[fine:] / own[fine:]).median()
+    kept = 1 - torch.exp(-2 * (torch.pi * blur * frequency).square())
+    power = noise[:, 1] + missing / kept.square().clamp(min=_LEAST_KEPT)
+    return torch.stack([frequency, power.clamp(min=_LEAST_LEFT * noise[:, 1])], 1)
+
+
+def crowding(measured: Sequence[FieldStatistics], size: tuple[int, int], across: float) -> float:
+    """How much closer than side by side particles come that are so many pixels wide, or must, lest there be no room."""
+    nearest = [
+        torch.cdist(one.found.place, one.found.place).fill_diagonal_(torch.inf).amin(1)
+        for one in measured
+        if one.count > 1
+    ]
+    close = float(torch.cat(nearest).quantile(_NEAR)) / across if nearest else 1.0
+    most = max(one.count for one in measured)
+    room = math.sqrt(4 * _JAM * size[0] * size[1] / (math.pi * max(most, 1))) / across
+    return round(min(1.0, max(0.0, 1 - min(close, room))), 3)

@@ -13,7 +13,7 @@ from torch import Tensor
 from frazil.data.micrographs import flattened, scaled_micrograph
 from frazil.data.simulated_files import ctf_prior, micrograph_lenses
 from frazil.geometry import half_plane_mean, on_rectangle
-from frazil.inference.field_statistics import FieldStatistics, measure_field
+from frazil.inference.field_statistics import FieldStatistics, closer_noise, crowding, mean_curve, measure_field
 from frazil.inference.matched_filter import average_view
 from frazil.io import atomic_path
 from frazil.io.coordinates import micrograph_stem
@@ -24,13 +24,10 @@ from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of
 
 FLAT = 3.0
 """Diameters: standard deviation of the blur that is taken off, so that particles keep their coarse detail."""
-_JAM = 0.5  # of a field's area, that places drawn one after the other can be expected to cover
-_NEAR = 0.05  # of the particles have a neighbour that is nearer than those that are told to come this close
 _ROUNDS = 3  # of a simulation that is corrected
-_MOST = 2.0  # by what factor a count grows, and the noise of a frequency falls, in one of them
+_MOST = 2.0  # by what factor a count grows in one of them
 _UNSEEN = 6.0  # dB by which simulated particles get stronger if none of them is found
 _FINER = 4  # points of a spectrum that is written for one that was measured
-_LEAST_KEPT = 0.1  # of the power of the slowest waves, taken to be left by flattening
 
 
 @dataclass(frozen=True)
@@ -103,13 +100,13 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
         raise ValueError("no particle of this structure is seen on the real micrographs; is it the right one?")
     counts = np.array([one.count for one in measured], float)
     grid = measured[0].power[:, 0]
-    noise = _mean_curve([one.noise for one in measured], grid)
+    noise = mean_curve([one.noise for one in measured], grid)
     _write_curve(background, noise)
     simulation = replace(
         like,
         particles=float(counts.mean()),
         particles_deviation=float(counts.std(ddof=1)) if len(counts) > 1 else 0.0,
-        crowding=_crowding(measured, like, diameter),
+        crowding=crowding(measured, like.size, diameter / like.pixel_size),
     )
     if like.exposure.mode == "paper":
         return Match(simulation, measured, _measure_simulated(simulation, structures, diameter, len(measured)))
@@ -117,7 +114,7 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
     simulation = replace(simulation, exposure=exposure)
     for _ in range(_ROUNDS):
         simulated = _measure_simulated(simulation, structures, diameter, len(measured))
-        before, noise = noise, _closer_noise(noise, measured, simulated, FLAT * diameter)
+        before, noise = noise, closer_noise(noise, measured, simulated, FLAT * diameter)
         _write_curve(background, noise)
         grown = _total(noise, like) / _total(before, like)
         simulation = _closer(simulation, measured, simulated, grown)
@@ -143,25 +140,6 @@ def _closer(
     )
 
 
-def _closer_noise(
-    noise: Float[Tensor, "points 2"],
-    measured: Sequence[FieldStatistics],
-    simulated: Sequence[FieldStatistics],
-    blur: float,
-) -> Float[Tensor, "points 2"]:
-    """Noise with the power that simulated micrographs have too little of, particles included.
-
-    What flattening with a blur of so many angstrom takes off the real ones it takes off the simulated ones again.
-    """
-    frequency = noise[:, 0]
-    real, own = (_mean_curve([one.power for one in every], frequency)[:, 1] for every in (measured, simulated))
-    fine = len(frequency) // 2
-    missing = real - own * (real[fine:] / own[fine:]).median()
-    kept = 1 - torch.exp(-2 * (torch.pi * blur * frequency).square())
-    power = noise[:, 1] + missing / kept.square().clamp(min=_LEAST_KEPT)
-    return torch.stack([frequency, power.clamp(min=noise[:, 1] / _MOST)], 1)
-
-
 def _total(noise: Float[Tensor, "points 2"], like: SimulateMicrographs) -> float:
     """Variance of a pixel's noise."""
     return half_plane_mean(on_rectangle(noise, like.size, like.pixel_size), like.size[0])
@@ -179,28 +157,6 @@ def _measure_simulated(
         template = average_view(structures, data.labels(number).lens, simulation.pixel_size)
         found.append(measure_field(seen, template, simulation.pixel_size, diameter))
     return found
-
-
-def _crowding(measured: Sequence[FieldStatistics], like: SimulateMicrographs, diameter: float) -> float:
-    """How much closer than side by side real particles come, and simulated ones must for as many to find room."""
-    across = diameter / like.pixel_size
-    nearest = [
-        torch.cdist(one.found.place, one.found.place).fill_diagonal_(torch.inf).amin(1)
-        for one in measured
-        if one.count > 1
-    ]
-    close = float(torch.cat(nearest).quantile(_NEAR)) / across if nearest else 1.0
-    most = max(one.count for one in measured)
-    room = math.sqrt(4 * _JAM * like.size[0] * like.size[1] / (math.pi * max(most, 1))) / across
-    return round(min(1.0, max(0.0, 1 - min(close, room))), 3)
-
-
-def _mean_curve(
-    curves: Sequence[Float[Tensor, "_points 2"]], frequency: Float[Tensor, " points"]
-) -> Float[Tensor, "points 2"]:
-    """Mean of spectra of fields of any size, at some frequencies."""
-    every = np.mean([np.interp(frequency, *curve.T.numpy()) for curve in curves], axis=0)
-    return torch.stack([frequency, torch.from_numpy(every).float()], 1)
 
 
 def _write_curve(path: Path, curve: Float[Tensor, "points 2"]) -> None:
