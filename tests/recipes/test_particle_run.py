@@ -20,14 +20,6 @@ def test_the_room_of_a_particle_is_its_sphere_wherever_that_is_in_the_image(data
     assert open_run(options(data, diameter=110.0)).support.radius == 55.0
 
 
-def test_a_run_that_is_stopped_says_so(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    timed = options(data, max_minutes=2.5)
-    timed.say_if_stopped(finished=True)
-    assert capsys.readouterr().out == ""
-    timed.say_if_stopped(finished=False)
-    assert capsys.readouterr().out == "stopped after 2.5 minutes; the same command goes on\n"
-
-
 def test_warnings_of_the_page_stand_in_the_terminal_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = Report("A run", "of nothing")
     report.warn("The map is no map.")

@@ -1,0 +1,29 @@
+"""What runs that learn are told alike."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from frazil.recipes.learning import fit_settings, say_if_stopped
+
+
+@dataclass(frozen=True)
+class Options:
+    seed: int = 5
+    max_minutes: float | None = 2.5
+    device: str = "cpu"
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+
+
+def test_the_loop_is_told_what_the_options_say() -> None:
+    settings = fit_settings(Options(), 70, log_every=3)
+    assert (settings.steps, settings.seed, settings.max_minutes) == (70, 5, 2.5)
+    assert (settings.device, settings.precision, settings.log_every) == ("cpu", "bf16-mixed", 3)
+
+
+def test_a_run_that_is_stopped_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    say_if_stopped(True, 2.5)
+    assert capsys.readouterr().out == ""
+    say_if_stopped(False, 2.5)
+    assert capsys.readouterr().out == "stopped after 2.5 minutes; the same command goes on\n"
