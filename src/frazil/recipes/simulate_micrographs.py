@@ -66,7 +66,8 @@ class IceOptions:
     """What lies around the particles."""
 
     ice_thickness: float = 400.0
-    """Angstrom; particles lie at any depth in it, which adds to their defocus."""
+    """Angstrom; particles lie at any depth in it, which adds to their defocus; in thinner ice than they are, in the
+    middle."""
     ice_variation: float = 0.01
     """How unevenly thick the ice is: the standard deviation of the beam that it takes."""
     ice: Path | None = None
