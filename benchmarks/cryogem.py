@@ -35,7 +35,8 @@ NOISES = ("gaussian", "poisson-gaussian", "gaussian, published", "poisson-gaussi
 KINDS = (REAL, MASK, CUT, "simulation", *NOISES)
 NOTE = """AUPRC (and the highest F1) on {held_out} micrographs that nothing learnt from, matched within {radius:g} A, of
 the same picker ({pick_steps} steps) trained on {count} micrographs of each kind, or on the real labels of {learn_from};
-mean of seeds, and the worst. CryoGEM and CUT: {steps} steps on crops of {crop} px, width {width}."""
+mean of seeds, and the worst. CryoGEM and CUT: {steps} steps on crops of {crop} px, width {width}. Distances and labels: seed
+{last}'s."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,8 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     given = vars(parser.parse_args())
     kinds, seeds = given.pop("kinds"), given.pop("seeds")
-    settings = {name: given[name] for name in settings}
+    settings = {name: given[name] for name in (*settings, "radius", "precision")}
+    settings |= {"data": given["real"].resolve().name, "model": Path(given["model"]).name}
     learnt, held_out = _shared_out(given.pop("real"), given.pop("learn_from"), given["folder"])
     given |= {"learnt": learnt, "held_out": held_out}
     path = RESULTS / "cryogem.jsonl"
@@ -207,7 +209,7 @@ def main() -> None:
                     file.write(json.dumps(rows[-1]) + "\n")
     found = study.distances(kinds)
     kept = study.integrity() if {REAL, MASK} <= set(kinds) else {}
-    note = NOTE.format(**settings, radius=given["radius"], held_out=len(find_micrographs(held_out)))
+    note = NOTE.format(**settings, held_out=len(find_micrographs(held_out)), last=seeds[-1])
     device = torch.device("cpu")
     parts = [heading("Micrographs without labels", device), note, picking_table(rows), distances_table(found)]
     parts += [f"{name.replace('_', ' ')}: {value:.3g}" for name, value in kept.items()]

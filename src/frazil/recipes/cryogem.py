@@ -192,7 +192,7 @@ def read_simulation(run: Path) -> SimulateMicrographs:
     ranges: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in lens.items()}
     ice = solvent["ice"] and Path(solvent["ice"])
     if exposure["noise"] != "white":
-        exposure["noise"] = str(run / _BACKGROUND)  # wherever the run has been moved to
+        exposure["noise"] = str((run / _BACKGROUND).resolve())  # wherever the run is now, and is called from
     return SimulateMicrographs(
         **{**stored, "models": tuple(stored["models"]), "out": run / _SIMULATED, "size": tuple(stored["size"])},
         lens=CTFRanges(**ranges),
