@@ -35,8 +35,8 @@ NOISES = ("gaussian", "poisson-gaussian", "gaussian, published", "poisson-gaussi
 KINDS = (REAL, MASK, CUT, "simulation", *NOISES)
 NOTE = """AUPRC (and the highest F1) on {held_out} micrographs that nothing learnt from, matched within {radius:g} A, of
 the same picker ({pick_steps} steps) trained on {count} micrographs of each kind, or on the real labels of {learn_from};
-mean of seeds, and the worst. CryoGEM and CUT: {steps} steps on crops of {crop} px, width {width}. Distances and labels: seed
-{last}'s."""
+mean of seeds, and the worst. CryoGEM and CUT: {steps} steps on crops of {crop} px, width {width}.
+Distances and labels are seed {last}'s."""
 
 
 @dataclass(frozen=True)
