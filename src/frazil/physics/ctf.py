@@ -64,9 +64,16 @@ def electron_wavelength(voltage_kv: Float[Tensor, "..."]) -> Float[Tensor, "..."
 
 
 def evaluate_ctf(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor, "batch *grid"]:
-    """Contrast transfer at each frequency (1/angstrom; x, y), protein positive.
+    """Contrast transfer at each frequency (1/angstrom; x, y), protein positive: `ctf_phase`'s sine, and an envelope."""
+    b_factor = ctf.b_factor.to(frequency.device, torch.float64).reshape(-1, *[1] * (frequency.dim() - 1))
+    envelope = b_factor_envelope(b_factor, frequency.double().square().sum(-1))
+    return (torch.sin(ctf_phase(ctf, frequency)) * envelope).to(frequency.dtype)
 
-    sin(chi + asin(amplitude_contrast) + phase_shift) with chi = pi lambda defocus k^2 - pi/2 Cs lambda^3 k^4 and the
+
+def ctf_phase(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor, "batch *grid"]:
+    """Radians whose sine is the contrast transfer at each frequency (1/angstrom; x, y), in double precision.
+
+    chi + asin(amplitude_contrast) + phase_shift with chi = pi lambda defocus k^2 - pi/2 Cs lambda^3 k^4 and the
     defocus along k of an astigmatic lens: RELION's formula and signs.
     """
     shape = (-1, *[1] * (frequency.dim() - 1))
@@ -86,8 +93,7 @@ def evaluate_ctf(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor,
     cs = column(ctf.cs_mm) * 1e7
     chi = torch.pi * wavelength * (mean * square + half_difference * astigmatism)
     chi = chi - torch.pi / 2 * cs * wavelength**3 * square**2
-    phase = torch.asin(column(ctf.amplitude_contrast)) + torch.deg2rad(column(ctf.phase_shift_deg))
-    return (torch.sin(chi + phase) * b_factor_envelope(column(ctf.b_factor), square)).to(frequency.dtype)
+    return chi + torch.asin(column(ctf.amplitude_contrast)) + torch.deg2rad(column(ctf.phase_shift_deg))
 
 
 def phase_flip(

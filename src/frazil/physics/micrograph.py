@@ -10,7 +10,8 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from frazil.geometry import Batched, rectangle_frequency
-from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf
+from frazil.physics.ctf import CTF, ctf_phase, electron_wavelength
+from frazil.physics.envelope import b_factor_envelope
 from frazil.physics.image_formation import image_from_slices
 from frazil.physics.projection import FourierVolume, central_slices
 
@@ -131,9 +132,14 @@ def _seen(
     spread = max(delocalisation(lens.at_depth(end), pixel_size) for end in ends) + _RIPPLES
     rows, columns = (next_fast_len(side + spread, real=True) for side in (height, width))
     frequency = rectangle_frequency((columns, rows), pixel_size).to(layers)
+    # Depths differ by a few radians: what is lost to single precision is no more than an image has.
+    phase = ctf_phase(lens, frequency)[0].remainder(2 * math.pi).to(layers)
+    square = frequency.square().sum(-1)
+    each_angstrom = math.pi * float(electron_wavelength(lens.voltage_kv.double())) * square
     total = torch.zeros(frequency.shape[:-1], dtype=torch.complex64, device=layers.device)
-    for layer, depth in zip(layers, depths.float(), strict=True):
-        total += torch.fft.rfft2(layer, s=(rows, columns)) * evaluate_ctf(lens.at_depth(depth), frequency)[0]
+    for layer, depth in zip(layers, depths.tolist(), strict=True):
+        total += torch.fft.rfft2(layer, s=(rows, columns)) * torch.sin(phase + depth * each_angstrom)
+    total *= b_factor_envelope(lens.b_factor.to(layers), square)
     return torch.fft.irfft2(total, s=(rows, columns))[:height, :width]
 
 
