@@ -16,12 +16,14 @@ def test_topaz_and_box_files_come_back_as_they_were_written(tmp_path: Path) -> N
         "movies/a.b.mrc": Coordinates(PLACES, np.array([0.9, 0.25])),
         "c.mrc": Coordinates(np.empty((0, 2)), np.empty(0)),
     }
-    write_topaz(tmp_path / "picks.tsv", found)
-    read = read_coordinates(tmp_path / "picks.tsv")
+    write_topaz(tmp_path / "picks.txt", found)
+    read = read_coordinates(tmp_path / "picks.txt")
     assert list(read) == ["a.b"]
     assert np.array_equal(read["a.b"].places, [[10, 20], [3, -2]])
     assert read["a.b"].scores is not None
     assert read["a.b"].scores.tolist() == [0.9, 0.25]
+    (tmp_path / "named.txt").write_text("image_name\tx_coord\ty_coord\na.b.mrc\t1\t2\n")
+    assert list(read_coordinates(tmp_path / "named.txt")) == ["a.b"]
     for folder, write in {"boxes": write_eman_box, "cboxes": write_cbox}.items():
         (tmp_path / folder).mkdir()
         suffix = {"boxes": "box", "cboxes": "cbox"}[folder]
@@ -48,13 +50,13 @@ def test_what_holds_no_coordinates_is_refused_in_a_sentence(tmp_path: Path) -> N
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.box").write_text("1 2 x 4\n")
     (tmp_path / "other.star").write_text("data_\nloop_\n_rlnVoltage\n300\n")
-    (tmp_path / "other.tsv").write_text("name\tx\n1\t2\n")
+    (tmp_path / "other.txt").write_text("name\tx\n1\t2\n")
     for name, sentence in {
         "empty": "empty: holds no .box or .cbox files",
         "bad": "a.box: a line of a .box file holds four numbers",
         "other.star": "other.star: has no columns rlnMicrographName, rlnCoordinateX, rlnCoordinateY",
-        "other.tsv": "other.tsv: has no column image_name",
-        "nowhere.tsv": "nowhere.tsv does not exist",
+        "other.txt": "other.txt: has no column image_name",
+        "nowhere.txt": "nowhere.txt does not exist",
     }.items():
         with pytest.raises((ValueError, OSError), match=sentence):
             read_coordinates(tmp_path / name)

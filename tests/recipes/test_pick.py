@@ -54,7 +54,7 @@ def test_a_picker_finds_the_particles_of_micrographs_that_it_has_not_seen(fields
     assert (tmp_path / "e" / "report.html").is_file()
     # The same picks in every format.
     star = read_coordinates(tmp_path / "picks" / "picks.star")
-    for name in ("picks.tsv", "boxes", "cboxes"):
+    for name in ("picks.txt", "boxes", "cboxes"):
         other = read_coordinates(tmp_path / "picks" / name)
         assert set(other) == set(star)
         for stem, own in star.items():
@@ -80,7 +80,7 @@ def test_without_micrographs_held_out_the_page_warns(fields: Path, tmp_path: Pat
     [
         ({"diameter": 0.0}, "--diameter must be positive, it is 0"),
         ({"held_out": 1.0}, "--held-out must lie in 0 ... 1, it is 1"),
-        ({"coordinates": Path("nowhere.tsv")}, "nowhere.tsv does not exist"),
+        ({"coordinates": Path("nowhere.txt")}, "nowhere.txt does not exist"),
         ({"learning": replace(TINY, crop=200)}, "too small for crops of 200; give a smaller --crop"),
     ],
 )
@@ -93,7 +93,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(
 
 
 def test_coordinates_of_another_pixel_size_or_of_other_micrographs_are_refused(fields: Path, tmp_path: Path) -> None:
-    table = tmp_path / "other.tsv"
+    table = tmp_path / "other.txt"
     table.write_text("image_name\tx_coord\ty_coord\n000001\t10\t20\n000001\t400\t20\n")
     with pytest.raises(ValueError, match=r"particle 2 of 000001.mrc lies at 400, 20, but the micrograph has 200 x 160"):
         train(options(fields, tmp_path / "run", coordinates=table))

@@ -59,7 +59,7 @@ def test_the_same_labels_stand_in_every_format(tmp_path: Path) -> None:
     simulate_micrographs(options(tmp_path))
     rows = table(tmp_path)
     places = rows[["rlnCoordinateX", "rlnCoordinateY"]].to_numpy()
-    topaz = pd.read_csv(tmp_path / "particles.tsv", sep="\t", dtype={"image_name": str})
+    topaz = pd.read_csv(tmp_path / "particles.txt", sep="\t", dtype={"image_name": str})
     assert list(topaz) == ["image_name", "x_coord", "y_coord"]
     assert np.array_equal(topaz[["x_coord", "y_coord"]], np.rint(places))
     assert list(topaz["image_name"]) == [Path(name).stem for name in rows["rlnMicrographName"]]

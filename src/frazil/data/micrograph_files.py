@@ -27,7 +27,7 @@ from frazil.io import (
 TABLE = "micrographs.star"
 """Written last: where it is, the data set is whole."""
 _FOLDERS = ("micrographs", "masks", "boxes", "cboxes")
-OUTPUTS = (TABLE, "particles.star", "particles.tsv", *_FOLDERS)
+OUTPUTS = (TABLE, "particles.star", "particles.txt", *_FOLDERS)
 _BOX = 1.25  # of a particle's diameter: the side of the boxes that pickers are given
 
 
@@ -69,7 +69,7 @@ class MicrographFiles:
             write_cbox(self.out / "cboxes" / f"{stem}.cbox", own, self._box)
         names = [self.name(number) for number in range(len(every))]
         found = {name: Coordinates(own.astype(np.float64)) for name, own in zip(names, centres, strict=True)}
-        write_topaz(self.out / "particles.tsv", found)
+        write_topaz(self.out / "particles.txt", found)
         particles = [self._particles(name, labels) for name, labels in zip(names, every, strict=True)]
         self._write_table(
             "particles.star",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os.path import splitext
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from frazil.io.star import read_tables
 
 _RELION = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")
 _TOPAZ = ("image_name", "x_coord", "y_coord", "score")
+_IMAGES = (".mrc", ".tiff", ".tif", ".png", ".jpg", ".jpeg")  # suffixes that Topaz takes off names
 _CORNER, _SIDES = ("CoordinateX", "CoordinateY"), ("Width", "Height")
 
 
@@ -49,6 +51,11 @@ def micrograph_stem(name: str) -> str:
     return Path(name).stem
 
 
+def _without_suffix(name: str) -> str:
+    stem, suffix = splitext(name)
+    return stem if suffix in _IMAGES else name
+
+
 def _topaz_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist")
@@ -57,14 +64,14 @@ def _topaz_table(path: Path) -> pd.DataFrame:
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
         table = pd.DataFrame()
     if missing := [name for name in _TOPAZ[:3] if name not in table]:
-        raise ValueError(f"{path}: has no column {missing[0]}; coordinates are STAR, Topaz's .tsv or a folder of boxes")
+        raise ValueError(f"{path}: has no column {missing[0]}; coordinates are STAR, Topaz's .txt or a folder of boxes")
     return table
 
 
 def _by_micrograph(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, Coordinates]:
     name, x, y, score = columns
     found = {}
-    stems = table[name].astype(str).map(micrograph_stem if columns is _RELION else str)
+    stems = table[name].astype(str).map(micrograph_stem if columns is _RELION else _without_suffix)
     for stem, own in table.groupby(stems.to_numpy(), sort=False):
         scores = own[score].to_numpy(np.float64) if score in own else None
         found[str(stem)] = Coordinates(own[[x, y]].to_numpy(np.float64), scores)

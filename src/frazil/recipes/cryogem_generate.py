@@ -36,7 +36,7 @@ class CryoGEMGenerate:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of `frazil cryogem train`."""
     out: Path
-    """Folder for micrographs/, masks/, boxes/, cboxes/, particles.star, particles.tsv and micrographs.star."""
+    """Folder for micrographs/, masks/, boxes/, cboxes/, particles.star, particles.txt and micrographs.star."""
     count: int = 100
     """Number of micrographs."""
     size: tuple[int, int] | None = None

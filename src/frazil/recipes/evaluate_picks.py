@@ -22,7 +22,7 @@ from frazil.report.pick import precision_recall_figure
 class EvaluatePicks:
     """Hold picks against known particles: AUPRC by Topaz's protocol, F1, recall and offset at the best score.
 
-    Coordinates are STAR (RELION), .tsv (Topaz), or a folder of .box or .cbox files. Micrographs of which nothing is
+    Coordinates are STAR (RELION), .txt (Topaz), or a folder of .box or .cbox files. Micrographs of which nothing is
     known never count.
     """
 

@@ -41,7 +41,7 @@ class Extract:
     micrographs: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MICROGRAPHS")]
     """Folder of micrographs (MRC, PNG, TIFF), or a STAR file that names them."""
     coordinates: Path
-    """Where their particles are: STAR (RELION; of `frazil pick apply`), .tsv (Topaz), or a folder of .box or .cbox."""
+    """Where their particles are: STAR (RELION; of `frazil pick apply`), .txt (Topaz), or a folder of .box or .cbox."""
     out: Path
     """Folder for particles.mrcs and particles.star."""
     diameter: float

@@ -37,7 +37,7 @@ class PickTrain:
     micrographs: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MICROGRAPHS")]
     """Folder of micrographs (MRC, PNG, TIFF), or a STAR file that names them."""
     coordinates: Path
-    """Where their particles are: STAR (RELION), .tsv (Topaz), or a folder of .box or .cbox files."""
+    """Where their particles are: STAR (RELION), .txt (Topaz), or a folder of .box or .cbox files."""
     out: Path
     """Folder of the run; the same command goes on where it stopped."""
     diameter: float
@@ -67,7 +67,7 @@ class PickApply:
     micrographs: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MICROGRAPHS")]
     """Folder of micrographs, a STAR file that names them, or one micrograph."""
     out: Path
-    """Folder for picks.star, picks.tsv, boxes/ and cboxes/."""
+    """Folder for picks.star, picks.txt, boxes/ and cboxes/."""
     threshold: float | None = None
     """Least score, 0 to 1; default what gave the highest F1 on the micrographs held out."""
     pixel_size: float | None = None
@@ -179,7 +179,7 @@ def _split(known: list[KnownMicrograph], options: PickTrain) -> tuple[list[Known
 
 def apply(options: PickApply) -> None:
     """Write the coordinates found."""
-    files = [options.out / name for name in ("picks.star", "picks.tsv")]
+    files = [options.out / name for name in ("picks.star", "picks.txt")]
     refuse_what_is_there(*files)
     config = read_record(options.run / "config.json", "config")["config"]
     stored = newest(options.run / "checkpoints")
@@ -223,5 +223,5 @@ def _write(out: Path, found: Mapping[str, Coordinates], sizes: Mapping[str, floa
                 {"rlnMicrographName": name, "rlnCoordinateX": x, "rlnCoordinateY": y, "rlnAutopickFigureOfMerit": score}
             )
     columns = ["rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"]
-    write_topaz(out / "picks.tsv", found)
+    write_topaz(out / "picks.txt", found)
     write_tables(out / "picks.star", {"": pd.DataFrame(rows, columns=columns)})

@@ -88,7 +88,7 @@ class SimulateMicrographs:
     """Atomic models (.pdb, .cif, .gz too), maps (.mrc; protein positive), or the word pseudo-protein; of several each
     particle is one by chance, its number rlnClassNumber."""
     out: Path
-    """Folder for micrographs/, masks/, boxes/, cboxes/, particles.star, particles.tsv and micrographs.star."""
+    """Folder for micrographs/, masks/, boxes/, cboxes/, particles.star, particles.txt and micrographs.star."""
     count: int = 100
     """Number of micrographs."""
     size: tuple[int, int] = (1024, 1024)
