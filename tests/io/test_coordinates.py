@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frazil.io import Coordinates, write_cbox, write_eman_box, write_topaz
-from frazil.io.coordinates import read_coordinates
+from frazil.io.coordinates import Coordinates, read_coordinates, write_cbox, write_eman_box, write_topaz
 
 PLACES = np.array([[10.25, 20.5], [3.0, -1.5]])
 

@@ -1,6 +1,6 @@
 """A simulated data set of micrographs on disk: images, masks, and their labels in the formats of pickers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,14 @@ from frazil.io import (
     Coordinates,
     group_optics,
     read_tables,
-    write_cbox,
-    write_eman_box,
+    write_for_pickers,
     write_map,
     write_tables,
-    write_topaz,
 )
 
 TABLE = "micrographs.star"
 """Written last: where it is, the data set is whole."""
-_FOLDERS = ("micrographs", "masks", "boxes", "cboxes")
-OUTPUTS = (TABLE, "particles.star", "particles.txt", *_FOLDERS)
-_BOX = 1.25  # of a particle's diameter: the side of the boxes that pickers are given
+OUTPUTS = (TABLE, "particles.star", "particles.txt", "micrographs", "masks", "boxes", "cboxes")
 
 
 @dataclass(frozen=True)
@@ -41,42 +37,37 @@ class MicrographFiles:
     radius: float
     """Of the largest structure, angstrom."""
 
-    @property
-    def _box(self) -> int:
-        return 2 * round(_BOX * self.radius / self.pixel_size)
-
     def name(self, number: int) -> str:
         """Of a micrograph, from 0, as tables have it."""
         return f"micrographs/{number + 1:06d}.mrc"
 
-    def is_there(self, number: int) -> bool:
-        """Whether a micrograph and its mask are written."""
-        return (self.out / self.name(number)).is_file()
+    def missing(self, numbers: Iterable[int]) -> list[int]:
+        """Those micrographs that are not written yet."""
+        return [number for number in numbers if not (self.out / self.name(number)).is_file()]
+
+    def room(self, count: int) -> int:
+        """Bytes that some micrographs and their masks take."""
+        return 2 * 4 * count * self.size[0] * self.size[1]
 
     def write_images(self, number: int, image: Float[Tensor, "y x"], mask: Bool[Tensor, "y x"]) -> None:
         """Write a micrograph and its mask, the micrograph last."""
-        for folder in _FOLDERS:
+        for folder in ("micrographs", "masks"):
             (self.out / folder).mkdir(exist_ok=True)
         write_map(self.out / "masks" / f"{number + 1:06d}.mrc", mask.float()[None], self.pixel_size)
         write_map(self.out / self.name(number), image[None], self.pixel_size)
 
     def write_labels(self, every: Sequence[Labels]) -> None:
         """Write the tables of all micrographs."""
-        centres = [labels.particles.place.numpy() for labels in every]
-        for number, own in enumerate(centres):
-            stem = f"{number + 1:06d}"
-            write_eman_box(self.out / "boxes" / f"{stem}.box", own, self._box)
-            write_cbox(self.out / "cboxes" / f"{stem}.cbox", own, self._box)
-        names = [self.name(number) for number in range(len(every))]
-        found = {name: Coordinates(own.astype(np.float64)) for name, own in zip(names, centres, strict=True)}
-        write_topaz(self.out / "particles.txt", found)
-        particles = [self._particles(name, labels) for name, labels in zip(names, every, strict=True)]
+        by_name = {self.name(number): labels for number, labels in enumerate(every)}
+        found = {name: Coordinates(labels.particles.place.double().numpy()) for name, labels in by_name.items()}
+        write_for_pickers(self.out, "particles.txt", found, dict.fromkeys(found, 2 * self.radius / self.pixel_size))
+        particles = [self._particles(name, labels) for name, labels in by_name.items()]
         self._write_table(
             "particles.star",
             "particles",
             pd.concat([part for part in particles if len(part)] or particles[:1], ignore_index=True),
         )
-        micrographs = pd.DataFrame({"rlnMicrographName": names})
+        micrographs = pd.DataFrame({"rlnMicrographName": list(by_name)})
         lenses = [columns_of_ctf(labels.lens) for labels in every if labels.lens is not None]
         if lenses:
             joined = {column: np.concatenate([lens[column] for lens in lenses]) for column in lenses[0]}

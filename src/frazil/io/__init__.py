@@ -2,7 +2,7 @@
 
 from frazil.io.atomic import PARTIAL, atomic_path, refuse_what_is_there
 from frazil.io.configuration import configuration_changes, read_record, stored_configuration, write_record
-from frazil.io.coordinates import Coordinates, write_cbox, write_eman_box, write_topaz
+from frazil.io.coordinates import Coordinates, write_for_pickers
 from frazil.io.fingerprint import fingerprint, fingerprint_of_ends
 from frazil.io.models import Atoms, read_atoms
 from frazil.io.mrc import Map, read_map, write_map
@@ -35,11 +35,9 @@ __all__ = [
     "read_tables",
     "refuse_what_is_there",
     "stored_configuration",
-    "write_cbox",
-    "write_eman_box",
+    "write_for_pickers",
     "write_map",
     "write_particles",
     "write_record",
     "write_tables",
-    "write_topaz",
 ]

@@ -15,6 +15,7 @@ from frazil.io.star import read_tables
 _RELION = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")
 _TOPAZ = ("image_name", "x_coord", "y_coord", "score")
 _IMAGES = (".mrc", ".tiff", ".tif", ".png", ".jpg", ".jpeg")  # suffixes that Topaz takes off names
+_ROOM = 1.25  # of a particle's diameter: the side of the boxes that pickers are given
 _CORNER, _SIDES = ("CoordinateX", "CoordinateY"), ("Width", "Height")
 
 
@@ -97,6 +98,20 @@ def _read_cbox(path: Path, lines: Sequence[str]) -> Coordinates:
             scores = table["Confidence"].to_numpy(np.float64) if "Confidence" in table else None
             return Coordinates(corners + sides // 2, scores)
     raise ValueError(f"{path}: has no columns CoordinateX, CoordinateY, Width and Height")
+
+
+def write_for_pickers(out: Path, table: str, found: Mapping[str, Coordinates], diameters: Mapping[str, float]) -> None:
+    """Write coordinates for Topaz (`table`), EMAN (boxes/) and crYOLO (cboxes/) into a folder.
+
+    Coordinates and the particles' diameters in pixels, both by the micrographs' names; a box is a quarter wider.
+    """
+    for folder in ("boxes", "cboxes"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    for name, own in found.items():
+        stem, box = micrograph_stem(name), 2 * round(_ROOM * diameters[name] / 2)
+        write_eman_box(out / "boxes" / f"{stem}.box", own.places, box)
+        write_cbox(out / "cboxes" / f"{stem}.cbox", own.places, box, own.scores)
+    write_topaz(out / table, found)
 
 
 def write_topaz(path: Path, found: Mapping[str, Coordinates]) -> None:

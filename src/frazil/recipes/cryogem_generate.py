@@ -70,16 +70,16 @@ def generate(options: CryoGEMGenerate) -> None:
     if (options.out / TABLE).is_file():
         print(f"{options.out}: already generated with these options")
         return
-    fabric.barrier()  # all ranks have looked before one of them writes
-    if fabric.is_global_zero:
-        size = 8 * options.count * simulation.size[0] * simulation.size[1]
-        make_folder(options.out, config, size // options.shard[1])
-    fabric.barrier()
     own, of = options.shard
-    numbers = range(own + of * fabric.global_rank, options.count, of * fabric.world_size)
     with one_thread_per_operation():
         data = fields_of(simulation)
         files = MicrographFiles(options.out, simulation.pixel_size, simulation.size, data.population.radius)
+        fabric.barrier()  # all ranks have looked before one of them writes
+        if fabric.is_global_zero:
+            missing = files.missing(range(own, options.count, of))
+            make_folder(options.out, config, files.room(len(missing)))
+        fabric.barrier()
+        numbers = range(own + of * fabric.global_rank, options.count, of * fabric.world_size)
         # How strong particles are does not depend on how many there are.
         _write_images(method, data, exposure_of(fitted, fields_of(fitted)), files, numbers, options)
         fabric.barrier()
@@ -108,7 +108,7 @@ def _write_images(
     options: CryoGEMGenerate,
 ) -> None:
     """Those of some numbers that are not there yet, each whole."""
-    missing = [number for number in numbers if not files.is_there(number)]
+    missing = files.missing(numbers)
 
     def make(place: int) -> None:
         number = missing[place]
@@ -127,7 +127,7 @@ def _write_images(
 
 def _write_tables(data: Micrographs, files: MicrographFiles, options: CryoGEMGenerate) -> None:
     """The tables, if nothing is missing."""
-    if missing := sum(not files.is_there(number) for number in range(options.count)):
+    if missing := len(files.missing(range(options.count))):
         print(f"{options.out}: {missing} micrographs are other jobs' to make; the last of them writes the tables")
         return
     every = [data.labels(number) for number in range(options.count)]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,8 @@ import tyro
 
 from frazil.data.micrograph_crops import Crops, CropSampler, KnownMicrograph
 from frazil.data.micrographs import ScaledMicrograph, scaled_micrograph
-from frazil.io import atomic_path, fingerprint, read_record, refuse_what_is_there, write_tables, write_topaz
-from frazil.io.coordinates import Coordinates, micrograph_stem, read_coordinates, write_cbox, write_eman_box
+from frazil.io import atomic_path, fingerprint, read_record, refuse_what_is_there, write_for_pickers, write_tables
+from frazil.io.coordinates import Coordinates, micrograph_stem, read_coordinates
 from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
@@ -27,7 +27,6 @@ from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, choose_device, fit, newest
 
 _UNJUDGED = 0.5  # least score of a pick where no micrograph was held out
-_BOX = 1.25  # of a particle's diameter: the side of the boxes that are written
 
 
 @dataclass(frozen=True)
@@ -210,18 +209,10 @@ def apply(options: PickApply) -> None:
 
 def _write(out: Path, found: Mapping[str, Coordinates], sizes: Mapping[str, float]) -> None:
     """Coordinates in every format; `sizes` are particles' diameters in each micrograph's pixels."""
-    for folder in ("boxes", "cboxes"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
+    write_for_pickers(out, "picks.txt", found, sizes)
+    rows = []
     for name, own in found.items():
-        box, stem = 2 * round(_BOX * sizes[name] / 2), micrograph_stem(name)
-        write_eman_box(out / "boxes" / f"{stem}.box", own.places, box)
-        write_cbox(out / "cboxes" / f"{stem}.cbox", own.places, box, own.scores)
         assert own.scores is not None
-        for (x, y), score in zip(own.places.tolist(), own.scores.tolist(), strict=True):
-            rows.append(
-                {"rlnMicrographName": name, "rlnCoordinateX": x, "rlnCoordinateY": y, "rlnAutopickFigureOfMerit": score}
-            )
+        rows += [(name, x, y, score) for (x, y), score in zip(own.places.tolist(), own.scores.tolist(), strict=True)]
     columns = ["rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"]
-    write_topaz(out / "picks.txt", found)
     write_tables(out / "picks.star", {"": pd.DataFrame(rows, columns=columns)})

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -133,9 +134,10 @@ def simulate_micrographs(options: SimulateMicrographs) -> None:
     with one_thread_per_operation():
         data = fields_of(options)
         exposure = exposure_of(options, data)
-        make_folder(options.out, _configuration(options), 2 * 4 * options.count * options.size[0] * options.size[1])
         files = MicrographFiles(options.out, options.pixel_size, options.size, data.population.radius)
-        _write_images(options, data, exposure, files)
+        missing = files.missing(range(options.count))
+        make_folder(options.out, _configuration(options), files.room(len(missing)))
+        _write_images(options, data, exposure, files, missing)
         every = [data.labels(number) for number in range(options.count)]
         files.write_labels(every)
     count = sum(len(labels.particles) for labels in every)
@@ -217,10 +219,13 @@ def exposure_of(options: SimulateMicrographs, data: Micrographs) -> FieldExposur
 
 
 def _write_images(
-    options: SimulateMicrographs, data: Micrographs, exposure: FieldExposure, files: MicrographFiles
+    options: SimulateMicrographs,
+    data: Micrographs,
+    exposure: FieldExposure,
+    files: MicrographFiles,
+    missing: Sequence[int],
 ) -> None:
     """Those that are not there yet, each whole."""
-    missing = [number for number in range(options.count) if not files.is_there(number)]
 
     def make(place: int) -> None:
         files.write_images(missing[place], *data.micrograph(missing[place], exposure))
