@@ -35,6 +35,6 @@ class HalfSets:
         """The particles as they came, with the half set that each is in."""
         return self.particles.table.with_half_sets(self.number)
 
-    def in_table_order(self, halves: Sequence[Float[Tensor, "_part *any"]]) -> Float[Tensor, "particles *any"]:
+    def in_table_order(self, halves: Sequence[Float[Tensor, " _part *any"]]) -> Float[Tensor, " particles *any"]:
         """Values of the particles of both halves, in the order of the table, which mixes them."""
         return torch.cat(list(halves))[torch.cat(self._rows).argsort()]

@@ -157,14 +157,14 @@ def _assemblies(molecule: Scatterers, count: int, seed: int) -> list[Structure]:
     ]
 
 
-def _hinge(molecule: Scatterers, moving: Bool[Tensor, " count"]) -> tuple[Float[Tensor, "xyz"], Float[Tensor, "xyz"]]:
+def _hinge(molecule: Scatterers, moving: Bool[Tensor, " count"]) -> tuple[Float[Tensor, " xyz"], Float[Tensor, " xyz"]]:
     """Where the moving part meets the rest, and the direction in which it leaves it."""
     part, rest = molecule.positions[moving], molecule.positions[~moving]
     ends = [_nearest(own, other.mean(0)) for own, other in ((part, rest), (rest, part))]
     return torch.stack(ends).mean(0), torch.nn.functional.normalize(part.mean(0) - rest.mean(0), dim=0)
 
 
-def _nearest(points: Float[Tensor, "n xyz"], to: Float[Tensor, "xyz"]) -> Float[Tensor, "xyz"]:
+def _nearest(points: Float[Tensor, "n xyz"], to: Float[Tensor, " xyz"]) -> Float[Tensor, " xyz"]:
     count = max(1, round(_CONTACT * len(points)))
     return points[(points - to).norm(dim=-1).topk(count, largest=False).indices].mean(0)
 
@@ -173,8 +173,8 @@ def _placed(
     molecule: Scatterers,
     moving: Bool[Tensor, " count"],
     turn: Float[Tensor, "3 3"],
-    hinge: Float[Tensor, "xyz"],
-    shift: Float[Tensor, "xyz"] | None = None,
+    hinge: Float[Tensor, " xyz"],
+    shift: Float[Tensor, " xyz"] | None = None,
 ) -> Scatterers:
     """The molecule with one part turned about a hinge and then shifted."""
     positions = molecule.positions.clone()

@@ -21,7 +21,7 @@ class ScaledMicrograph:
     name: str
     """Of its file, without folder."""
     image: Float[Tensor, "y x"]
-    scale: Float[Tensor, "xy"]
+    scale: Float[Tensor, " xy"]
     """Its pixels in one of the file's, along x and y."""
 
     def to_scale(self, places: np.ndarray) -> Float[Tensor, "count xy"]:

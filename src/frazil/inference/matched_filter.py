@@ -62,7 +62,7 @@ def power_curve(
     return torch.stack([middle[there], (sums[0] / sums[1].clamp(min=1))[there]], 1)
 
 
-def _fading(side: int) -> Float[Tensor, "_side"]:
+def _fading(side: int) -> Float[Tensor, " _side"]:
     """A window that rises from 0 and falls to it, each as half a wave of a cosine."""
     edge = ((torch.arange(side) + 0.5) / (_FADED * side)).clamp(max=1)
     return 0.5 - 0.5 * torch.cos(torch.pi * torch.minimum(edge, edge.flip(0)))

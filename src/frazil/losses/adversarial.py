@@ -56,8 +56,8 @@ def least_squares_generator_loss(fake: Float[Tensor, "..."]) -> Float[Tensor, ""
 
 
 def interpolate(
-    real: Float[Tensor, "batch *shape"], fake: Float[Tensor, "batch *shape"], weight: Float[Tensor, " batch"]
-) -> Float[Tensor, "batch *shape"]:
+    real: Float[Tensor, " batch *shape"], fake: Float[Tensor, " batch *shape"], weight: Float[Tensor, " batch"]
+) -> Float[Tensor, " batch *shape"]:
     """Points on the lines from simulated to real images, where the penalty is asked for (y_int of the paper)."""
     weight = weight.reshape(-1, *[1] * (real.dim() - 1))
     return weight * real + (1 - weight) * fake
@@ -79,13 +79,13 @@ def _input_gradient(critic: Critic, images: Tensor) -> Tensor:
     return gradient
 
 
-def gradient_penalty(critic: Critic, images: Float[Tensor, "batch *shape"]) -> Float[Tensor, ""]:
+def gradient_penalty(critic: Critic, images: Float[Tensor, " batch *shape"]) -> Float[Tensor, ""]:
     """E (|grad D(y)| - 1)^2 with the norm over all pixels of an image (Gulrajani et al. 2017, equation 3)."""
     norm = _input_gradient(critic, images).flatten(1).norm(dim=1)
     return (norm - 1).square().mean()
 
 
-def gradient_penalty_per_pixel(critic: Critic, images: Float[Tensor, "batch *shape"]) -> Float[Tensor, ""]:
+def gradient_penalty_per_pixel(critic: Critic, images: Float[Tensor, " batch *shape"]) -> Float[Tensor, ""]:
     """Mean over pixels of (|g_ij| - 1)^2: the penalty that CryoGAN's published weights belong to.
 
     Its release takes the norm over the one channel, so each pixel's gradient is held near 1 and the image's norm near
@@ -95,7 +95,7 @@ def gradient_penalty_per_pixel(critic: Critic, images: Float[Tensor, "batch *sha
     return (_input_gradient(critic, images).abs() - 1).square().mean()
 
 
-def zero_centred_penalty(critic: Critic, images: Float[Tensor, "batch *shape"]) -> Float[Tensor, ""]:
+def zero_centred_penalty(critic: Critic, images: Float[Tensor, " batch *shape"]) -> Float[Tensor, ""]:
     """E |grad D(y)|^2 / 2: R1 on real and R2 on simulated images (Mescheder, Geiger & Nowozin 2018, equation 9)."""
     return _input_gradient(critic, images).flatten(1).square().sum(1).mean() / 2
 

@@ -118,7 +118,7 @@ def moving_spectra(volume: Float[Tensor, "box box box"], last_shell: int) -> Flo
 
 def _sample(
     spectra: Float[Tensor, "1 channels rows rows half"], frequency: Float[Tensor, "*points 3"]
-) -> Complex[Tensor, "fields *points"]:
+) -> Complex[Tensor, " fields *points"]:
     """Spectra at any frequency, trilinear; the half with x < 0 is the conjugate of the other."""
     sign = torch.where(frequency[..., 0] < 0, -1.0, 1.0)
     place = frequency * sign[..., None] * (2 / (spectra.shape[-1] - 1))

@@ -63,14 +63,14 @@ def electron_wavelength(voltage_kv: Float[Tensor, "..."]) -> Float[Tensor, "..."
     return 12.2643247 / torch.sqrt(volts * (1 + volts * 0.978466e-6))
 
 
-def evaluate_ctf(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor, "batch *grid"]:
+def evaluate_ctf(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor, " batch *grid"]:
     """Contrast transfer at each frequency (1/angstrom; x, y), protein positive: `ctf_phase`'s sine, and an envelope."""
     b_factor = ctf.b_factor.to(frequency.device, torch.float64).reshape(-1, *[1] * (frequency.dim() - 1))
     envelope = b_factor_envelope(b_factor, frequency.double().square().sum(-1))
     return (torch.sin(ctf_phase(ctf, frequency)) * envelope).to(frequency.dtype)
 
 
-def ctf_phase(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor, "batch *grid"]:
+def ctf_phase(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor, " batch *grid"]:
     """Radians whose sine is the contrast transfer at each frequency (1/angstrom; x, y), in double precision.
 
     chi + asin(amplitude_contrast) + phase_shift with chi = pi lambda defocus k^2 - pi/2 Cs lambda^3 k^4 and the

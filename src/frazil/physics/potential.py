@@ -56,7 +56,7 @@ def centre_of_mass(positions: Float[Tensor, "atoms 3"], elements: Sequence[str])
 def potential_from_atoms(
     positions: Float[Tensor, "atoms 3"],
     elements: Sequence[str],
-    b_factors: Float[Tensor, "atoms"],
+    b_factors: Float[Tensor, " atoms"],
     box: int,
     pixel_size: float,
     resolution: float | None = None,
