@@ -124,3 +124,38 @@ def test_names_that_do_not_meet_are_said(folder: Path) -> None:
     write_tables(folder / "others.star", {"": rows("three.mrc")})
     with pytest.raises(ValueError, match=r"others.star: names no micrograph of .*one\.mrc"):
         extract(options(folder, coordinates=folder / "others.star"))
+
+
+def test_coordinates_may_be_a_picker_s(folder: Path, capsys: Any) -> None:
+    lines = [f"one\t{x:.0f}\t{y:.0f}\t{score}" for (x, y), score in zip(PLACES, (0.9, 0.8, 0.7, 0.1), strict=True)]
+    (folder / "picks.txt").write_text("\n".join(["image_name\tx_coord\ty_coord\tscore", *lines]) + "\n")
+    extract(options(folder, coordinates=folder / "picks.txt", threshold=0.5))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2 particles of 1 micrographs; 1 too near an edge" in said
+    assert "1 micrographs have no particles" in said
+    table = read_particles(folder / "out" / "particles.star")
+    assert table.numbers("rlnAutopickFigureOfMerit").tolist() == [0.9, 0.8]
+    with pytest.raises(ValueError, match=r"no score reaches --threshold 2; the best is 0\.9"):
+        extract(options(folder, out=folder / "other", coordinates=folder / "picks.txt", threshold=2.0))
+    (folder / "picks.txt").write_text("image_name\tx_coord\ty_coord\n")
+    with pytest.raises(ValueError, match=r"picks\.txt: holds no particles"):
+        extract(options(folder, out=folder / "other", coordinates=folder / "picks.txt"))
+
+
+def test_optics_groups_of_the_coordinates_come_along(folder: Path) -> None:
+    optics = pd.DataFrame({"rlnOpticsGroup": [1, 2], "rlnOpticsGroupName": ["a", "b"], "rlnVoltage": [200.0, 300.0]})
+    both = pd.concat([rows("one.mrc").assign(rlnOpticsGroup=1), rows("two.mrc").assign(rlnOpticsGroup=2)])
+    write_tables(folder / "relion.star", {"optics": optics, "particles": both})
+    extract(options(folder, coordinates=folder / "relion.star"))
+    table = read_particles(folder / "out" / "particles.star")
+    assert table.numbers("rlnVoltage").tolist() == [200.0] * 3 + [300.0] * 3
+
+
+def test_micrographs_that_will_not_do_are_named(folder: Path) -> None:
+    write_map(folder / "micrographs" / "two.mrc", torch.zeros(1, SIZE[1], SIZE[0]), PIXEL_SIZE)
+    with pytest.raises(ValueError, match=r"two\.mrc: "):
+        extract(options(folder))
+    write_map(folder / "micrographs" / "two.mrc", torch.zeros(1, SIZE[1], SIZE[0]), 3.0)
+    with pytest.raises(ValueError, match=r"two\.mrc: has pixels of 3 angstrom, others 2"):
+        extract(options(folder))
+    assert not list((folder / "out").iterdir())

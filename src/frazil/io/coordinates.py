@@ -80,9 +80,9 @@ def _by_micrograph(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, Coo
 
 
 def _read_box(path: Path) -> Coordinates:
-    lines = path.read_text().splitlines()
     if path.suffix == ".cbox":
-        return _read_cbox(path, lines)
+        return _read_cbox(path)
+    lines = path.read_text().splitlines()
     try:
         rows = np.array([[float(value) for value in line.split()[:4]] for line in lines if line.strip()])
     except ValueError:
@@ -91,7 +91,7 @@ def _read_box(path: Path) -> Coordinates:
     return Coordinates(rows[:, :2] + rows[:, 2:] // 2)
 
 
-def _read_cbox(path: Path, lines: Sequence[str]) -> Coordinates:
+def _read_cbox(path: Path) -> Coordinates:
     for table in read_tables(path).values():
         if {"CoordinateX", "CoordinateY", "Width", "Height"} <= set(table):
             corners, sides = (table[list(two)].to_numpy(np.float64) for two in (_CORNER, _SIDES))
