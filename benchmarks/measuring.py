@@ -8,10 +8,10 @@ from typing import Any
 
 from results_file import RESULTS
 
-from frazil.io import read_map
+from frazil.io import read_map, read_particles
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogan import CryoGANConfig
-from frazil.metrics import fourier_shell_correlation, truth_fsc
+from frazil.metrics import fourier_shell_correlation, pose_errors, truth_fsc
 from frazil.recipes import cryogan
 from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
@@ -49,4 +49,9 @@ def measured(images: SimulateParticles, options: cryogan.CryoGANRun) -> dict[str
     truth = read_map(images.out / "truth.mrc")
     fsc, *each = (truth_fsc(own, truth) for own in (found, first, second))
     figures = {"truth_half": fsc.resolution(0.5), "truth": fsc.resolution(0.143), "half": half}
+    if options.refine:
+        own, true = (read_particles(where / "particles.star").pose() for where in (folder, images.out))
+        assert own is not None
+        assert true is not None
+        figures["poses"] = float(pose_errors(own, true, options.learning.symmetry).angle_deg.median())
     return {"minutes": round(minutes, 2), **figures, "each": statistics.mean(one.resolution(0.5) for one in each)}

@@ -2,6 +2,7 @@
 
     python benchmarks/quality.py ablation [--variants default "batch 64"] [--specimens 5a1a] [--seeds 0] [--steps 1000]
     python benchmarks/quality.py published [--experiments "80S -14 dB, 5 %"] [--steps 3000 800 400] [--refine]
+        [--size gpu --device cuda]
 
 What is done stands in benchmarks/results/<ablation or published>.jsonl and is not done again as long as the default
 recipe stays as it is; images and runs are kept in FOLDER. The table of all of it goes to
@@ -29,16 +30,21 @@ def main() -> None:
     names = list(published.EXPERIMENTS)
     other.add_argument("--experiments", nargs="+", choices=names, default=names, metavar="EXPERIMENT")
     other.add_argument("--steps", type=int, nargs="+", default=[3000, 800, 400])
+    other.add_argument("--boxes", type=int, nargs="+", default=[], help="of the stages; default the recipe's")
+    other.add_argument("--finer", choices=("needed", "always"), default="needed")
     other.add_argument("--refine", action="store_true")
+    other.add_argument("--size", choices=("cpu", "gpu"), default="cpu")
+    other.add_argument("--device", default="cpu")
     for command in (one, other):
         command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     given = parser.parse_args()
     if given.command == "ablation":
         text = ablation.run(given.folder, given.variants, given.specimens, given.seeds, given.steps)
     else:
-        text = published.run(given.folder, given.experiments, given.seeds, tuple(given.steps), given.refine)
-    name = "quality" if given.command == "ablation" else "published"
-    print(f"\n{text}\n{write_results(name, torch.device('cpu'), text)}")
+        how = published.How(tuple(given.steps), tuple(given.boxes), given.finer, given.refine, given.size)
+        text = published.run(given.folder, given.experiments, given.seeds, how, given.device)
+    name, device = ("quality", "cpu") if given.command == "ablation" else ("published", given.device)
+    print(f"\n{text}\n{write_results(name, torch.device(device), text)}")
 
 
 if __name__ == "__main__":
