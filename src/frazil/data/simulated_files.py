@@ -25,6 +25,7 @@ from frazil.io import (
 )
 from frazil.io.coordinates import micrograph_stem
 from frazil.io.particle_table import group_optics
+from frazil.io.star import join_optics
 from frazil.physics import CTF, Conditions, CTFPrior, CTFRanges, CTFTable, ctf_from_table
 
 _TABLE = "particles.star"  # written last: where it is, the data set is whole
@@ -154,10 +155,10 @@ def _table_with_defocus(path: Path) -> ParticleTable:
     tables = read_tables(path)
     if any("rlnImageName" in table for table in tables.values()):
         return read_particles(path)
-    optics = tables.get("optics", pd.DataFrame())
     rows = [table for table in tables.values() if "rlnDefocusU" in table and len(table)]
     if not rows:
         raise ValueError(f"{path}: has no column rlnDefocusU to draw lenses from")
-    shared = "rlnOpticsGroup" in optics and "rlnOpticsGroup" in rows[0]
-    data = rows[0].merge(optics, on="rlnOpticsGroup", how="left") if shared else rows[0]
-    return ParticleTable(path, data, optics)
+    optics = tables.get("optics")
+    if optics is None:
+        return ParticleTable(path, rows[0], pd.DataFrame())
+    return ParticleTable(path, join_optics(rows[0], optics, path), optics)

@@ -126,7 +126,7 @@ def read_particles(path: str | Path) -> ParticleTable:
     tables = read_tables(path)
     data = _particle_block(tables, path)
     if "optics" in tables:
-        return ParticleTable(path, _join_optics(data, tables["optics"], path), tables["optics"])
+        return ParticleTable(path, join_optics(data, tables["optics"], path), tables["optics"])
     return ParticleTable(path, *group_optics(in_angstrom(data)))
 
 
@@ -143,8 +143,9 @@ def _particle_block(tables: dict[str, pd.DataFrame], path: Path) -> pd.DataFrame
     return data
 
 
-def _join_optics(data: pd.DataFrame, optics: pd.DataFrame, path: Path) -> pd.DataFrame:
-    for block, table in {"data_optics": optics, "the particle table": data}.items():
+def join_optics(data: pd.DataFrame, optics: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Rows of a file with the columns of their optics groups that they lack; ValueError for groups not found."""
+    for block, table in {"data_optics": optics, "the table of its rows": data}.items():
         if "rlnOpticsGroup" not in table:
             raise ValueError(f"{path}: {block} has no column rlnOpticsGroup")
     missing = np.flatnonzero(~data["rlnOpticsGroup"].isin(optics["rlnOpticsGroup"]))

@@ -19,7 +19,7 @@ from frazil.io.coordinates import Coordinates, micrograph_stem, read_coordinates
 from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 from frazil.io.particle_table import ORIGINS, group_optics
 from frazil.io.stacks import StackWriter
-from frazil.io.star import in_angstrom
+from frazil.io.star import in_angstrom, join_optics
 from frazil.physics import CTF, CTFRanges
 from frazil.recipes.progress import progress_bar
 
@@ -190,11 +190,7 @@ def _star_rows(path: Path) -> pd.DataFrame:
     rows = next((table for table in tables.values() if {"rlnMicrographName", *_PLACE} <= set(table)), None)
     if rows is None:
         raise ValueError(f"{path}: has no columns rlnMicrographName, {', '.join(_PLACE)}")
-    optics = tables.get("optics", pd.DataFrame())
-    if "rlnOpticsGroup" in rows and "rlnOpticsGroup" in optics:
-        new = [name for name in optics if name == "rlnOpticsGroup" or name not in rows]
-        rows = rows.merge(optics[new], on="rlnOpticsGroup", how="left")
-    rows = in_angstrom(rows)
+    rows = in_angstrom(join_optics(rows, tables["optics"], path) if "optics" in tables else rows)
     if "rlnOriginX" in rows:
         raise ValueError(f"{path}: has rlnOriginX in pixels, and no rlnPixelSize or rlnMagnification to say how wide")
     return rows.drop(columns=[name for name in _STALE if name in rows], errors="ignore")
