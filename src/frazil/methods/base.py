@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,9 @@ class Method(ABC):
         All ranks call it; it changes nothing that is learnt. They come first on the progress line, which has room
         for four.
         """
+
+    ends_early: ClassVar[bool] = False
+    """Whether `settled` ends most runs before their last step: the time left is then the most there can be."""
 
     def settled(self) -> bool:
         """Whether further steps would change nothing that matters: the run ends here, before its last step.

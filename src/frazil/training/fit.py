@@ -65,7 +65,7 @@ def fit(method: Method, batches: Batches, settings: FitSettings, run: RunFolder)
     with ExitStack() as stack:
         received = stack.enter_context(_signals())
         if loop.context.rank == 0 and not loop.done:
-            loop.log = RunLog(run, loop.step, settings.steps, stack)
+            loop.log = RunLog(run, loop.step, settings.steps, stack, method.ends_early)
         while not loop.done and decision < TIME_IS_UP:
             context = replace(loop.context, step=loop.step)
             # For the chance that goes by the global generator, as a dropout layer's does.

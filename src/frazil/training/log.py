@@ -18,10 +18,11 @@ from frazil.training.run_folder import RunFolder
 class RunLog:
     """The log of a run that has done `step` of its `steps` updates, open as long as the stack.
 
-    Lines beyond `step` are dropped, so the log of a resumed run equals that of one that never stopped.
+    Lines beyond `step` are dropped, so the log of a resumed run equals that of one that never stopped. Where it
+    `ends_early`, in all likelihood, the time left is said to be the most there can be.
     """
 
-    def __init__(self, run: RunFolder, step: int, steps: int, stack: ExitStack) -> None:
+    def __init__(self, run: RunFolder, step: int, steps: int, stack: ExitStack, ends_early: bool) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         path = run.path / "log.jsonl"
@@ -35,6 +36,7 @@ class RunLog:
         self._console = Console(stderr=True)
         self._live = stack.enter_context(Live(console=self._console)) if self._console.is_terminal else None
         self._first, self._steps, self._values = step, steps, ""
+        self._left = "ETA at most" if ends_early else "ETA"
         self._began = self._shown = time.monotonic()
 
     def write(self, step: int, seconds: float, values: Mapping[str, float]) -> None:
@@ -54,6 +56,6 @@ class RunLog:
             return
         self._shown = now
         left = timedelta(seconds=round((self._steps - step) * (now - self._began) / (step - self._first)))
-        parts = [stage, f"step {step}/{self._steps}", f"ETA {left}", self._values]
+        parts = [stage, f"step {step}/{self._steps}", f"{self._left} {left}", self._values]
         line = Text("  ".join(filter(None, parts)))
         self._live.update(line) if self._live else self._console.print(line, soft_wrap=True)

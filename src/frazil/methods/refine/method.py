@@ -54,6 +54,8 @@ _Found = TypeVar("_Found", Expectation, Weighed)
 class Refine(Method):
     """Two half maps refined side by side; what they agree on says how far each may be believed."""
 
+    ends_early = True
+
     def __init__(
         self,
         config: RefineConfig,
