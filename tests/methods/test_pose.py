@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from frazil.geometry import Pose, random_rotations, rotation_angle, symmetry_rotations
-from frazil.inference.pose_guess import PoseGrid
+from frazil.inference.pose_grid import PoseGrid
 from frazil.methods.pose import PosedImages, quarter_turns
 from frazil.physics import form_images
 from tests.physics.conftest import Blobs

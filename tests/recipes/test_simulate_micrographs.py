@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from frazil.data.simulated_files import read_ctf_rows
+from frazil.data.lens_tables import read_ctf_rows
 from frazil.geometry import euler_to_rotation
 from frazil.io import read_map, read_tables, write_map
 from frazil.physics import CTFRanges

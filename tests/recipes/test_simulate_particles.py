@@ -15,8 +15,8 @@ import torch
 import tyro
 
 from frazil.data import ctf_of_table
-from frazil.data.exposures import noise_power
-from frazil.data.simulated_files import read_ctf_rows
+from frazil.data.lens_tables import read_ctf_rows
+from frazil.data.measured_curves import noise_power
 from frazil.data.specimens import read_specimen
 from frazil.geometry import centred_coordinates, rotate_volume, shell_index, symmetry_rotations
 from frazil.io import ImageStack, StackWriter, read_map, read_particles, write_map, write_particles

@@ -64,7 +64,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Micrographs:
+class SimulatedFields:
     """A data set of simulated micrographs; nothing of it is drawn before it is asked for."""
 
     population: Population

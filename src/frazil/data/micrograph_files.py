@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -17,7 +16,6 @@ from frazil.geometry import rotation_to_euler
 from frazil.io import (
     Coordinates,
     group_optics,
-    read_tables,
     write_for_pickers,
     write_map,
     write_tables,
@@ -100,17 +98,3 @@ class MicrographFiles:
         if labels.lens is not None:
             columns |= columns_of_ctf(particles.lenses(labels.lens))
         return pd.DataFrame(columns)
-
-
-def read_mtf(path: Path | None, pixel_size: float) -> Float[Tensor, "points 2"] | None:
-    """Frequency (1/angstrom) and modulation transfer of a detector, from RELION's STAR file, for its physical pixels.
-
-    ValueError for a file that is none.
-    """
-    if path is None:
-        return None
-    for table in read_tables(path).values():
-        if {"rlnResolutionInversePixel", "rlnMtfValue"} <= set(table):
-            curve = table[["rlnResolutionInversePixel", "rlnMtfValue"]].to_numpy(np.float64)
-            return torch.from_numpy(curve / [pixel_size, 1.0]).float()
-    raise ValueError(f"{path}: has no columns rlnResolutionInversePixel and rlnMtfValue")

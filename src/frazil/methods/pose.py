@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from frazil.geometry import rotation_angle, symmetry_rotations
-from frazil.inference.pose_guess import PoseGrid
+from frazil.inference.pose_grid import PoseGrid
 from frazil.methods.base import StepContext, stable_seed
 from frazil.methods.one_network import OneNetwork
 from frazil.nets.pose_encoder import PoseEncoder

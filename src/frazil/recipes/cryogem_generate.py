@@ -8,11 +8,11 @@ from typing import Annotated
 import torch
 import tyro
 
-from frazil.data.exposures import in_order, one_thread_per_operation
-from frazil.data.fields import Micrographs
+from frazil.data.fields import SimulatedFields
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
 from frazil.data.micrographs import flattened
 from frazil.data.simulated_files import make_folder, refuse_another_run
+from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.io import fingerprint, read_record
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
@@ -101,7 +101,7 @@ def _check(options: CryoGEMGenerate) -> None:
 
 def _write_images(
     method: CryoGEM,
-    data: Micrographs,
+    data: SimulatedFields,
     exposure: FieldExposure,
     files: MicrographFiles,
     numbers: Sequence[int],
@@ -125,7 +125,7 @@ def _write_images(
             advance(1)
 
 
-def _write_tables(data: Micrographs, files: MicrographFiles, options: CryoGEMGenerate) -> None:
+def _write_tables(data: SimulatedFields, files: MicrographFiles, options: CryoGEMGenerate) -> None:
     """The tables, if nothing is missing."""
     if missing := len(files.missing(range(options.count))):
         print(f"{options.out}: {missing} micrographs are other jobs' to make; the last of them writes the tables")

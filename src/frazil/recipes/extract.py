@@ -13,7 +13,7 @@ from torch import Tensor
 
 from frazil.data.ctf_columns import columns_of_ctf
 from frazil.data.extraction import cut_out, normalised, whole_boxes
-from frazil.data.simulated_files import micrograph_lenses
+from frazil.data.lens_tables import micrograph_lenses
 from frazil.io import ParticleTable, read_tables, refuse_what_is_there, write_particles
 from frazil.io.coordinates import Coordinates, micrograph_stem, read_coordinates
 from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from frazil.data.lens_tables import ctf_prior, micrograph_lenses
 from frazil.data.micrographs import flattened, scaled_micrograph
-from frazil.data.simulated_files import ctf_prior, micrograph_lenses
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.inference.field_statistics import FieldStatistics, closer_noise, crowding, mean_curve, measure_field
 from frazil.inference.matched_filter import average_view

@@ -13,12 +13,14 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
-from frazil.data.exposures import in_order, noise_curve, one_thread_per_operation
-from frazil.data.fields import Micrographs, Population
+from frazil.data.fields import Population, SimulatedFields
 from frazil.data.ice import ice_levels
-from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles, read_mtf
-from frazil.data.simulated_files import ctf_prior, make_folder, refuse_another_run
+from frazil.data.lens_tables import ctf_prior
+from frazil.data.measured_curves import noise_curve, read_mtf
+from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
+from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import radius_of, read_specimen
+from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.geometry import symmetrise, symmetry_rotations
 from frazil.io.micrographs import find_micrographs, read_micrograph
 from frazil.physics import (
@@ -170,7 +172,7 @@ def _check(options: SimulateMicrographs) -> None:
         raise ValueError(f"--snr-db must be a number, it is {options.exposure.snr_db:g}")
 
 
-def fields_of(options: SimulateMicrographs) -> Micrographs:
+def fields_of(options: SimulateMicrographs) -> SimulatedFields:
     """The data set, of which nothing is drawn yet."""
     radius = max(radius_of(model) for model in options.models)
     box = 2 * (math.ceil(radius / options.pixel_size) + 1)
@@ -189,7 +191,7 @@ def fields_of(options: SimulateMicrographs) -> Micrographs:
         ice=_ice(options.solvent),
         lumps=options.solvent.lumps,
     )
-    return Micrographs(population, options.size, options.pixel_size, options.seed)
+    return SimulatedFields(population, options.size, options.pixel_size, options.seed)
 
 
 def _density(volume: Float[Tensor, "box box box"]) -> float:
@@ -203,7 +205,7 @@ def _ice(options: IceOptions) -> float | list[Float[Tensor, "_rows _columns"]]:
     return [ice_levels(read_micrograph(path).image) for path in find_micrographs(options.ice)]
 
 
-def exposure_of(options: SimulateMicrographs, data: Micrographs) -> FieldExposure:
+def exposure_of(options: SimulateMicrographs, data: SimulatedFields) -> FieldExposure:
     """How micrographs are exposed, so that the first of them have the signal-to-noise ratio asked for."""
     how, pixel_size = options.exposure, options.pixel_size
     if how.mode == "paper":
@@ -220,7 +222,7 @@ def exposure_of(options: SimulateMicrographs, data: Micrographs) -> FieldExposur
 
 def _write_images(
     options: SimulateMicrographs,
-    data: Micrographs,
+    data: SimulatedFields,
     exposure: FieldExposure,
     files: MicrographFiles,
     missing: Sequence[int],

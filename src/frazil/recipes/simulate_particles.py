@@ -12,12 +12,15 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
-from frazil.data.exposures import Scene, calibration_images, expose_all, noise_power, one_thread_per_operation
 from frazil.data.heterogeneity import Heterogeneity, structures
+from frazil.data.lens_tables import ctf_prior
+from frazil.data.measured_curves import noise_power
 from frazil.data.scatterers import read_scatterers
-from frazil.data.simulated_files import claim_folder, ctf_prior, whole_or_nothing, write_conditions
+from frazil.data.scenes import Scene, calibration_images, expose_all
+from frazil.data.simulated_files import claim_folder, whole_or_nothing, write_conditions
 from frazil.data.specimens import Specimen, check_fit, kind_of_model, read_specimen
 from frazil.data.truths import Truth, describe_truths, latent_columns, write_truths
+from frazil.data.workers import one_thread_per_operation
 from frazil.geometry import symmetrise, symmetry_rotations
 from frazil.io import StackWriter, read_map
 from frazil.physics import (

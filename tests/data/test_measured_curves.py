@@ -1,11 +1,17 @@
-"""The detector's curve, as RELION writes it."""
+"""Curves that users have measured: noise, and a detector's transfer."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from frazil.data.micrograph_files import read_mtf
+from frazil.data.measured_curves import noise_power, read_mtf
+
+
+def test_a_noise_table_with_negative_power_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "power.txt").write_text("0 1\n0.1 -1\n")
+    with pytest.raises(ValueError, match=r"power.txt: the first column must be rising frequencies"):
+        noise_power(str(tmp_path / "power.txt"), 16, 4.0)
 
 
 def test_a_detector_s_curve_is_read_at_the_micrographs_pixel_size(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""Curves over frequency that users have measured: the spectrum of noise, a detector's transfer."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.geometry import hermitian_weight, shell_index
+from frazil.io import ImageStack, read_tables
+from frazil.physics import radial_power
+
+_BACKGROUND_COUNT = 1000
+
+
+def noise_power(noise: str, box: int, pixel_size: float) -> Float[Tensor, " shells"] | None:
+    """Radial power spectrum on the shells of a box, scaled to noise of variance 1; None for white noise.
+
+    `noise` is the word white, a stack of background images, or a text file with two columns, frequency in
+    1/angstrom and power. Frequencies beyond those known take the last one's power.
+    """
+    known = noise_curve(noise)
+    if known is None:
+        return None
+    shells = np.arange(box // 2 + 1) / (box * pixel_size)
+    power = torch.from_numpy(np.interp(shells, known[:, 0], known[:, 1])).float()
+    shell = shell_index(box).clamp(max=box // 2)
+    return power / ((power[shell] * hermitian_weight(box)).sum() / box**2)
+
+
+def noise_curve(noise: str) -> np.ndarray | None:
+    """Frequency (1/angstrom, rising) and power, in any unit, of what `noise_power` is told; None for white noise."""
+    if noise == "white":
+        return None
+    path = Path(noise)
+    stack = any(suffix in (".mrcs", ".mrc", ".st") for suffix in path.suffixes)
+    return _background_spectrum(path) if stack else _tabulated_spectrum(path)
+
+
+def _background_spectrum(path: Path) -> np.ndarray:
+    stack = ImageStack(path)
+    if stack.pixel_size <= 0:
+        raise ValueError(f"{path}: its header gives no pixel size, so the frequencies of its noise are unknown")
+    images = torch.from_numpy(stack.read(range(min(len(stack), _BACKGROUND_COUNT))))
+    power = radial_power(images)
+    power[0] = power[1]  # the mean of each image was taken off
+    return np.stack([np.arange(len(power)) / (stack.box * stack.pixel_size), power.numpy()], axis=1)
+
+
+def _tabulated_spectrum(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: --noise must be white or a file, and there is no such file")
+    try:
+        table = np.loadtxt(io.StringIO(path.read_text().replace(",", " ")), ndmin=2)
+    except ValueError as error:
+        raise ValueError(f"{path}: not a table of frequency and power: {error}") from None
+    if (
+        table.shape[1] < 2
+        or len(table) < 2
+        or not np.isfinite(table[:, :2]).all()
+        or not (np.diff(table[:, 0]) > 0).all()
+        or (table[:, 1] < 0).any()
+        or not table[:, 1].any()
+    ):
+        raise ValueError(f"{path}: the first column must be rising frequencies, the second their power, none negative")
+    return table
+
+
+def read_mtf(path: Path | None, pixel_size: float) -> Float[Tensor, "points 2"] | None:
+    """Frequency (1/angstrom) and modulation transfer of a detector, from RELION's STAR file, for its physical pixels.
+
+    ValueError for a file that is none.
+    """
+    if path is None:
+        return None
+    for table in read_tables(path).values():
+        if {"rlnResolutionInversePixel", "rlnMtfValue"} <= set(table):
+            curve = table[["rlnResolutionInversePixel", "rlnMtfValue"]].to_numpy(np.float64)
+            return torch.from_numpy(curve / [pixel_size, 1.0]).float()
+    raise ValueError(f"{path}: has no columns rlnResolutionInversePixel and rlnMtfValue")
