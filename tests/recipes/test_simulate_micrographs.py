@@ -42,7 +42,7 @@ def every_file(out: Path) -> dict[str, bytes]:
 
 
 def test_every_particle_drawn_is_labelled_where_it_lies(tmp_path: Path) -> None:
-    simulate_micrographs(options(tmp_path, snr_db=20.0, ctf="none", ice_variation=0.0))
+    simulate_micrographs(options(tmp_path, snr_db=20.0, dose=1000.0, ctf="none", ice_variation=0.0))
     rows = table(tmp_path)
     assert len(rows) == 24
     for name, own in rows.groupby("rlnMicrographName"):
@@ -172,6 +172,7 @@ def ctf_of_table_rows(star: Path) -> set[float]:
         ({"particles": 0.0}, "--particles 0: the first micrographs hold none; give more"),
         ({"size": (16, 128)}, r"--size must be 32 or more along both sides, it is \(16, 128\)"),
         ({"crowding": 2.0}, "--crowding must lie in 0 ... 1, it is 2"),
+        ({"snr_db": 40.0}, r"--snr-db 40: at --dose 40 particles would have to take \d+% of the beam"),
         ({"snr_db": float("inf")}, "--snr-db must be a number, it is inf"),
         ({"mtf": Path("nothing.star")}, "nothing.star"),
         ({"models": ("nothing.mrc",)}, "nothing.mrc does not exist"),

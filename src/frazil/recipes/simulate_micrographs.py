@@ -32,7 +32,7 @@ from frazil.physics import (
     counted_exposure,
     to_fourier_volume,
 )
-from frazil.physics.exposure import PaperNoise
+from frazil.physics.exposure import CountedExposure, PaperNoise
 from frazil.physics.placement import Crowd
 from frazil.recipes.progress import progress_bar
 
@@ -136,6 +136,7 @@ def simulate_micrographs(options: SimulateMicrographs) -> None:
     with one_thread_per_operation():
         data = fields_of(options)
         exposure = exposure_of(options, data)
+        _refuse_opaque(options, exposure, data)
         files = MicrographFiles(options.out, options.pixel_size, options.size, data.population.radius)
         missing = files.missing(range(options.count))
         make_folder(options.out, _configuration(options), files.room(len(missing)))
@@ -218,6 +219,19 @@ def exposure_of(options: SimulateMicrographs, data: SimulatedFields) -> FieldExp
     noise = None if curve is None else torch.from_numpy(curve[:, :2]).float()
     detector = Detector(how.dose * pixel_size**2, noise, read_mtf(how.mtf, pixel_size))
     return counted_exposure(detector, how.snr_db, clean, pixel_size)
+
+
+def _refuse_opaque(options: SimulateMicrographs, exposure: FieldExposure, data: SimulatedFields) -> None:
+    """No particle takes more than all of the beam: fewer electrons than none cannot be counted."""
+    if not isinstance(exposure, CountedExposure):
+        return
+    taken = exposure.contrast * float(data.field(data.labels(0)).image.max())
+    if taken > 1:
+        how = options.exposure
+        raise ValueError(
+            f"--snr-db {how.snr_db:g}: at --dose {how.dose:g} particles would have to take {taken:.0%} of the beam;"
+            " give a lower ratio or a higher dose"
+        )
 
 
 def _write_images(
