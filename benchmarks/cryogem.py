@@ -12,7 +12,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ KINDS = (REAL, MASK, CUT, "simulation", *NOISES)
 NOTE = """AUPRC (and the highest F1) on {held_out} micrographs that nothing learnt from, matched within {radius:g} A, of
 the same picker ({pick_steps} steps) trained on {count} micrographs of each kind, or on the real labels of {learn_from};
 mean of seeds, and the worst. CryoGEM and CUT: {steps} steps on crops of {crop} px, width {width}.
-Distances and labels are seed {last}'s."""
+Distances are the mean of seeds; what is said of labels is the worst seed's."""
 
 
 @dataclass(frozen=True)
@@ -166,11 +166,25 @@ def picking_table(rows: Sequence[dict[str, Any]]) -> str:
     return markdown_table(["trained on", "AUPRC", "worst seed", "F1", "seeds"], lines)
 
 
-def distances_table(found: dict[str, dict[str, float]]) -> str:
+def distances_table(seeds: Sequence[dict[str, dict[str, float]]]) -> str:
     """A row for each kind of micrographs, the real ones first."""
-    names = list(next(iter(found.values())))
-    header = ["against those held out", *(name.replace("_", " ") for name in names)]
-    return markdown_table(header, [[kind, *(f"{own[name]:.3g}" for name in names)] for kind, own in found.items()])
+    names = list(next(iter(seeds[0].values())))
+    header = ["against those held out", *(name.replace("_", " ") for name in names), "seeds"]
+    lines = []
+    for kind in dict.fromkeys(kind for found in seeds for kind in found):
+        own = [found[kind] for found in seeds if kind in found]
+        lines.append([kind, *(f"{statistics.mean(one[name] for one in own):.3g}" for name in names), str(len(own))])
+    return markdown_table(header, lines)
+
+
+def worst_labels(seeds: Sequence[dict[str, float]]) -> list[str]:
+    """A line for each figure: the seed that is farthest from what it should be."""
+    should = {"hallucination_rate": 0.0, "strength_kept": 1.0}
+    lines = []
+    for name, best in should.items():
+        if values := [found[name] for found in seeds if name in found]:
+            lines.append(f"{name.replace('_', ' ')}: {max(values, key=lambda value: abs(value - best)):.3g}")
+    return lines
 
 
 def main() -> None:
@@ -199,20 +213,26 @@ def main() -> None:
     path = RESULTS / "cryogem.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     rows = [row for row in rows if settings.items() <= row.items()]
+
+    def fill(key: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> None:
+        if not any(key.items() <= row.items() for row in rows):
+            rows.append({**key, **settings, **measure()})
+            print(json.dumps(rows[-1]), flush=True)
+            with path.open("a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+
     for seed in seeds:
         study = Study(**{**given, "folder": given["folder"] / f"seed{seed}"}, seed=seed)
         for kind in kinds:
-            if not any(row["kind"] == kind and row["seed"] == seed for row in rows):
-                rows.append({"kind": kind, "seed": seed, **settings, **study.pick(kind)})
-                print(json.dumps(rows[-1]), flush=True)
-                with path.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-    found = study.distances(kinds)
-    kept = study.integrity() if {REAL, MASK} <= set(kinds) else {}
-    note = NOTE.format(**settings, held_out=len(find_micrographs(held_out)), last=seeds[-1])
+            fill({"kind": kind, "seed": seed}, lambda study=study, kind=kind: study.pick(kind))
+        fill({"distances_of": kinds, "seed": seed}, lambda study=study: {"found": study.distances(kinds)})
+        if {REAL, MASK} <= set(kinds):
+            fill({"labels_of": MASK, "seed": seed}, lambda study=study: {"found": study.integrity()})
+    picked, distances, labels = ([row for row in rows if name in row] for name in ("kind", "distances_of", "labels_of"))
+    note = NOTE.format(**settings, held_out=len(find_micrographs(held_out)))
     device = torch.device("cpu")
-    parts = [heading("Micrographs without labels", device), note, picking_table(rows), distances_table(found)]
-    parts += [f"{name.replace('_', ' ')}: {value:.3g}" for name, value in kept.items()]
+    parts = [heading("Micrographs without labels", device), note, picking_table(picked)]
+    parts += [distances_table([row["found"] for row in distances]), *worst_labels([row["found"] for row in labels])]
     text = "\n\n".join(parts) + "\n"
     print(f"\n{text}\n{write_results('cryogem', device, text)}")
 
