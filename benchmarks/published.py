@@ -83,12 +83,12 @@ class How:
         return replace(experiment, images=replace(experiment.images, device=device), reconstruction=options)
 
 
-def run(folder: Path, names: Sequence[str], seeds: Sequence[int], how: How, device: str) -> str:
-    """The page: what was not done yet is done first."""
+def run(folder: Path, names: Sequence[str], seeds: Sequence[int], how: How, device: str, data: Path = SHARED) -> str:
+    """The page: what was not done yet is done first, with models and lenses of `data`."""
     ledger = Ledger("published")
     for name, seed in itertools.product(names, seeds):
         out = folder / "published" / how.size / _folder(f"{name} {seed}")
-        experiment = how.experiment(name, Place(out, SHARED, how.size, seed=seed), device)
+        experiment = how.experiment(name, Place(out, data, how.size, seed=seed), device)
         ledger.fill(
             {"name": name, "seed": seed, "how": str(how)}, lambda it=experiment: measured(it.images, it.reconstruction)
         )

@@ -35,6 +35,7 @@ def main() -> None:
     other.add_argument("--refine", action="store_true")
     other.add_argument("--size", choices=("cpu", "gpu"), default="cpu")
     other.add_argument("--device", default="cpu")
+    other.add_argument("--data", type=Path, default=published.SHARED, help="folder of models/, maps_5A/ and tables")
     for command in (one, other):
         command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     given = parser.parse_args()
@@ -42,7 +43,7 @@ def main() -> None:
         text = ablation.run(given.folder, given.variants, given.specimens, given.seeds, given.steps)
     else:
         how = published.How(tuple(given.steps), tuple(given.boxes), given.finer, given.refine, given.size)
-        text = published.run(given.folder, given.experiments, given.seeds, how, given.device)
+        text = published.run(given.folder, given.experiments, given.seeds, how, given.device, given.data)
     name, device = ("quality", "cpu") if given.command == "ablation" else ("published", given.device)
     print(f"\n{text}\n{write_results(name, torch.device(device), text)}")
 
