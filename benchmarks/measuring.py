@@ -4,6 +4,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from results_file import RESULTS
@@ -24,7 +25,8 @@ class Ledger:
 
     def __init__(self, name: str) -> None:
         self._path = RESULTS / f"{name}.jsonl"
-        self._recipe = {"recipe": f"{stable_seed(repr(CryoGANConfig())):016x}"[:8]}
+        recipe = replace(CryoGANConfig(), boxes=(32, 48, 64), steps=(3000, 400, 200))  # stages are each row's own
+        self._recipe = {"recipe": f"{stable_seed(repr(recipe)):016x}"[:8]}
         rows = [json.loads(line) for line in self._path.read_text().splitlines()] if self._path.exists() else []
         self.rows: list[dict[str, Any]] = [row for row in rows if self._recipe.items() <= row.items()]
 

@@ -79,16 +79,16 @@ def test_images_smaller_than_every_stage_get_one_at_their_own_box() -> None:
 
 def test_a_box_beyond_the_last_stage_gets_one_of_its_own() -> None:
     config = CryoGANConfig().reaching(128)
-    assert (config.boxes, config.steps) == ((32, 48, 64, 128), (3000, 400, 200, 200))
+    assert (config.boxes, config.steps) == ((32, 48, 64, 128), (5000, 700, 350, 350))
     assert CryoGANConfig().reaching(64) == CryoGANConfig()
 
 
 @pytest.mark.parametrize(
     ("images", "boxes", "steps"),
     [
-        (50_000, (32, 48, 64), (3000, 400, 200)),
-        (4_200, (32, 48), (3000, 281)),
-        (3_900, (32,), (3000,)),  # 46 steps more would only spoil the map
+        (50_000, (32, 48, 64), (5000, 700, 350)),
+        (7_000, (32, 48), (5000, 468)),
+        (6_500, (32,), (5000,)),  # 78 steps more would only spoil the map
         (761, (32,), (594,)),
         (10, (32,), (200,)),
     ],
@@ -105,12 +105,12 @@ def test_fewer_images_ask_for_a_smoother_critic(images: int, weight: float) -> N
 
 
 @pytest.mark.parametrize(("field", "boxes"), [(245.0, (32,)), (480.0, (32, 48)), (900.0, (32, 48, 64))])
-def test_a_rough_map_takes_half_the_steps_to_the_first_box_that_shows_a_detail(
+def test_a_rough_map_takes_fewer_steps_to_the_first_box_that_shows_a_detail(
     field: float, boxes: tuple[int, ...]
 ) -> None:
     """Two pixels a wave: 32 px of 245 angstrom show 15.3, of 480 angstrom 30, and 48 px 20."""
     config = CryoGANConfig().rough(field, 24.0)
-    assert (config.boxes, config.steps) == (boxes, (1500, 200, 100)[: len(boxes)])
+    assert (config.boxes, config.steps) == (boxes, (1500, 210, 105)[: len(boxes)])
 
 
 def test_rates_fall_exponentially_from_the_start_of_a_stage_to_its_end_and_begin_lower_in_later_ones() -> None:

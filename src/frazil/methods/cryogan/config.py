@@ -17,6 +17,7 @@ View = Literal["phase-flip", "disc", "soft-circle", "dihedral"]
 
 _PASSES = 100  # through a half's images, after which the critic knows them by heart
 _PLENTY = 10_000  # images of a half, from which no smoother critic is needed than the default's
+_ROUGH = 0.3  # of the steps, enough for a map that is refined
 _FEWEST = 200  # steps of a stage; before, there is no map
 _LATER = 0.2  # of the first rates, from which those of a later stage fall, lest it spoil what was found
 _WAIT = 50  # steps at the start of a later stage in which the critic alone learns: it has not seen this detail before
@@ -40,7 +41,7 @@ class CryoGANConfig:
     """Point group in RELION's settings."""
     boxes: tuple[int, ...] = (32, 48, 64)
     """Side in pixels to which images are Fourier-cropped in each stage; no finer than the images themselves."""
-    steps: tuple[int, ...] = (3000, 400, 200)
+    steps: tuple[int, ...] = (5000, 700, 350)
     """Updates of the volume in each stage."""
     batch_sizes: tuple[int, ...] = (32,)
     """Images that a critic sees at a time: in each stage, or one number for all."""
@@ -121,9 +122,9 @@ class CryoGANConfig:
         return replace(self, boxes=(*self.boxes, box), steps=steps, batch_sizes=batch_sizes)
 
     def rough(self, field: float, detail: float) -> "CryoGANConfig":
-        """Same recipe for a map to start from: half the steps, to the first box that shows `detail` of a `field`."""
+        """Same recipe for a map to start from: fewer steps, to the first box that shows `detail` of a `field`."""
         enough = next((n for n, box in enumerate(self.boxes, 1) if 2 * field / box <= detail), len(self.boxes))
-        steps = tuple(max(1, steps // 2) for steps in self.steps[:enough])
+        steps = tuple(max(1, round(_ROUGH * steps)) for steps in self.steps[:enough])
         return replace(self, boxes=self.boxes[:enough], steps=steps, batch_sizes=self.batch_sizes[:enough])
 
     def smoothed(self, count: int) -> "CryoGANConfig":
