@@ -1,0 +1,146 @@
+"""A tilt series: one specimen seen from many sides, and the volume that its images make."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Complex, Float
+from torch import Tensor
+
+from frazil.geometry import frequency_grid, hermitian_weight, shift_phase
+from frazil.physics.backprojection import BackProjection
+from frazil.physics.ctf import CTF, evaluate_ctf
+from frazil.physics.projection import FourierVolume, central_slices
+
+_CRITICAL = (0.245, -1.665, 2.81)
+"""Electrons per square angstrom at 300 kV that leave 1/e of what frequency k had: a k^b + c."""
+_AT_200_KV = 0.8
+_PRIOR = 0.05  # of the mean weight where images looked: what hardly one has seen stays small
+
+
+@dataclass(frozen=True)
+class TiltSeries:
+    """How the images of a series were taken, in any order."""
+
+    rotation: Float[Tensor, "tilts 3 3"]
+    """From the tomogram's frame to the microscope's."""
+    dose: Float[Tensor, " tilts"]
+    """Electrons per square angstrom that the specimen has had in the middle of each exposure."""
+    lens: CTF
+    """A row for each image, at the centre of the tomogram."""
+
+    def __len__(self) -> int:
+        return len(self.rotation)
+
+
+def tilt_rotations(angle_deg: Float[Tensor, " tilts"], axis_deg: float = 0.0) -> Float[Tensor, "tilts 3 3"]:
+    """From the tomogram to the microscope: turned about y by each angle, then in the image's plane.
+
+    `axis_deg` is how far the tilt axis, y of the tomogram, is turned from the image's y.
+    """
+    angle = torch.deg2rad(angle_deg)
+    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
+    rows = [angle.cos(), zero, angle.sin(), zero, one, zero, -angle.sin(), zero, angle.cos()]
+    tilt = torch.stack(rows, -1).unflatten(-1, (3, 3))
+    axis = torch.deg2rad(angle.new_tensor(axis_deg))
+    turn = [[axis.cos(), -axis.sin(), 0 * axis], [axis.sin(), axis.cos(), 0 * axis], [0 * axis, 0 * axis, 1 + 0 * axis]]
+    return torch.stack([torch.stack(row) for row in turn]) @ tilt
+
+
+def dose_symmetric(angle_deg: Float[Tensor, " tilts"], dose_of_each: float) -> Float[Tensor, " tilts"]:
+    """Dose in the middle of each exposure where the series begins upright and goes on to both sides in turns.
+
+    Source: Hagen, Wan & Briggs, J. Struct. Biol. 197:191, 2017.
+    """
+    order = torch.argsort(angle_deg.abs(), stable=True)
+    dose = torch.empty_like(angle_deg)
+    dose[order] = dose_of_each * (torch.arange(len(order)).to(angle_deg) + 0.5)
+    return dose
+
+
+def dose_envelope(
+    dose: Float[Tensor, "*#batch"], frequency: Float[Tensor, "*#batch"], voltage_kv: float | Tensor = 300.0
+) -> Float[Tensor, "..."]:
+    """What radiation leaves of the amplitude at a frequency (1/angstrom): exp(-dose / 2 N(k)).
+
+    Source: Grant & Grigorieff, eLife 4:e06980, 2015, equations 3 and 4.
+    """
+    scale, power, floor = _CRITICAL
+    critical = scale * frequency.clamp(min=1e-6) ** power + floor
+    sturdiness = torch.where(torch.as_tensor(voltage_kv) < 250, _AT_200_KV, 1.0)
+    return torch.exp(-dose / (2 * sturdiness * critical))
+
+
+@dataclass(frozen=True)
+class TiltTransfer:
+    """What becomes of a particle on its way into each image: where it is seen from, and what of it is left."""
+
+    rotation: Float[Tensor, "batch tilts 3 3"]
+    """From the particle's frame to the microscope's."""
+    transfer: Float[Tensor, "batch tilts box half"]
+    """Lens and radiation."""
+    shift: Float[Tensor, "batch tilts xy"]
+    """Pixels from the middle of the particle's box."""
+
+    @classmethod
+    def of(
+        cls,
+        series: TiltSeries,
+        rotation: Float[Tensor, "batch 3 3"],
+        place: Float[Tensor, "batch xyz"],
+        box: int,
+        pixel_size: float,
+        within: Float[Tensor, "batch xyz"] | None = None,
+    ) -> "TiltTransfer":
+        """For particles turned by `rotation` at places in angstrom from the tomogram's centre.
+
+        A particle above or below that is seen at another defocus in each image. `within` is its offset in
+        angstrom from the middle of the box that is cut out around it.
+        """
+        frequency = frequency_grid(box, pixel_size, device=rotation.device, dtype=rotation.dtype)
+        seen_at = torch.einsum("tij,bj->bti", series.rotation, place)
+        lenses = [series.lens.at_depth(depth) for depth in seen_at[..., 2]]
+        ctf = torch.stack([evaluate_ctf(lens, frequency) for lens in lenses])
+        left = dose_envelope(series.dose[:, None, None], frequency.norm(dim=-1), series.lens.voltage_kv[:, None, None])
+        offset = torch.zeros_like(place) if within is None else within
+        shift = torch.einsum("tij,bj->bti", series.rotation, offset)[..., :2] / pixel_size
+        return cls(series.rotation @ rotation[:, None], ctf * left, shift)
+
+
+def tilt_spectra(spectrum: FourierVolume, through: TiltTransfer) -> Complex[Tensor, "batch tilts box half"]:
+    """Noise-free images of a particle in all tilts, as spectra; differentiable with respect to the volume."""
+    box = through.transfer.shape[-2]
+    batch = through.rotation.shape[:2]
+    slices = central_slices(spectrum, through.rotation.flatten(0, 1), box).unflatten(0, batch)
+    return slices * through.transfer * shift_phase(through.shift, box)
+
+
+def back_projected(
+    images: Complex[Tensor, "tilts box half"],
+    transfer: Float[Tensor, "tilts box half"],
+    rotation: Float[Tensor, "tilts 3 3"],
+) -> Float[Tensor, "box box box"]:
+    """The volume that spectra of one series make in the tomogram's frame: sum T y / (sum T^2 + prior).
+
+    `transfer` 1 leaves the lens in. What no image has seen, the missing wedge, is empty.
+    """
+    box = images.shape[-2]
+    frequency = frequency_grid(box, device=images.device, dtype=transfer.dtype).flatten(0, 1)
+    inside = frequency.norm(dim=-1) < 0.5 - 1e-6
+    # Frequencies with x = 0 stand twice in half a plane.
+    once = hermitian_weight(box, device=images.device).to(transfer).expand(box, -1).flatten() / 2
+    weighted, weight = (once[inside] * part.flatten(1)[:, inside] for part in (images * transfer, transfer.square()))
+    sums = BackProjection.empty(box, transfer)
+    sums.add(weighted, weight, rotation, frequency[inside])
+    whole = sums.symmetrised(torch.eye(3)[None])
+    prior = _PRIOR * float(whole.sums[2][whole.sums[2] > 0].mean())
+    return whole.volume(torch.full((box // 2 + 1,), prior))
+
+
+def missing_wedge(rotation: Float[Tensor, "tilts 3 3"], box: int) -> Bool[Tensor, "box box half"]:
+    """Frequencies of a volume's half spectrum, as `frequency_grid` has them, that no image of a series has seen.
+
+    An image sees what lies within a sample of its slice: no detail of a volume that small is thinner.
+    """
+    frequency = frequency_grid(box, 1.0, 3, device=rotation.device, dtype=rotation.dtype)
+    along_beam = (frequency[..., None, :] * rotation[:, 2]).sum(-1)
+    return along_beam.abs().amin(-1) > 1 / box
