@@ -33,6 +33,12 @@ COMMANDS = {
         "simulate_micrographs",
         "fields of many particles with every label, by the physics of the microscope",
     ),
+    "simulate subtomograms": Command(
+        "frazil.recipes.simulate_subtomograms",
+        "SimulateSubtomograms",
+        "simulate_subtomograms",
+        "small volumes out of tomograms with every label, by the physics of tilt series",
+    ),
     "cryogan": Command(
         "frazil.recipes.cryogan", "CryoGANRun", "run", "a 3-D map from particles with unknown poses, by CryoGAN"
     ),

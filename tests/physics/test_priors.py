@@ -122,3 +122,8 @@ def test_the_same_seed_gives_the_same_conditions_and_another_seed_others(rotatio
 
 def test_without_a_lens_the_conditions_have_no_ctf(generator: torch.Generator) -> None:
     assert ImagingPrior(UniformRotations(), UniformShifts(1.0, 50.0), None).sample(2, generator).ctf is None
+
+
+def test_ranges_that_do_not_rise_are_refused() -> None:
+    with pytest.raises(ValueError, match="--defocus must be the smallest, then the largest: 3 is more than 2"):
+        CTFRanges(defocus=(3.0, 2.0))

@@ -244,7 +244,6 @@ def test_a_box_smaller_than_particle_and_shifts_is_refused_with_the_numbers(tmp_
         ({"euler_variance": -2.0}, r"--euler-variance must be positive, it is -2"),
         ({"device": "gpu9"}, r"--device gpu9 cannot be used: "),
         ({"snr_db": float("nan")}, r"--snr-db must be a number or inf"),
-        ({"lens": CTFRanges(defocus=(3.0, 2.0))}, r"--defocus must be the smallest, then the largest: 3 is more"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:

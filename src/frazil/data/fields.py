@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from frazil.data.seeds import numbered_generator
 from frazil.geometry import filter_field, rectangle_frequency
 from frazil.physics import (
     CTF,
@@ -75,7 +76,7 @@ class SimulatedFields:
 
     def labels(self, number: int) -> Labels:
         """The particles and the lens of one micrograph."""
-        return self._draw(self._generator(number))
+        return self._draw(numbered_generator(self.seed, number))
 
     def field(self, labels: Labels) -> ParticleField:
         """Its particles, without noise."""
@@ -84,7 +85,7 @@ class SimulatedFields:
 
     def micrograph(self, number: int, exposure: FieldExposure) -> tuple[Float[Tensor, "y x"], Bool[Tensor, "y x"]]:
         """One micrograph, and where its particles lie."""
-        generator = self._generator(number)
+        generator = numbered_generator(self.seed, number)
         labels = self._draw(generator)
         field = self.field(labels)
         through = self._transmission(exposure, generator)
@@ -120,8 +121,3 @@ class SimulatedFields:
         structure = torch.randint(len(population.structures), (count,), generator=generator)
         particles = PlacedParticles(place, depth, population.rotation.sample(count, generator), structure)
         return Labels(particles, None if population.lens is None else population.lens.sample(1, generator))
-
-    def _generator(self, number: int) -> torch.Generator:
-        # Every micrograph its own stream; the generator keeps 32 bits of its seed, and no two of a set share them.
-        start = int(np.random.SeedSequence(self.seed).generate_state(1)[0])
-        return torch.Generator().manual_seed((start + number) % 2**32)

@@ -6,11 +6,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from frazil.data.phantoms import pseudo_protein_blobs, pseudo_protein_domains
+from frazil.data.membranes import membrane_blobs
+from frazil.data.phantoms import GaussianBlobs, pseudo_protein_blobs, pseudo_protein_domains
 from frazil.io import read_atoms
 from frazil.physics import centre_of_mass, deposit_gaussians, resolution_b_factor, scattering_coefficients
 
-PSEUDO_PROTEIN = "pseudo-protein"
+PSEUDO_PROTEIN, MEMBRANE = "pseudo-protein", "membrane"
+PHANTOMS = (PSEUDO_PROTEIN, MEMBRANE)
+"""Words that stand for molecules which are made up."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,15 @@ class Scatterers:
 
 
 def read_scatterers(model: str, assembly: str | None = None) -> Scatterers:
-    """Scatterers of an atomic model, its chains the parts, or of the word pseudo-protein, its domains the parts.
+    """Scatterers of an atomic model, whose parts are its chains, or of a phantom: the pseudo-protein's are its domains.
 
     `assembly` names a biological assembly to build, "first" being the first.
     """
     if model == PSEUDO_PROTEIN:
-        return _pseudo_protein()
+        return _of_blobs(pseudo_protein_blobs(), pseudo_protein_domains())
+    if model == MEMBRANE:
+        blobs = membrane_blobs()
+        return _of_blobs(blobs, torch.zeros(len(blobs.sigmas), dtype=torch.long))
     atoms = read_atoms(model, assembly=False if assembly is None else assembly == "first" or assembly)
     coefficients = scattering_coefficients(atoms.elements).to(atoms.positions)
     parts = tuple(dict.fromkeys(atoms.chains))
@@ -69,13 +75,12 @@ def read_scatterers(model: str, assembly: str | None = None) -> Scatterers:
     )
 
 
-def _pseudo_protein() -> Scatterers:
-    blobs, domain = pseudo_protein_blobs(), pseudo_protein_domains()
+def _of_blobs(blobs: GaussianBlobs, part: Int[Tensor, " blobs"]) -> Scatterers:
     return Scatterers(
         positions=blobs.centres,
         amplitudes=blobs.weights[:, None],
         b_factors=8 * torch.pi**2 * blobs.sigmas.square()[:, None],
         extent=2 * blobs.sigmas,
-        part=domain,
-        parts=tuple(str(number + 1) for number in range(int(domain.max()) + 1)),
+        part=part,
+        parts=tuple(str(number + 1) for number in range(int(part.max()) + 1)),
     )

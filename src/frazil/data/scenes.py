@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from frazil.data.seeds import numbered_generator
 from frazil.data.workers import in_order
 from frazil.physics import (
     Conditions,
@@ -57,7 +57,7 @@ class Exposure:
 
 def expose(scene: Scene, chunk: int, noise_std: float) -> Exposure:
     """The images of one chunk, a pure function of the scene's seed and the chunk's number."""
-    generator = _chunk_generator(scene.seed, scene.first + chunk)
+    generator = numbered_generator(scene.seed, scene.first + chunk)
     count = min(scene.chunk, scene.count - chunk * scene.chunk)
     conditions = scene.prior.sample(count, generator)
     device = scene.spectrum.values.device
@@ -67,12 +67,6 @@ def expose(scene: Scene, chunk: int, noise_std: float) -> Exposure:
         noise = white_noise(tuple(images.shape), generator).to(device)
         images = images + noise_std * (noise if scene.power is None else colour_noise(noise, scene.power.to(device)))
     return Exposure(images.cpu(), conditions)
-
-
-def _chunk_generator(seed: int, chunk: int) -> torch.Generator:
-    # The generator keeps 32 bits of its seed: counting up from a scattered start, no two chunks share them.
-    start = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    return torch.Generator().manual_seed((start + chunk) % 2**32)
 
 
 def calibration_images(scene: Scene, scenes: int = 1) -> Float[Tensor, "batch box box"]:

@@ -1,4 +1,4 @@
-"""What is put under the microscope: an atomic model, a map, or the pseudo-protein, as a volume."""
+"""What is put under the microscope: an atomic model, a map, or a phantom, as a volume."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.data.scatterers import PSEUDO_PROTEIN, read_scatterers
+from frazil.data.scatterers import PHANTOMS, read_scatterers
 from frazil.geometry import centred_coordinates
 from frazil.io import Map, read_map
 from frazil.physics import low_pass
 
 _ATOMIC_MODELS = (".pdb", ".ent", ".cif", ".mmcif")
 _MAPS = (".mrc", ".map", ".ccp4")
-_SURFACE = 0.1  # a map's particle ends where its density last exceeds this part of its maximum
+_SURFACE = 0.1  # of the maximum, above which a voxel is the structure's
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def read_specimen(
     """The molecule that `model` names, low-passed to `resolution` angstrom (default: Nyquist).
 
     `model` is a PDB or mmCIF file (its centre of mass comes to the centre of the box), a map (its centre stays
-    the centre; resampled) or `pseudo-protein`. `assembly` names a biological assembly of an atomic model, "first"
+    the centre; resampled), or a phantom's name. `assembly` names a biological assembly of an atomic model, "first"
     being the first. Raises ValueError where the particle does not fit in the box, moved by up to `shift` angstrom
     along x or y.
     """
@@ -69,7 +69,7 @@ def radius_of(model: str, assembly: str | None = None) -> float:
 
 def kind_of_model(model: str) -> Literal["phantom", "atoms", "map"]:
     """What a model is, by its name; ValueError where that says nothing."""
-    if model == PSEUDO_PROTEIN:
+    if model in PHANTOMS:
         return "phantom"
     suffixes = [suffix.lower() for suffix in Path(model).suffixes if suffix.lower() not in (".gz", ".bz2")]
     last = suffixes[-1] if suffixes else ""
@@ -78,7 +78,8 @@ def kind_of_model(model: str) -> Literal["phantom", "atoms", "map"]:
     if last in _MAPS:
         return "map"
     known = ", ".join(_ATOMIC_MODELS + _MAPS)
-    raise ValueError(f"{model}: the model must be a file ending in {known} (.gz too), or the word {PSEUDO_PROTEIN}")
+    words = " or ".join(PHANTOMS)
+    raise ValueError(f"{model}: the model must be a file ending in {known} (.gz too), or the word {words}")
 
 
 def check_fit(radius: float, box: int, pixel_size: float, shift: float) -> None:
@@ -92,6 +93,11 @@ def check_fit(radius: float, box: int, pixel_size: float, shift: float) -> None:
             f"the particle reaches {radius:.1f} angstrom from its centre{moved}, but a box of {box} px at "
             f"{pixel_size:g} angstrom leaves {room:.1f}: use a box of at least {needed + needed % 2} px{advice}"
         )
+
+
+def mean_density(volume: Float[Tensor, "box box box"]) -> float:
+    """Mean value of a structure where it is."""
+    return float(volume[volume > _SURFACE * volume.max()].mean())
 
 
 def _map_radius(density: Map) -> float:

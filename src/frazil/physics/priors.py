@@ -137,6 +137,12 @@ class CTFRanges(CTFPrior):
     b_factor: float = 0.0
     """Envelope exp(-B k^2 / 4) of every image, angstrom^2."""
 
+    def __post_init__(self) -> None:
+        for name in ("defocus", "astigmatism"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"--{name} must be the smallest, then the largest: {low:g} is more than {high:g}")
+
     def sample(self, count: int, generator: torch.Generator) -> CTF:
         mean = _uniform(count, *self.defocus, generator)
         half_difference = _uniform(count, *self.astigmatism, generator) / 2

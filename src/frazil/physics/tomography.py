@@ -6,7 +6,13 @@ import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
-from frazil.geometry import frequency_grid, hermitian_weight, shift_phase
+from frazil.geometry import (
+    fourier_transform,
+    frequency_grid,
+    hermitian_weight,
+    inverse_fourier_transform,
+    shift_phase,
+)
 from frazil.physics.backprojection import BackProjection
 from frazil.physics.ctf import CTF, evaluate_ctf
 from frazil.physics.projection import FourierVolume, central_slices
@@ -25,11 +31,21 @@ class TiltSeries:
     """From the tomogram's frame to the microscope's."""
     dose: Float[Tensor, " tilts"]
     """Electrons per square angstrom that the specimen has had in the middle of each exposure."""
-    lens: CTF
-    """A row for each image, at the centre of the tomogram."""
+    lens: CTF | None
+    """A row for each image, at the centre of the tomogram; None for no lens."""
 
     def __len__(self) -> int:
         return len(self.rotation)
+
+    def transfer(
+        self, frequency: Float[Tensor, "y half xy"], depth: Float[Tensor, "batch tilts"]
+    ) -> Float[Tensor, "batch tilts y half"]:
+        """What lens and radiation leave of what lies so many angstrom below the centre; frequency in 1/angstrom."""
+        dose, length = self.dose[:, None, None], frequency.norm(dim=-1)
+        if self.lens is None:
+            return dose_envelope(dose, length).expand(len(depth), -1, -1, -1)
+        left = dose_envelope(dose, length, self.lens.voltage_kv[:, None, None])
+        return left * torch.stack([evaluate_ctf(self.lens.at_depth(below), frequency) for below in depth])
 
 
 def tilt_rotations(angle_deg: Float[Tensor, " tilts"], axis_deg: float = 0.0) -> Float[Tensor, "tilts 3 3"]:
@@ -97,13 +113,10 @@ class TiltTransfer:
         angstrom from the middle of the box that is cut out around it.
         """
         frequency = frequency_grid(box, pixel_size, device=rotation.device, dtype=rotation.dtype)
-        seen_at = torch.einsum("tij,bj->bti", series.rotation, place)
-        lenses = [series.lens.at_depth(depth) for depth in seen_at[..., 2]]
-        ctf = torch.stack([evaluate_ctf(lens, frequency) for lens in lenses])
-        left = dose_envelope(series.dose[:, None, None], frequency.norm(dim=-1), series.lens.voltage_kv[:, None, None])
         offset = torch.zeros_like(place) if within is None else within
         shift = torch.einsum("tij,bj->bti", series.rotation, offset)[..., :2] / pixel_size
-        return cls(series.rotation @ rotation[:, None], ctf * left, shift)
+        depth = torch.einsum("tj,bj->bt", series.rotation[:, 2], place)
+        return cls(series.rotation @ rotation[:, None], series.transfer(frequency, depth), shift)
 
 
 def tilt_spectra(spectrum: FourierVolume, through: TiltTransfer) -> Complex[Tensor, "batch tilts box half"]:
@@ -121,7 +134,8 @@ def back_projected(
 ) -> Float[Tensor, "box box box"]:
     """The volume that spectra of one series make in the tomogram's frame: sum T y / (sum T^2 + prior).
 
-    `transfer` 1 leaves the lens in. What no image has seen, the missing wedge, is empty.
+    `transfer` 1 leaves the lens in. What no image has seen, the missing wedge, is empty, where noise that is cut off at
+    the box's faces would leave a hundredth.
     """
     box = images.shape[-2]
     frequency = frequency_grid(box, device=images.device, dtype=transfer.dtype).flatten(0, 1)
@@ -133,7 +147,9 @@ def back_projected(
     sums.add(weighted, weight, rotation, frequency[inside])
     whole = sums.symmetrised(torch.eye(3)[None])
     prior = _PRIOR * float(whole.sums[2][whole.sums[2] > 0].mean())
-    return whole.volume(torch.full((box // 2 + 1,), prior))
+    volume = whole.volume(torch.full((box // 2 + 1,), prior))
+    seen = ~missing_wedge(rotation, box)
+    return inverse_fourier_transform(fourier_transform(volume, 3) * seen, box, 3)
 
 
 def missing_wedge(rotation: Float[Tensor, "tilts 3 3"], box: int) -> Bool[Tensor, "box box half"]:

@@ -19,7 +19,7 @@ from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_curve, read_mtf
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
 from frazil.data.simulated_files import make_folder, refuse_another_run
-from frazil.data.specimens import radius_of, read_specimen
+from frazil.data.specimens import mean_density, radius_of, read_specimen
 from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.geometry import symmetrise, symmetry_rotations
 from frazil.io.micrographs import find_micrographs, read_micrograph
@@ -37,7 +37,6 @@ from frazil.physics.placement import Crowd
 from frazil.recipes.progress import progress_bar
 
 MOST_WORKERS = min(8, os.cpu_count() or 1)
-_SURFACE = 0.1  # of the maximum, above which a voxel is the structure's
 _LEAST_SIDE = 32  # px
 _PADDING = 3  # times a structure's side, to which it is padded: it fills its box
 _CALIBRATED = 8  # micrographs by whose particles the noise's strength is set
@@ -184,7 +183,7 @@ def fields_of(options: SimulateMicrographs) -> SimulatedFields:
     population = Population(
         structures=[to_fourier_volume(volume, _PADDING) for volume in volumes],
         radius=radius,
-        density=sum(_density(volume) for volume in volumes) / len(volumes),
+        density=sum(mean_density(volume) for volume in volumes) / len(volumes),
         rotation=UniformRotations(),
         lens=ctf_prior(options.ctf, options.lens),
         crowd=Crowd(options.particles, options.particles_deviation, 2 * radius * (1 - options.crowding)),
@@ -193,11 +192,6 @@ def fields_of(options: SimulateMicrographs) -> SimulatedFields:
         lumps=options.solvent.lumps,
     )
     return SimulatedFields(population, options.size, options.pixel_size, options.seed)
-
-
-def _density(volume: Float[Tensor, "box box box"]) -> float:
-    """Mean value of a structure where it is."""
-    return float(volume[volume > _SURFACE * volume.max()].mean())
 
 
 def _ice(options: IceOptions) -> float | list[Float[Tensor, "_rows _columns"]]:

@@ -159,10 +159,6 @@ def _check(options: SimulateParticles) -> None:
         torch.empty(0, device=options.device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"--device {options.device} cannot be used: {str(error).splitlines()[0]}") from None
-    for name in ("defocus", "astigmatism"):
-        low, high = getattr(options.lens, name)
-        if low > high:
-            raise ValueError(f"--{name} must be the smallest, then the largest: {low:g} is more than {high:g}")
 
 
 def _imaging_prior(options: SimulateParticles) -> ImagingPrior:

@@ -1,0 +1,93 @@
+"""A simulated data set of subtomograms on disk: small volumes, and RELION 5's tables of what they show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.data.subtomogram_scenes import SubtomogramLabels
+from frazil.data.tilt_tables import TomogramFrame, microscope_columns, write_tilt_series
+from frazil.geometry import rotation_to_euler
+from frazil.io import write_map, write_tables
+from frazil.physics.tilt_scheme import TiltScheme
+
+TABLE = "particles.star"
+"""Written last: where it is, the data set is whole."""
+VOLUMES, HALVES = "subtomograms", ("half1", "half2")
+OUTPUTS = (TABLE, "tomograms.star", "tilt_series", VOLUMES, *HALVES, "truth")
+
+
+@dataclass(frozen=True)
+class SubtomogramFiles:
+    """Where each file of a data set of subtomograms is."""
+
+    out: Path
+    pixel_size: float
+    box: int
+    halves: bool
+    """Whether those of even and odd movie frames are written too."""
+
+    def name(self, row: int) -> str:
+        """Of a subtomogram, from 0, in every folder."""
+        return f"{row + 1:06d}.mrc"
+
+    def missing(self, rows: range) -> bool:
+        """Whether any of some subtomograms is not written yet; that of all frames is written last."""
+        return any(not (self.out / VOLUMES / self.name(row)).is_file() for row in rows)
+
+    def room(self, count: int) -> int:
+        """Bytes that some subtomograms take."""
+        return (1 + 2 * self.halves) * 4 * count * self.box**3
+
+    def write_volumes(self, rows: range, halves: Float[Tensor, "2 count box box box"]) -> None:
+        """Write the subtomograms of some rows, and their halves if those are wanted."""
+        kinds = dict(zip(HALVES, halves, strict=True)) if self.halves else {}
+        for folder, volumes in {**kinds, VOLUMES: halves.mean(0)}.items():
+            (self.out / folder).mkdir(exist_ok=True)
+            for row, volume in zip(rows, volumes, strict=True):
+                write_map(self.out / folder / self.name(row), volume, self.pixel_size)
+
+    def write_labels(self, every: Sequence[SubtomogramLabels], scheme: TiltScheme, frame: TomogramFrame) -> None:
+        """Write the tables of all tomograms and their subtomograms."""
+        lenses = {f"tomogram_{number:04d}": labels.lens for number, labels in enumerate(every, 1)}
+        write_tilt_series(self.out, scheme, lenses, frame)
+        parts = [self._particles(name, labels) for name, labels in zip(lenses, every, strict=True)]
+        data = pd.concat(parts, ignore_index=True)
+        count = len(data)
+        data = data.assign(
+            rlnImageName=[f"{VOLUMES}/{self.name(row)}" for row in range(count)],
+            rlnRandomSubset=np.arange(count) % 2 + 1,
+            rlnOpticsGroup=1,
+        )
+        optics = {
+            "rlnOpticsGroup": [1],
+            "rlnOpticsGroupName": ["opticsGroup1"],
+            **microscope_columns(every[0].lens),
+            "rlnTomoTiltSeriesPixelSize": self.pixel_size,
+            "rlnCtfDataAreCtfPremultiplied": 0,
+            "rlnImageDimensionality": 3,
+            "rlnTomoSubtomogramBinning": 1.0,
+            "rlnImagePixelSize": self.pixel_size,
+            "rlnImageSize": self.box,
+        }
+        write_tables(self.out / TABLE, {"optics": pd.DataFrame(optics), "particles": data})
+
+    def _particles(self, name: str, labels: SubtomogramLabels) -> pd.DataFrame:
+        molecules = labels.molecules
+        angles = rotation_to_euler(molecules.rotation).numpy()
+        picked = (molecules.place - molecules.within).numpy()
+        columns: dict[str, object] = {
+            "rlnTomoName": [name] * len(molecules),
+            "rlnTomoParticleName": [f"{name}/{number}" for number in range(1, len(molecules) + 1)],
+            "rlnClassNumber": molecules.structure.numpy() + 1,
+        }
+        for axis, letter in enumerate("XYZ"):
+            columns[f"rlnCenteredCoordinate{letter}Angst"] = picked[:, axis]
+            columns[f"rlnOrigin{letter}Angst"] = -molecules.within[:, axis].numpy()
+        for axis, letter in enumerate(("Rot", "Tilt", "Psi")):
+            columns[f"rlnAngle{letter}"] = angles[:, axis]
+        return pd.DataFrame(columns)

@@ -1,0 +1,93 @@
+"""Simulated subtomograms, tomogram by tomogram, each a pure function of the data set's seed and its own number."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frazil.data.seeds import numbered_generator
+from frazil.physics import CTF, CTFPrior, ShiftPrior, UniformRotations
+from frazil.physics.subtomograms import Molecules, SubtomogramImaging
+
+FIELD = 4000.0
+"""Angstrom along x and y of the tomograms that subtomograms come from."""
+_CALIBRATED = 64  # subtomograms by which the noise's strength is set
+
+
+@dataclass(frozen=True)
+class SubtomogramLabels:
+    """What is known of the subtomograms of one tomogram."""
+
+    molecules: Molecules
+    lens: CTF | None
+    """One row: the CTF at the middle of the ice."""
+
+
+@dataclass(frozen=True)
+class SubtomogramScene:
+    """A data set of simulated subtomograms; nothing of it is drawn before it is asked for."""
+
+    imaging: SubtomogramImaging
+    structures: int
+    """How many there are; subtomograms show them in turns."""
+    count: int
+    each: int
+    """Subtomograms of a tomogram, whose lens they share."""
+    lens: CTFPrior | None
+    shift: ShiftPrior
+    thickness: float
+    """Angstrom along the beam in which the molecules' centres lie."""
+    seed: int
+
+    @property
+    def tomograms(self) -> int:
+        """How many the data set is of."""
+        return -(-self.count // self.each)
+
+    def rows(self, tomogram: int) -> range:
+        """Places in the data set of a tomogram's subtomograms."""
+        return range(tomogram * self.each, min(self.count, (tomogram + 1) * self.each))
+
+    def labels(self, tomogram: int) -> SubtomogramLabels:
+        """The molecules and the lens of one tomogram."""
+        return self._draw(tomogram, numbered_generator(self.seed, tomogram))
+
+    def halves(self, tomogram: int, noise_std: float) -> Float[Tensor, "2 count box box box"]:
+        """Its subtomograms, twice, with the noise of every other movie frame; their mean is what all frames make."""
+        generator = numbered_generator(self.seed, tomogram)
+        labels = self._draw(tomogram, generator)
+        clean = self.imaging.clean(labels.molecules, labels.lens)
+        if noise_std == 0:
+            return torch.stack([clean, clean])
+        noises = [self.imaging.noise(labels.molecules, labels.lens, generator) for _ in range(2)]
+        return clean + 2**0.5 * noise_std * torch.stack(noises)
+
+    def noise_std(self, snr_db: float) -> float:
+        """Noise in the upright image at which subtomograms have a signal-to-noise ratio.
+
+        10 log10(var(clean) / var(noise)) over the whole boxes of the first ones.
+        """
+        clean, noise, tomogram = 0.0, 0.0, 0
+        while tomogram < self.tomograms and tomogram * self.each < _CALIBRATED:
+            generator = numbered_generator(self.seed, tomogram)
+            labels = self._draw(tomogram, generator)
+            few = labels.molecules[: _CALIBRATED - tomogram * self.each]
+            clean += float(self.imaging.clean(few, labels.lens).double().var((1, 2, 3)).sum())
+            noise += float(self.imaging.noise(few, labels.lens, generator).double().var((1, 2, 3)).sum())
+            tomogram += 1
+        if not clean > 0:
+            raise ValueError("no density falls in the box")
+        return (clean / noise * 10 ** (-snr_db / 10)) ** 0.5
+
+    def _draw(self, tomogram: int, generator: torch.Generator) -> SubtomogramLabels:
+        """What is drawn first."""
+        rows = self.rows(tomogram)
+        count = len(rows)
+        sides = torch.tensor([FIELD, FIELD, self.thickness])
+        place = sides * (torch.rand(count, 3, generator=generator) - 0.5)
+        within = torch.cat([self.shift.sample(count, generator), self.shift.sample(count, generator)[:, :1]], 1)
+        structure: Int[Tensor, " count"] = torch.tensor(rows) % self.structures
+        rotation = UniformRotations().sample(count, generator)
+        lens = None if self.lens is None else self.lens.sample(1, generator)
+        return SubtomogramLabels(Molecules(place, rotation, within, structure), lens)

@@ -1,0 +1,148 @@
+"""From molecules in ice to the small volumes that are cut out of a tomogram around them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frazil.geometry import (
+    Batched,
+    fourier_transform,
+    frequency_grid,
+    inverse_fourier_transform,
+    rotate_volume,
+    shift_phase,
+)
+from frazil.physics.ctf import CTF, evaluate_ctf
+from frazil.physics.noise import colour_noise, white_noise
+from frazil.physics.projection import FourierVolume, to_fourier_volume
+from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tomography import TiltTransfer, back_projected, missing_wedge, tilt_spectra
+
+Correction = Literal["none", "phase-flip", "wiener"]
+
+_SMOOTH = 0.5  # of Nyquist's frequency, to which the second half of Pei's noise is low-passed
+
+
+@dataclass(frozen=True)
+class Molecules(Batched):
+    """The molecules of a tomogram."""
+
+    place: Float[Tensor, "count xyz"]
+    """Angstrom from the tomogram's centre."""
+    rotation: Float[Tensor, "count 3 3"]
+    """From each one's own frame to the tomogram's, in which it stays when the specimen is tilted."""
+    within: Float[Tensor, "count xyz"]
+    """Angstrom from the middle of the box that is cut out around it: boxes are picked, and picks are never exact."""
+    structure: Int[Tensor, " count"]
+    """Which of several structures it is, from 0."""
+
+
+class SubtomogramImaging(ABC):
+    """How a subtomogram comes of a molecule: its density as it is seen, and noise on it."""
+
+    @abstractmethod
+    def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
+        """Without noise, protein positive; the lens is a CTF of one row."""
+
+    @abstractmethod
+    def noise(
+        self, molecules: Molecules, lens: CTF | None, generator: torch.Generator
+    ) -> Float[Tensor, "count box box box"]:
+        """Noise alone, of the strength that a standard deviation of 1 in the upright image makes."""
+
+
+@dataclass(frozen=True)
+class TiltSeriesImaging(SubtomogramImaging):
+    """Physics in its order: every tilt's projection, its lens and dose, its noise, and what back-projection makes."""
+
+    volumes: Sequence[Float[Tensor, "box box box"]]
+    pixel_size: float
+    scheme: TiltScheme
+    power: Float[Tensor, " shells"] | None = None
+    """Radial power spectrum of an image's noise, its mean over pixels 1; None for white noise."""
+    correction: Correction = "phase-flip"
+    """What is done about the lens: nothing; its signs put right; or Wiener's filter, of lens and dose."""
+
+    @cached_property
+    def _spectra(self) -> list[FourierVolume]:
+        return [to_fourier_volume(volume) for volume in self.volumes]
+
+    def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
+        made = []
+        for one in range(len(molecules)):
+            through = self._through(molecules, one, lens)
+            images = tilt_spectra(self._spectra[int(molecules.structure[one])], through)[0]
+            made.append(self._volume(images, through))
+        return torch.stack(made)
+
+    def noise(
+        self, molecules: Molecules, lens: CTF | None, generator: torch.Generator
+    ) -> Float[Tensor, "count box box box"]:
+        strength, made = self.scheme.relative_noise[:, None, None], []
+        for one in range(len(molecules)):
+            white = white_noise((len(strength), *self.volumes[0].shape[1:]), generator)
+            noise = strength * (white if self.power is None else colour_noise(white, self.power))
+            made.append(self._volume(fourier_transform(noise), self._through(molecules, one, lens)))
+        return torch.stack(made)
+
+    def _through(self, molecules: Molecules, one: int, lens: CTF | None) -> TiltTransfer:
+        each, box = molecules[one : one + 1], self.volumes[0].shape[0]
+        return TiltTransfer.of(
+            self.scheme.series(lens), each.rotation, each.place, box, self.pixel_size, within=each.within
+        )
+
+    def _volume(self, images: Tensor, through: TiltTransfer) -> Float[Tensor, "box box box"]:
+        transfer = through.transfer[0]
+        if self.correction == "phase-flip":
+            transfer = torch.where(transfer < 0, -torch.ones_like(transfer), torch.ones_like(transfer))
+        elif self.correction == "none":
+            transfer = torch.ones_like(transfer)
+        return back_projected(images, transfer, self.scheme.series(None).rotation)
+
+
+@dataclass(frozen=True)
+class PeiImaging(SubtomogramImaging):
+    """The simulator that others are held against: a volume with noise on it, a round CTF, smooth noise, a wedge.
+
+    Half of the noise before the lens, half after it. Source: Pei et al., BMC Bioinformatics 17:405, 2016.
+    """
+
+    volumes: Sequence[Float[Tensor, "box box box"]]
+    pixel_size: float
+    scheme: TiltScheme
+
+    def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
+        box = self.volumes[0].shape[0]
+        turned = [
+            rotate_volume(self.volumes[int(structure)], rotation)
+            for structure, rotation in zip(molecules.structure, molecules.rotation, strict=True)
+        ]
+        moved = fourier_transform(torch.stack(turned), 3) * shift_phase(molecules.within / self.pixel_size, box, 3)
+        return inverse_fourier_transform(moved * self._lens(lens) * self._seen, box, 3)
+
+    def noise(
+        self, molecules: Molecules, lens: CTF | None, generator: torch.Generator
+    ) -> Float[Tensor, "count box box box"]:
+        shape = (len(molecules), *self.volumes[0].shape)
+        first, second = (fourier_transform(0.5**0.5 * white_noise(shape, generator), 3) for _ in range(2))
+        frequency = frequency_grid(shape[-1], 1.0, 3).norm(dim=-1)
+        smooth = torch.exp(-((frequency / (_SMOOTH * 0.5)) ** 2))
+        return inverse_fourier_transform((first * self._lens(lens) + second * smooth) * self._seen, shape[-1], 3)
+
+    def _lens(self, lens: CTF | None) -> Tensor:
+        """The CTF of a lens without astigmatism, by the length of a frequency alone."""
+        frequency = frequency_grid(self.volumes[0].shape[0], self.pixel_size, 3).norm(dim=-1)
+        if lens is None:
+            return torch.ones_like(frequency)
+        return evaluate_ctf(lens, torch.stack([frequency, torch.zeros_like(frequency)], -1))[0]
+
+    @cached_property
+    def _seen(self) -> Tensor:
+        rotation = self.scheme.series(None).rotation
+        return ~missing_wedge(rotation, self.volumes[0].shape[0])

@@ -1,0 +1,55 @@
+"""How the tilt series of a data set are taken."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.physics.ctf import CTF
+from frazil.physics.tomography import TiltSeries, dose_symmetric, tilt_rotations
+
+_FREE_PATH = 3000.0  # angstrom that an electron of 300 kV goes through ice, on average, before it loses energy
+
+
+@dataclass(frozen=True)
+class TiltScheme:
+    """Angles, dose and ice of every series."""
+
+    tilt_range: tuple[float, float] = (-60.0, 60.0)
+    """First and last angle in degrees, about y; what lies beyond them is the missing wedge."""
+    tilt_step: float = 3.0
+    """Degrees from one image to the next."""
+    dose_per_tilt: float = 3.0
+    """Electrons per square angstrom for each image. The series begins upright and goes on to both sides in turns."""
+    ice_thickness: float = 1500.0
+    """Angstrom; particles lie at any depth in it. Tilted, it is thicker, and fewer electrons get through."""
+
+    def __post_init__(self) -> None:
+        low, high = self.tilt_range
+        if not -90 <= low < high <= 90:
+            raise ValueError(f"--tilt-range must rise within -90 ... 90 degrees, it is {low:g} ... {high:g}")
+        if not 0 < self.tilt_step <= high - low:
+            raise ValueError(f"--tilt-step must be positive and no more than the range, it is {self.tilt_step:g}")
+        for name in ("dose_per_tilt", "ice_thickness"):
+            if not getattr(self, name) >= 0:
+                value = getattr(self, name)
+                raise ValueError(f"--{name.replace('_', '-')} must not be negative, it is {value:g}")
+
+    @property
+    def angles(self) -> Float[Tensor, " tilts"]:
+        """Of the images, in degrees, rising."""
+        low, high = self.tilt_range
+        return low + self.tilt_step * torch.arange(int((high - low) / self.tilt_step + 1e-6) + 1)
+
+    def series(self, lens: CTF | None) -> TiltSeries:
+        """A series through one lens (a CTF of one row), whose defocus is that at the tomogram's centre."""
+        angle = self.angles
+        rows = None if lens is None else lens.map(lambda values: values.expand(len(angle)))
+        return TiltSeries(tilt_rotations(angle), dose_symmetric(angle, self.dose_per_tilt), rows)
+
+    @property
+    def relative_noise(self) -> Float[Tensor, " tilts"]:
+        """Standard deviation of each image's noise, 1 upright: of n electrons counted it is 1 / sqrt(n)."""
+        longer = 1 / torch.deg2rad(self.angles).cos().clamp(min=0.1) - 1
+        return torch.exp(longer * self.ice_thickness / (2 * _FREE_PATH))
