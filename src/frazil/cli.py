@@ -102,6 +102,12 @@ COMMANDS = {
         "evaluate_micrographs",
         "how close simulated micrographs come to real ones",
     ),
+    "evaluate subtomograms": Command(
+        "frazil.recipes.evaluate_subtomograms",
+        "EvaluateSubtomograms",
+        "evaluate_subtomograms",
+        "how like real subtomograms others are, and how much their labels teach",
+    ),
     "evaluate picks": Command(
         "frazil.recipes.evaluate_picks", "EvaluatePicks", "evaluate_picks", "picks held against known particles"
     ),

@@ -2,7 +2,6 @@
 
 import torch
 from jaxtyping import Float
-from scipy.linalg import sqrtm
 from torch import Tensor
 
 _SUBSETS, _OF = 50, 100  # of which KID is the mean, and images in each
@@ -17,8 +16,11 @@ def frechet_distance(real: Float[Tensor, "real features"], other: Float[Tensor, 
     first, second = real.double(), other.double()
     gap = (first.mean(0) - second.mean(0)).square().sum()
     covariances = [values.T.cov() for values in (first, second)]
-    cross = sqrtm((covariances[0] @ covariances[1]).numpy())
-    return float(gap + sum(covariance.trace() for covariance in covariances) - 2 * torch.from_numpy(cross.real).trace())
+    # (C1 C2)^(1/2) has the trace of (R C2 R)^(1/2), R the root of C1: symmetric, and no worse where C is singular.
+    values, vectors = torch.linalg.eigh(covariances[0])
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ covariances[1] @ root).clamp(min=0).sqrt().sum()
+    return float(gap + sum(covariance.trace() for covariance in covariances) - 2 * cross)
 
 
 def kernel_distance(
@@ -49,3 +51,12 @@ def standardised(
     """Features of both sets in the standard deviations of the real ones, about their mean."""
     centre, spread = real.mean(0), real.std(0).clamp(min=1e-9)
     return (real - centre) / spread, (other - centre) / spread
+
+
+def inception_score(probability: Float[Tensor, "count classes"]) -> float:
+    """exp(mean KL(p(class | sample), p(class))): from 1 to the number of classes, told apart and all there.
+
+    Salimans et al. (NeurIPS 2016), with whatever classifier gave the probabilities.
+    """
+    each = probability.double().clamp(min=1e-12)
+    return float((each * (each.log() - each.mean(0).log())).sum(1).mean().exp())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.methods.cases import cryodrgn, cryogan, cryogem, pick, pose, refine
+from tests.methods.cases import classify, cryodrgn, cryogan, cryogem, pick, pose, refine
 from tests.methods.cases.case import Case
 
 METHODS: dict[str, Callable[[], Case]] = {
@@ -12,4 +12,5 @@ METHODS: dict[str, Callable[[], Case]] = {
     **pick.CASES,
     **cryogem.CASES,
     **pose.CASES,
+    **classify.CASES,
 }

@@ -1,0 +1,124 @@
+"""Subtomograms on disk: small volumes, and what a table says of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frazil.io import find_stack, read_map, read_tables
+from frazil.io.mrc import Header, read_header
+from frazil.io.star import join_optics
+
+CLASS = "rlnClassNumber"
+
+
+@dataclass(frozen=True)
+class Subtomograms:
+    """Volumes of one side, each a file; read when they are asked for."""
+
+    source: Path
+    """The table, or the folder."""
+    paths: list[Path]
+    box: int
+    pixel_size: float
+    table: pd.DataFrame | None
+    """RELION's columns, a row for each; None for a folder without a table."""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def volumes(self, rows: Sequence[int] | None = None) -> Float[Tensor, "count box box box"]:
+        """Some volumes, or all, each of mean 0 and standard deviation 1: their units are the reconstruction's."""
+        wanted = self.paths if rows is None else [self.paths[row] for row in rows]
+        return torch.stack([_standardised(path) for path in wanted])
+
+    def classes(self) -> Int[Tensor, " count"] | None:
+        """Number of each one's class, as the table says it; None where nothing does."""
+        if self.table is None or CLASS not in self.table:
+            return None
+        return torch.from_numpy(self.table[CLASS].to_numpy(np.int64, copy=True))
+
+    def select(self, rows: Sequence[int] | np.ndarray) -> "Subtomograms":
+        """Those of the given rows, in that order."""
+        table = None if self.table is None else self.table.iloc[np.asarray(rows)].reset_index(drop=True)
+        paths = [self.paths[row] for row in rows]
+        return Subtomograms(self.source, paths, self.box, self.pixel_size, table)
+
+
+def _standardised(path: Path) -> Float[Tensor, "box box box"]:
+    volume = read_map(path, pixel_size=1.0).volume
+    spread = volume.std()
+    if not spread > 0:
+        raise ValueError(f"{path}: is the same everywhere")
+    return (volume - volume.mean()) / spread
+
+
+def read_subtomograms(source: str | Path, pixel_size: float | None = None) -> Subtomograms:
+    """Subtomograms of a STAR table (rlnImageName one MRC volume each) or of a folder of MRC volumes.
+
+    The headers are looked at: all cubes of one side and one voxel size, in angstrom, for which `pixel_size` stands in
+    where neither table nor headers say it. ValueError, with the file and the row, for what is not so.
+    """
+    source = Path(source)
+    if source.is_dir():
+        paths, table = sorted(source.glob("*.mrc")), None
+        if not paths:
+            raise ValueError(f"{source}: holds no .mrc files")
+    else:
+        table = _rows(source)
+        paths = _found(table, source)
+    headers = [read_header(path) for path in paths]
+    box = _side(headers, paths)
+    return Subtomograms(source, paths, box, _voxel_size(source, table, headers, pixel_size), table)
+
+
+def _rows(source: Path) -> pd.DataFrame:
+    tables = read_tables(source)
+    named = next((table for table in tables.values() if "rlnImageName" in table and len(table)), None)
+    if named is None:
+        raise ValueError(f"{source}: lists no subtomograms, there is no column rlnImageName with rows")
+    data = named if "optics" not in tables else join_optics(named, tables["optics"], source)
+    flat = "rlnImageDimensionality" in data and (data["rlnImageDimensionality"] == 2).any()
+    if flat:
+        raise ValueError(
+            f"{source}: its subtomograms are stacks of tilt images (rlnImageDimensionality 2), which are not read yet"
+        )
+    return data.reset_index(drop=True)
+
+
+def _found(table: pd.DataFrame, source: Path) -> list[Path]:
+    paths = []
+    for row, name in enumerate(table["rlnImageName"].astype(str), 1):
+        path = find_stack(name, source.parent)
+        if path is None:
+            raise FileNotFoundError(f"{source}, row {row}: {name} is not there")
+        paths.append(path)
+    return paths
+
+
+def _side(headers: Sequence[Header], paths: Sequence[Path]) -> int:
+    box = headers[0].shape[0]
+    for header, path in zip(headers, paths, strict=True):
+        if header.shape != (box, box, box):
+            sides = " x ".join(str(side) for side in header.shape[::-1])
+            raise ValueError(f"{path}: {sides} voxels, where {paths[0]} has {box} a side; all must be one cube's")
+    return box
+
+
+def _voxel_size(source: Path, table: pd.DataFrame | None, headers: Sequence[Header], given: float | None) -> float:
+    if given is not None:
+        return given
+    if table is not None and "rlnImagePixelSize" in table:
+        sizes = table["rlnImagePixelSize"].astype(float)
+    else:
+        sizes = pd.Series([header.pixel_size for header in headers])
+    if not sizes.min() > 0:
+        raise ValueError(f"{source}: neither table nor headers give a voxel size; give --pixel-size")
+    if sizes.max() > 1.001 * sizes.min():
+        raise ValueError(f"{source}: has two voxel sizes, {sizes.min():g} and {sizes.max():g} angstrom")
+    return float(sizes.iloc[0])

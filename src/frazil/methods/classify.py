@@ -1,0 +1,87 @@
+"""The classifier of subtomograms: an instrument that says how much labelled volumes teach."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from frazil.methods.base import StepContext, stable_seed
+from frazil.methods.one_network import OneNetwork
+from frazil.nets.volume_classifier import VolumeClassifier
+
+_AT_ONCE = 64  # volumes that are looked at together
+
+
+@dataclass(frozen=True)
+class ClassifyConfig:
+    """How the classifier learns."""
+
+    steps: int = 800
+    """Updates."""
+    batch_size: int = 32
+    """Volumes of an update."""
+    rate: float = 2e-3
+    """Learning rate of AdamW at first; it falls to 0 as half a wave of a cosine."""
+    width: int = 16
+    """Channels of the network's first level."""
+    shift: int = 2
+    """Voxels by which volumes are moved along each axis, at most, each time they are shown."""
+
+
+class SubtomogramClassifier(OneNetwork):
+    """A network that is shown labelled volumes, turned by what leaves the missing wedge where it is."""
+
+    def __init__(self, config: ClassifyConfig, classes: int, seed: int) -> None:
+        self.config = config
+        with torch.random.fork_rng():
+            torch.manual_seed(stable_seed(seed, "classifier"))
+            self._classifier = VolumeClassifier(classes, config.width)
+        super().__init__(self._classifier, config.rate, config.steps)
+
+    def update(
+        self, batch: tuple[Float[Tensor, "batch box box box"], Int[Tensor, " batch"]], context: StepContext
+    ) -> dict[str, Tensor | float]:
+        """One step down the cross-entropy of this rank's volumes."""
+        volumes, label = batch
+        shown = turned(volumes, self._turns(context))
+        with context.autocast():
+            logit = self.net(shown)
+        loss = cross_entropy(logit.float(), label)
+        self._descend(loss, context)
+        right = (logit.argmax(1) == label).float().mean()
+        return {"loss": loss.detach(), "right": right}
+
+    def _turns(self, context: StepContext) -> Int[Tensor, "batch 4"]:
+        """For each of this rank's volumes which half turn, and how many voxels along z, y, x."""
+        size, most = self.config.batch_size, self.config.shift
+        generator = context.generator("turns", device="cpu")
+        which = torch.randint(4, (size, 1), generator=generator)
+        moved = torch.randint(-most, most + 1, (size, 3), generator=generator)
+        return torch.cat([which, moved], 1)[context.share(size)]
+
+    @torch.no_grad()
+    def label(self, volumes: Float[Tensor, "count box box box"]) -> Float[Tensor, "count classes"]:
+        """How likely each volume is of each class."""
+        return torch.cat([self.net(some.to(self.device)).softmax(1).cpu() for some in volumes.split(_AT_ONCE)])
+
+    @torch.no_grad()
+    def features(self, volumes: Float[Tensor, "count box box box"]) -> Float[Tensor, "count features"]:
+        """What it tells classes by."""
+        return torch.cat([self._classifier.features(some.to(self.device)).cpu() for some in volumes.split(_AT_ONCE)])
+
+    def figures(self, context: StepContext) -> dict[str, float]:
+        return {}
+
+
+def turned(
+    volumes: Float[Tensor, "batch box box box"], turns: Int[Tensor, "batch 4"]
+) -> Float[Tensor, "batch box box box"]:
+    """Each volume half a turn about x, y, z or not at all, then moved around its faces by voxels along z, y, x.
+
+    Those are the turns that bring the wedge of a tilt series onto itself and mirror nothing.
+    """
+    axes = [(), (0, 1), (0, 2), (1, 2)]
+    rows = zip(volumes, turns.tolist(), strict=True)
+    return torch.stack([volume.flip(axes[which]).roll(moved, (0, 1, 2)) for volume, (which, *moved) in rows])

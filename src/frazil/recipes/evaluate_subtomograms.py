@@ -1,0 +1,184 @@
+"""`frazil evaluate subtomograms`: how like real subtomograms others are, and how much their labels teach."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+from jaxtyping import Int
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from frazil.data.subtomograms import CLASS, Subtomograms, read_subtomograms
+from frazil.io import atomic_path
+from frazil.methods.base import stable_seed
+from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
+from frazil.metrics.likeness import Likeness, Seen, likeness
+from frazil.metrics.volume_spectra import SECTORS
+from frazil.recipes.classification import Labelled, accuracy, learn_classifier
+from frazil.report.subtomograms import subtomograms_report
+
+_SECOND, _ZEROS = "a second real draw", "zeros"
+_HIGHER = ("precision", "recall", "density", "coverage")
+
+
+@dataclass(frozen=True)
+class EvaluateSubtomograms:
+    """Hold labelled subtomograms against real ones: the published figures, and what a classifier learns from each.
+
+    Half of the real ones are the reference, the other half a second real draw, which stands beside every figure, as
+    empty volumes do: a figure that cannot tell those two apart says nothing, and the command says so.
+    """
+
+    real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="REAL")]
+    """RELION's table of the real subtomograms, their classes in rlnClassNumber."""
+    others: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="OTHERS")]
+    """Tables of the others, the same numbers for the same classes."""
+    out: Path
+    """Folder for figures.json, report.html and the classifiers; the same command goes on where it stopped."""
+    neighbours: int = 5
+    """Of precision, recall, density and coverage."""
+    seed: int = 0
+    """Seed of how the real ones are halved, and of the classifiers."""
+    learning: Annotated[ClassifyConfig, tyro.conf.arg(name="")] = field(default_factory=ClassifyConfig)
+    """How the classifiers learn."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One set's figures."""
+
+    like: Likeness
+    teaches: float | None
+    """Accuracy on the second real draw of a classifier that it taught (train on synthetic, test on real)."""
+    is_told: float | None
+    """Accuracy on it of the classifier that the real ones taught: are its labels right?"""
+
+    def figures(self) -> dict[str, float | None]:
+        """All of them by name."""
+        like = self.like
+        raw = {f"{name} (voxels)": value for name, value in asdict(like.voxels).items()}
+        seen = {f"{name} (features)": value for name, value in asdict(like.features).items()}
+        sectors = {f"spectrum, {name}": float(v) for name, v in zip(SECTORS, like.sectors, strict=True)}
+        told = {"teaches": self.teaches, "is told": self.is_told}
+        scores = {"similarity": like.similarity, "FID": like.fid, "inception score": like.inception_score}
+        return {**told, **scores, **raw, **seen, **sectors}
+
+
+def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
+    """Measure, print, and write the figures and the page."""
+    if not options.others:
+        raise ValueError("give one table or more of OTHERS")
+    real = read_subtomograms(options.real)
+    names = sorted(set(_numbers(real).tolist()))
+    reference, second = _halves(real, options.seed)
+    sets = {name: read_subtomograms(path) for name, path in zip(_names(options.others), options.others, strict=True)}
+    for other in sets.values():
+        _check(other, real, names)
+    labelled = {name: _labelled(other, names, len(reference)) for name, other in sets.items()}
+    truth, again = _labelled(reference, names), _labelled(second, names)
+    options.out.mkdir(parents=True, exist_ok=True)
+    taught_by = {
+        name: learn_classifier(own, len(names), options.out / "classifiers" / name, options.learning, options.seed)
+        for name, own in {"real": truth, **labelled}.items()
+    }
+    judge = taught_by["real"]
+    found = {_SECOND: _judged(truth, again, judge, options, accuracy(judge, again), accuracy(judge, again))}
+    for name, own in labelled.items():
+        found[name] = _judged(truth, own, judge, options, accuracy(taught_by[name], again), accuracy(judge, own))
+    nothing = (torch.zeros_like(truth[0]), truth[1])
+    found[_ZEROS] = _judged(truth, nothing, judge, options, None, None)
+    figures = {name: one.figures() for name, one in found.items()}
+    warnings = meaningless(figures)
+    _print(figures, warnings)
+    settings = {"real": str(options.real), "count": len(reference), "neighbours": options.neighbours}
+    with atomic_path(options.out / "figures.json") as temporary:
+        temporary.write_text(json.dumps({**settings, "subtomograms": figures}, indent=2))
+    shown = {"real": truth, _SECOND: again, **labelled}
+    report = subtomograms_report(shown, figures, warnings, real.pixel_size)
+    print(f"report: {report.write(options.out / 'report.html')}")
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """What each set is called: its folder, or, where two are called alike, the whole path."""
+    short = [path.resolve().parent.name if path.is_file() else path.name for path in paths]
+    whole = [str(path.resolve()).strip("/").replace("/", "_") for path in paths]
+    return [one if short.count(one) == 1 else other for one, other in zip(short, whole, strict=True)]
+
+
+def _numbers(found: Subtomograms) -> Int[Tensor, " count"]:
+    classes = found.classes()
+    if classes is None:
+        raise ValueError(f"{found.source}: says no classes, it has no column {CLASS}")
+    return classes
+
+
+def _check(other: Subtomograms, real: Subtomograms, names: list[int]) -> None:
+    if strange := set(_numbers(other).tolist()) - set(names):
+        raise ValueError(f"{other.source}: class {min(strange)} is none of the real ones' ({names})")
+    if other.box != real.box or abs(other.pixel_size / real.pixel_size - 1) > 1e-2:
+        raise ValueError(
+            f"{other.source}: {other.box} voxels of {other.pixel_size:g} angstrom, the real ones have {real.box} of"
+            f" {real.pixel_size:g}"
+        )
+
+
+def _halves(real: Subtomograms, seed: int) -> tuple[Subtomograms, Subtomograms]:
+    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(stable_seed(seed, "halves"))).tolist()
+    middle = len(order) // 2
+    return real.select(order[:middle]), real.select(order[middle : 2 * middle])
+
+
+def _labelled(found: Subtomograms, names: list[int], most: int | None = None) -> Labelled:
+    """Volumes and their classes, counted from 0; the first `most` alone."""
+    rows = range(min(len(found), most or len(found)))
+    place = {number: place for place, number in enumerate(names)}
+    label = torch.tensor([place[number] for number in _numbers(found)[: len(rows)].tolist()])
+    return found.volumes(rows), label
+
+
+def _judged(
+    truth: Labelled,
+    own: Labelled,
+    judge: SubtomogramClassifier,
+    options: EvaluateSubtomograms,
+    teaches: float | None,
+    is_told: float | None,
+) -> Judged:
+    return Judged(likeness(_seen(truth, judge), _seen(own, judge), options.neighbours), teaches, is_told)
+
+
+def _seen(labelled: Labelled, judge: SubtomogramClassifier) -> Seen:
+    return Seen(labelled[0], judge.features(labelled[0]), judge.label(labelled[0]))
+
+
+def meaningless(figures: dict[str, dict[str, float | None]]) -> list[str]:
+    """A sentence for each figure by which empty volumes are as good as a second real draw."""
+    found = []
+    for name, value in figures[_SECOND].items():
+        zeros = figures[_ZEROS][name]
+        if value is None or zeros is None:
+            continue
+        higher = name.startswith(_HIGHER) or name in ("similarity", "inception score")
+        if zeros >= value if higher else zeros <= value:
+            found.append(
+                f"{name} says nothing here: empty volumes have {zeros:.3g}, a second real draw {value:.3g}, and"
+                f" {'higher' if higher else 'lower'} is taken for better"
+            )
+    return found
+
+
+def _print(figures: dict[str, dict[str, Any]], warnings: list[str]) -> None:
+    table = Table(title="against real subtomograms", title_justify="left")
+    for column in ("", *figures):
+        table.add_column(column)
+    for name in figures[_SECOND]:
+        row = [figures[kind][name] for kind in figures]
+        table.add_row(name, *("-" if value is None else f"{value:.3g}" for value in row))
+    Console().print(table)
+    for sentence in warnings:
+        print(f"warning: {sentence}")

@@ -1,0 +1,98 @@
+"""The page of subtomograms held against real ones."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frazil.metrics.volume_spectra import SECTORS, sector_power
+from frazil.report.chart import Curve, Panel, chart, colour_of
+from frazil.report.figure import Figure, Reading, table_markup
+from frazil.report.fsc import resolution_axis
+from frazil.report.page import Report
+from frazil.report.pictures import panel, picture, scale_bar_length
+
+_SHOWN = 4  # volumes of each kind
+
+Volumes = Mapping[str, tuple[Float[Tensor, "_count box box box"], Int[Tensor, " _count"]]]
+"""Volumes by kind, each with its class."""
+
+_FIGURES = Reading(
+    look="Every kind against the first half of the real subtomograms. Beside them stand the second half of the real"
+    " ones, which nothing can be expected to beat, and empty volumes. Teaches: how many real ones a classifier names"
+    " rightly that has learnt from this kind alone. Is told: how many of this kind the classifier of the real ones"
+    " names as their labels do.",
+    good="Teaches near the second real draw's; density near 1 and coverage near 0.97, on features; spectra near 0.",
+    bad="Is told far below the second draw's: labels are wrong, or the molecule cannot be seen. A density far above 1:"
+    " all are near a few real ones.",
+)
+_SLICES = Reading(
+    look="The middle of some volumes: x, y as the upright image's plane has it, and x, z with the beam upwards. All on"
+    " one grey scale.",
+    good="Without the captions you could not tell which is which.",
+    bad="Streaks along other directions than the real ones', a grain that they have not, molecules that stand out more"
+    " or less.",
+)
+_SPECTRA = Reading(
+    look="Power by level of detail (logarithm), in the directions that an upright image sees, in those that tilted ones"
+    " see, and in the missing wedge.",
+    good="The curves lie on one another.",
+    bad="One apart in the wedge: another range of tilts. One that is flat where the real ones fall: other noise.",
+)
+
+
+def subtomograms_report(
+    volumes: Volumes,
+    figures: Mapping[str, Mapping[str, float | None]],
+    warnings: Sequence[str],
+    pixel_size: float,
+) -> Report:
+    """Figures by kind, what some of them cannot say, slices and spectra."""
+    first, _ = next(iter(volumes.values()))
+    report = Report("Subtomograms against real ones", f"{first.shape[-1]} voxels of {pixel_size:.3g} Å")
+    for name, own in figures.items():
+        if own["teaches"] is not None:
+            report.headline(f"Teaches, {name}", f"{100 * own['teaches']:.1f}", "%", "of real ones named rightly")
+    report.section("How like they are, and what they teach")
+    names = list(next(iter(figures.values())))
+    rows = [{"": name, **{kind: figures[kind][name] for kind in figures}} for name in names]
+    report.figure(Figure("Figures", table_markup(rows), _FIGURES))
+    for sentence in warnings:
+        report.warn(sentence)
+    report.section("Slices")
+    report.figure(slices_figure(volumes, pixel_size))
+    report.section("Spectra by direction")
+    report.figure(sectors_figure(volumes, pixel_size))
+    return report
+
+
+def slices_figure(volumes: Volumes, pixel_size: float) -> Figure:
+    """The middle slices of a few volumes of each kind, one of each class where there are as many."""
+    parts: list[str] = []
+    for name, (own, label) in volumes.items():
+        width = own.shape[-1] * pixel_size
+        middle = own.shape[-1] // 2
+        chosen = [int((label == one).nonzero()[0]) for one in label.unique()[:_SHOWN]]
+        for row in chosen:
+            for cut, seen in (("x, y", own[row][middle]), ("x, z", own[row][:, middle])):
+                bar = scale_bar_length(width) if not parts else None
+                shown = picture(seen.numpy(), -3.0, 3.0, f"{cut} of one of {name}")
+                parts.append(panel(shown, f"{name}, class {int(label[row]) + 1}, {cut}", width, bar))
+    return Figure("Slices", f'<div class="panels many">{"".join(parts)}</div>', _SLICES)
+
+
+def sectors_figure(volumes: Volumes, pixel_size: float) -> Figure:
+    """Mean log power by direction, a panel for each."""
+    powers = {name: sector_power(own).clamp(min=1e-12).log().numpy() for name, (own, _) in volumes.items()}
+    box = next(iter(volumes.values()))[0].shape[-1]
+    frequency = np.arange(1, box // 2 + 1) / (box * pixel_size)
+    panels = []
+    for place, direction in enumerate(SECTORS):
+        lines = [
+            Curve(name, frequency, power[place], colour_of(number))
+            for number, (name, power) in enumerate(powers.items())
+        ]
+        title = f"log power {direction}"
+        panels.append(Panel(lines, lambda axis: resolution_axis(axis, float(frequency[-1])), title, "resolution"))
+    return Figure("Power spectra by direction", chart(panels, "resolution, angstrom"), _SPECTRA, ("chart.js",))

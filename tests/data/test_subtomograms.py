@@ -1,0 +1,69 @@
+"""Subtomograms are read as their table and their headers say, or refused in a sentence."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from frazil.data.subtomograms import read_subtomograms
+from frazil.io import write_map, write_tables
+
+
+def written(folder: Path, sides: tuple[int, ...] = (8, 8, 8), pixel_size: float = 10.0) -> Path:
+    (folder / "volumes").mkdir(parents=True)
+    generator = torch.Generator().manual_seed(1)
+    for number, side in enumerate(sides):
+        write_map(
+            folder / "volumes" / f"{number}.mrc", 3 + torch.randn(side, side, side, generator=generator), pixel_size
+        )
+    names = [f"volumes/{number}.mrc" for number in range(len(sides))]
+    table = pd.DataFrame({"rlnImageName": names, "rlnClassNumber": [2, 1, 2][: len(sides)]})
+    write_tables(folder / "particles.star", {"particles": table})
+    return folder / "particles.star"
+
+
+def test_a_table_and_a_folder_give_the_same_volumes_in_units_of_their_own(tmp_path: Path) -> None:
+    star = written(tmp_path)
+    by_table, by_folder = read_subtomograms(star), read_subtomograms(tmp_path / "volumes")
+    assert torch.equal(by_table.volumes(), by_folder.volumes())
+    assert torch.allclose(by_table.volumes().flatten(1).std(1), torch.ones(3))
+    assert (by_table.box, by_table.pixel_size, len(by_table)) == (8, 10.0, 3)
+    classes = by_table.classes()
+    assert classes is not None
+    assert classes.tolist() == [2, 1, 2]
+    assert by_folder.classes() is None
+    some = by_table.select([2, 1])
+    assert torch.equal(some.volumes(), by_table.volumes([2, 1]))
+    picked = some.classes()
+    assert picked is not None
+    assert picked.tolist() == [2, 1]
+
+
+def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    star = written(tmp_path / "gone")
+    (tmp_path / "gone" / "volumes" / "1.mrc").unlink()
+    with pytest.raises(FileNotFoundError, match=r"particles.star, row 2: volumes/1.mrc is not there"):
+        read_subtomograms(star)
+    with pytest.raises(ValueError, match=r"1.mrc: 6 x 6 x 6 voxels, where .*0.mrc has 8 a side"):
+        read_subtomograms(written(tmp_path / "other", (8, 6, 8)))
+    star = written(tmp_path / "unknown", pixel_size=0.0)
+    with pytest.raises(ValueError, match="neither table nor headers give a voxel size; give --pixel-size"):
+        read_subtomograms(star)
+    assert read_subtomograms(star, 12.0).pixel_size == 12.0
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"holds no .mrc files"):
+        read_subtomograms(tmp_path / "empty")
+    write_map(tmp_path / "empty" / "flat.mrc", torch.ones(8, 8, 8), 10.0)
+    with pytest.raises(ValueError, match=r"flat.mrc: is the same everywhere"):
+        read_subtomograms(tmp_path / "empty").volumes()
+    write_tables(tmp_path / "no.star", {"particles": pd.DataFrame({"rlnMicrographName": ["a"]})})
+    with pytest.raises(ValueError, match="lists no subtomograms"):
+        read_subtomograms(tmp_path / "no.star")
+
+
+@pytest.mark.data
+def test_stacks_of_tilt_images_are_not_taken_for_volumes(shared_data: Path) -> None:
+    folder = shared_data / "ribosome_tilts_warptools"
+    with pytest.raises(ValueError, match="stacks of tilt images"):
+        read_subtomograms(folder / "warptools_test_4-tomos_10-ptcls_box-32_angpix-12.star")

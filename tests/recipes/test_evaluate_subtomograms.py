@@ -1,0 +1,85 @@
+"""Subtomograms held against real ones: what teaches is told from what does not, and empty figures are named."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frazil.methods.classify import ClassifyConfig
+from frazil.recipes.evaluate_subtomograms import EvaluateSubtomograms, evaluate_subtomograms
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
+
+QUICK = ClassifyConfig(steps=120, batch_size=16, width=8, rate=5e-3, shift=1)
+
+
+def simulated(out: Path, **changes: Any) -> Path:
+    """A ball-like molecule and a membrane, which anything can tell apart."""
+    base = SimulateSubtomograms(
+        models=("pseudo-protein", "membrane"), out=out, box=16, pixel_size=24.0, count=48, snr_db=0.0, workers=2
+    )
+    simulate_subtomograms(replace(base, **changes))
+    return out / "particles.star"
+
+
+def figures(out: Path) -> dict[str, Any]:
+    return json.loads((out / "figures.json").read_text())["subtomograms"]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real ones, others like them, and others whose classes are mixed up."""
+    folder = tmp_path_factory.mktemp("judged")
+    real = simulated(folder / "real", count=96)
+    good = simulated(folder / "good", seed=1)
+    bad = simulated(folder / "bad", seed=2, models=("membrane", "pseudo-protein"))
+    evaluate_subtomograms(EvaluateSubtomograms(real, (good, bad), folder / "out", learning=QUICK))
+    return folder / "out"
+
+
+def test_labels_that_are_right_teach_and_labels_that_are_wrong_do_not(judged: Path) -> None:
+    found = figures(judged)
+    assert set(found) == {"a second real draw", "good", "bad", "zeros"}
+    for name in ("a second real draw", "good"):
+        assert found[name]["teaches"] > 0.8
+        assert found[name]["is told"] > 0.8
+    assert found["bad"]["teaches"] < 0.5
+    assert found["bad"]["is told"] < 0.5
+
+
+def test_likeness_is_near_a_second_real_draw_s_and_the_controls_expose_what_is_not(judged: Path) -> None:
+    found = figures(judged)
+    second, good, zeros = (found[name] for name in ("a second real draw", "good", "zeros"))
+    assert good["FID"] < 0.2 * zeros["FID"]
+    assert abs(good["spectrum, across the beam"] - second["spectrum, across the beam"]) < 0.2
+    assert zeros["precision (voxels)"] == 1.0
+    assert zeros["recall (voxels)"] == 0.0
+    page = (judged / "report.html").read_text()
+    assert "precision (voxels) says nothing here: empty volumes have 1, a second real draw" in page
+    assert "FID says nothing" not in page
+
+
+def test_the_same_command_goes_on_from_the_classifiers_that_are_there(judged: Path, capsys: Any) -> None:
+    before, folder = figures(judged), judged.parent
+    real, others = (
+        folder / "real" / "particles.star",
+        (folder / "good" / "particles.star", folder / "bad" / "particles.star"),
+    )
+    evaluate_subtomograms(EvaluateSubtomograms(real, others, judged, learning=QUICK))
+    assert figures(judged) == before
+
+
+def test_what_cannot_be_compared_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    real = simulated(tmp_path / "real", count=12)
+    three = simulated(tmp_path / "three", count=12, models=("pseudo-protein", "membrane", "pseudo-protein"))
+    large = simulated(tmp_path / "large", count=12, box=20)
+    for others, sentence in {
+        (): "give one table or more of OTHERS",
+        (three,): r"class 3 is none of the real ones' \(\[1, 2\]\)",
+        (large,): "20 voxels of 24 angstrom, the real ones have 16 of 24",
+        (tmp_path / "real" / "subtomograms",): "says no classes, it has no column rlnClassNumber",
+    }.items():
+        with pytest.raises(ValueError, match=sentence):
+            evaluate_subtomograms(EvaluateSubtomograms(real, others, tmp_path / "out", learning=QUICK))
+    assert not (tmp_path / "out").exists()
