@@ -66,6 +66,18 @@ COMMANDS = {
         "generate",
         "micrographs like the real ones of a cryogem run, with every label",
     ),
+    "cryoetgan train": Command(
+        "frazil.recipes.cryoetgan",
+        "CryoETGANTrain",
+        "train",
+        "a translator that makes simulated subtomograms look like real ones, by CryoETGAN",
+    ),
+    "cryoetgan generate": Command(
+        "frazil.recipes.cryoetgan_generate",
+        "CryoETGANGenerate",
+        "generate",
+        "subtomograms like the real ones of a cryoetgan run, with every label",
+    ),
     "pick train": Command(
         "frazil.recipes.pick", "PickTrain", "train", "a particle picker from micrographs whose particles are known"
     ),

@@ -75,7 +75,7 @@ def test_each_subtomogram_shows_its_structure_where_and_as_it_lies(tmp_path: Pat
 
 
 def test_the_ratio_of_signal_and_noise_is_the_one_asked_for(tmp_path: Path) -> None:
-    for mode in ("physics", "pei"):
+    for mode in ("physics", "pei", "density"):
         pair = []
         for snr_db in (-10.0, float("inf")):
             out = tmp_path / f"{mode} {snr_db}"

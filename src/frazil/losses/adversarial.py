@@ -16,7 +16,7 @@ Penalty = Callable[[Critic, Tensor, Tensor, Tensor], Tensor]
 AdversaryName = Literal["cross-entropy", "wasserstein", "wasserstein-per-pixel"]
 
 
-def wasserstein_critic_loss(real: Float[Tensor, " batch"], fake: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+def wasserstein_critic_loss(real: Float[Tensor, "..."], fake: Float[Tensor, "..."]) -> Float[Tensor, ""]:
     """The critic's loss: the negative of its estimate of the Wasserstein distance, E D(real) - E D(fake).
 
     Arjovsky, Chintala & Bottou 2017, equation 3.
@@ -24,7 +24,7 @@ def wasserstein_critic_loss(real: Float[Tensor, " batch"], fake: Float[Tensor, "
     return fake.mean() - real.mean()
 
 
-def wasserstein_generator_loss(fake: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+def wasserstein_generator_loss(fake: Float[Tensor, "..."]) -> Float[Tensor, ""]:
     """The generator's loss: simulated images should score as real ones do."""
     return -fake.mean()
 
@@ -42,12 +42,14 @@ def cross_entropy_generator_loss(fake: Float[Tensor, " batch"]) -> Float[Tensor,
     return softplus(-fake).mean()
 
 
-def least_squares_critic_loss(real: Float[Tensor, "..."], fake: Float[Tensor, "..."]) -> Float[Tensor, ""]:
-    """What a critic minimises whose scores are to be 1 of real and 0 of simulated patches: LSGAN.
+def least_squares_critic_loss(
+    real: Float[Tensor, "..."], fake: Float[Tensor, "..."], label: float = 1.0
+) -> Float[Tensor, ""]:
+    """What a critic minimises whose scores are to be `label` of real and 0 of simulated patches: LSGAN.
 
     Mao et al. (ICCV 2017), equation 9, halved.
     """
-    return ((real - 1).square().mean() + fake.square().mean()) / 2
+    return ((real - label).square().mean() + fake.square().mean()) / 2
 
 
 def least_squares_generator_loss(fake: Float[Tensor, "..."]) -> Float[Tensor, ""]:

@@ -118,13 +118,8 @@ class PeiImaging(SubtomogramImaging):
     scheme: TiltScheme
 
     def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
-        box = self.volumes[0].shape[0]
-        turned = [
-            rotate_volume(self.volumes[int(structure)], rotation)
-            for structure, rotation in zip(molecules.structure, molecules.rotation, strict=True)
-        ]
-        moved = fourier_transform(torch.stack(turned), 3) * shift_phase(molecules.within / self.pixel_size, box, 3)
-        return inverse_fourier_transform(moved * self._lens(lens) * self._seen, box, 3)
+        moved = fourier_transform(turned_densities(self.volumes, molecules, self.pixel_size), 3)
+        return inverse_fourier_transform(moved * self._lens(lens) * self._seen, self.volumes[0].shape[0], 3)
 
     def noise(
         self, molecules: Molecules, lens: CTF | None, generator: torch.Generator
@@ -146,3 +141,32 @@ class PeiImaging(SubtomogramImaging):
     def _seen(self) -> Tensor:
         rotation = self.scheme.series(None).rotation
         return ~missing_wedge(rotation, self.volumes[0].shape[0])
+
+
+@dataclass(frozen=True)
+class DensityImaging(SubtomogramImaging):
+    """No microscope: densities as they lie, and white noise, which is what CryoETGAN's networks start from."""
+
+    volumes: Sequence[Float[Tensor, "box box box"]]
+    pixel_size: float
+
+    def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
+        return turned_densities(self.volumes, molecules, self.pixel_size)
+
+    def noise(
+        self, molecules: Molecules, lens: CTF | None, generator: torch.Generator
+    ) -> Float[Tensor, "count box box box"]:
+        return white_noise((len(molecules), *self.volumes[0].shape), generator)
+
+
+def turned_densities(
+    volumes: Sequence[Float[Tensor, "box box box"]], molecules: Molecules, pixel_size: float
+) -> Float[Tensor, "count box box box"]:
+    """The density of each molecule as it lies in its box."""
+    box = volumes[0].shape[0]
+    turned = [
+        rotate_volume(volumes[int(structure)], rotation)
+        for structure, rotation in zip(molecules.structure, molecules.rotation, strict=True)
+    ]
+    spectrum = fourier_transform(torch.stack(turned), 3) * shift_phase(molecules.within / pixel_size, box, 3)
+    return inverse_fourier_transform(spectrum, box, 3)

@@ -20,11 +20,11 @@ from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.io import write_map
 from frazil.physics import CTFRanges, UniformShifts
-from frazil.physics.subtomograms import Correction, PeiImaging, SubtomogramImaging, TiltSeriesImaging
+from frazil.physics.subtomograms import Correction, DensityImaging, PeiImaging, SubtomogramImaging, TiltSeriesImaging
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.progress import progress_bar
 
-_MOST_WORKERS = min(8, os.cpu_count() or 1)
+MOST_WORKERS = min(8, os.cpu_count() or 1)
 _TRUTH = "truth"  # folder of the structures' maps
 
 
@@ -55,9 +55,9 @@ class SimulateSubtomograms:
     """Subtomograms of each tomogram, whose lens they share."""
     tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(default_factory=TiltScheme)
     """How tilt series are taken."""
-    mode: Literal["physics", "pei"] = "physics"
+    mode: Literal["physics", "pei", "density"] = "physics"
     """physics: images of a tilt series, back-projected. pei: the baseline of Pei et al. 2016, noise in the volume
-    before and after one round CTF, then a wedge cut out."""
+    before and after one round CTF, then a wedge cut out. density: no microscope, white noise on the structures."""
     correction: Correction = "phase-flip"
     """What is done about the lens before back-projection: none, phase-flip (its signs put right) or wiener."""
     noise: str = "white"
@@ -88,17 +88,14 @@ def simulate_subtomograms(options: SimulateSubtomograms) -> None:
         console.print(f"{options.out}: already simulated with these options")
         return
     with one_thread_per_operation():
-        volumes = _volumes(options)
-        scene = _scene(options, volumes)
+        volumes = structures_of(options)
+        scene = scene_of(options, volumes)
         files = SubtomogramFiles(options.out, options.pixel_size, options.box, options.halves)
         missing = [tomogram for tomogram in range(scene.tomograms) if files.missing(scene.rows(tomogram))]
         make_folder(options.out, _configuration(options), files.room(sum(len(scene.rows(one)) for one in missing)))
-        _write_truths(options, volumes)
+        write_truths(options, volumes)
         _write_volumes(options, scene, files, missing)
-        depth = round(options.tilts.ice_thickness / options.pixel_size)
-        side = round(FIELD / options.pixel_size)
-        every = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]
-        files.write_labels(every, options.tilts, TomogramFrame((side, side, depth), options.pixel_size))
+        write_tables(options, scene, files)
     console.print(f"{options.out}: {options.count} subtomograms of {options.box} voxels")
 
 
@@ -121,11 +118,11 @@ def _check(options: SimulateSubtomograms) -> None:
         raise ValueError(f"--shift-percent must lie in 0 ... 50, it is {options.shift_percent:g}")
     if not options.snr_db > -float("inf"):
         raise ValueError(f"--snr-db must be a number or inf, it is {options.snr_db:g}")
-    if options.mode == "pei" and (options.noise != "white" or options.correction != "phase-flip"):
-        raise ValueError("--mode pei has its own noise and lens: leave --noise and --correction out")
+    if options.mode != "physics" and (options.noise != "white" or options.correction != "phase-flip"):
+        raise ValueError(f"--mode {options.mode} has its own noise and lens: leave --noise and --correction out")
 
 
-def _volumes(options: SimulateSubtomograms) -> list[Float[Tensor, "box box box"]]:
+def structures_of(options: SimulateSubtomograms) -> list[Float[Tensor, "box box box"]]:
     """The structures, as dense as each other: the units of maps are their own."""
     volumes = []
     for model in options.models:
@@ -136,7 +133,8 @@ def _volumes(options: SimulateSubtomograms) -> list[Float[Tensor, "box box box"]
     return volumes
 
 
-def _scene(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> SubtomogramScene:
+def scene_of(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> SubtomogramScene:
+    """The data set, of which nothing is drawn yet."""
     return SubtomogramScene(
         imaging=_imaging(options, volumes),
         structures=len(volumes),
@@ -152,14 +150,24 @@ def _scene(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box b
 def _imaging(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> SubtomogramImaging:
     if options.mode == "pei":
         return PeiImaging(volumes, options.pixel_size, options.tilts)
+    if options.mode == "density":
+        return DensityImaging(volumes, options.pixel_size)
     power = noise_power(options.noise, options.box, options.pixel_size)
     return TiltSeriesImaging(volumes, options.pixel_size, options.tilts, power, options.correction)
 
 
-def _write_truths(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> None:
+def write_truths(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> None:
+    """Write the structures' maps."""
     (options.out / _TRUTH).mkdir(exist_ok=True)
     for number, volume in enumerate(volumes, 1):
         write_map(options.out / _TRUTH / f"{number:03d}.mrc", volume, options.pixel_size)
+
+
+def write_tables(options: SimulateSubtomograms, scene: SubtomogramScene, files: SubtomogramFiles) -> None:
+    """Write what all subtomograms show, and of which tomograms they are."""
+    depth, side = (round(length / options.pixel_size) for length in (options.tilts.ice_thickness, FIELD))
+    every = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]
+    files.write_labels(every, options.tilts, TomogramFrame((side, side, depth), options.pixel_size))
 
 
 def _write_volumes(
@@ -175,5 +183,5 @@ def _write_volumes(
 
     with progress_bar("subtomograms", options.count) as advance:
         advance(options.count - sum(len(scene.rows(one)) for one in missing))
-        for count in in_order(make, len(missing), options.workers or _MOST_WORKERS):
+        for count in in_order(make, len(missing), options.workers or MOST_WORKERS):
             advance(count)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.methods.cases import classify, cryodrgn, cryogan, cryogem, pick, pose, refine
+from tests.methods.cases import classify, cryodrgn, cryoetgan, cryogan, cryogem, pick, pose, refine
 from tests.methods.cases.case import Case
 
 METHODS: dict[str, Callable[[], Case]] = {
@@ -13,4 +13,5 @@ METHODS: dict[str, Callable[[], Case]] = {
     **cryogem.CASES,
     **pose.CASES,
     **classify.CASES,
+    **cryoetgan.CASES,
 }

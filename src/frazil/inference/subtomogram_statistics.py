@@ -1,0 +1,81 @@
+"""What unlabelled subtomograms tell of how they were taken: range of tilts, noise, and how strong molecules are."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from frazil.geometry import centred_coordinates, fourier_transform, frequency_grid, shell_index
+
+_AT_ONCE = 64  # volumes that are transformed together
+_BAND = 0.15, 0.45  # cycles per voxel in the plane across the tilt axis, where the wedge shows
+_BIN = 2.0  # degrees
+_EDGE = 0.5  # of the seen directions' power, at which the wedge begins
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean square of volumes where molecules are, and beside them."""
+
+    inside: float
+    outside: float
+
+
+def spread(volumes: Float[Tensor, "count box box box"], radius: float) -> Spread:
+    """Within `radius` voxels of the middle, and beyond."""
+    within = _ball(volumes.shape[-1], radius)
+    square = volumes.double().square().mean(0)
+    return Spread(float(square[within].mean()), float(square[~within].mean()))
+
+
+def power_beside(volumes: Float[Tensor, "count box box box"], radius: float) -> Float[Tensor, " shells"]:
+    """Mean power in each Fourier shell, from 0 to Nyquist's, of what lies beyond `radius` voxels of the middle."""
+    box = volumes.shape[-1]
+    weight = (~_ball(box, radius)).to(volumes)
+    power = _mean_power(volumes, weight)
+    shell = shell_index(box, 3).clamp(max=box // 2 + 1).flatten()
+    total, count = (torch.zeros(box // 2 + 2, dtype=torch.float64) for _ in range(2))
+    total.index_add_(0, shell, power.flatten())
+    count.index_add_(0, shell, torch.ones(shell.shape, dtype=torch.float64))
+    return (total / count)[:-1].float()
+
+
+def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, float]:
+    """First and last tilt in degrees, about y: directions beyond them hold less than half the power of the others."""
+    box = volumes.shape[-1]
+    power = _mean_power(volumes, torch.ones(box, box, box))
+    x, _, z = frequency_grid(box, 1.0, 3).unbind(-1)
+    length = torch.hypot(x, z)
+    band = (length > _BAND[0]) & (length < _BAND[1])
+    # The slice that an image tilted by a sees holds the frequencies whose z is x tan a.
+    angle = torch.rad2deg(torch.atan(z / torch.where(x.abs() < 1e-9, 1e-9, x)))
+    bins = int(180 / _BIN)
+    place = ((angle[band] + 90) / _BIN).long().clamp(0, bins - 1)
+    total, count = (torch.zeros(bins, dtype=torch.float64) for _ in range(2))
+    total.index_add_(0, place, power[band])
+    count.index_add_(0, place, torch.ones_like(power[band]))
+    mean = total / count.clamp(min=1)
+    power_seen = mean[count > 0].quantile(0.75)
+    seen = (mean > _EDGE * power_seen).nonzero()[:, 0]
+    # The outermost directions that are seen reach a little beyond the outermost images.
+    return (float(seen[0]) + 1) * _BIN - 90, float(seen[-1]) * _BIN - 90
+
+
+def _mean_power(
+    volumes: Float[Tensor, "count box box box"], weight: Float[Tensor, "box box box"]
+) -> Float[Tensor, "box box half"]:
+    """Mean |F|^2 per voxel that counts, of volumes whose weighted mean is taken off."""
+    total = torch.zeros(*weight.shape[:2], weight.shape[2] // 2 + 1, dtype=torch.float64)
+    for some in volumes.split(_AT_ONCE):
+        mean = (some * weight).sum((1, 2, 3), keepdim=True) / weight.sum()
+        total += fourier_transform((some - mean) * weight, 3).abs().square().double().sum(0)
+    return total / (len(volumes) * float(weight.square().sum()))
+
+
+def _ball(box: int, radius: float) -> Bool[Tensor, "box box box"]:
+    ball = centred_coordinates(box, 3).norm(dim=-1) <= radius
+    if bool(ball.all()) or not math.isfinite(radius):
+        raise ValueError(f"molecules of {radius:.1f} voxels fill a box of {box}: nothing is left beside them")
+    return ball

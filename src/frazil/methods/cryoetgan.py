@@ -1,0 +1,291 @@
+"""CryoETGAN: simulated subtomograms, or bare densities, to ones that look real (Wu et al. 2022)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from frazil.geometry import fourier_transform, frequency_grid, inverse_fourier_transform
+from frazil.losses import (
+    least_squares_critic_loss,
+    least_squares_generator_loss,
+    wasserstein_critic_loss,
+    wasserstein_generator_loss,
+)
+from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
+from frazil.nets.volume_translator import VolumeCritic, VolumeTranslator
+
+_LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    "wasserstein": (wasserstein_critic_loss, wasserstein_generator_loss),
+    "least-squares": (least_squares_critic_loss, least_squares_generator_loss),
+    # Of the released code, whatever the paper says.
+    "least-squares-0.8": (partial(least_squares_critic_loss, label=0.8), least_squares_generator_loss),
+}
+_PENALTY = 10.0  # weight of the released gradient penalty
+_OPTIMIZERS = {
+    "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate, betas=(0.5, 0.999)),
+    "rmsprop": lambda parameters, rate: torch.optim.RMSprop(parameters, lr=rate),
+}
+_COARSE = 0.15  # cycles per voxel, to which a Gaussian lets through what must stay: finer detail is mostly noise
+
+
+@dataclass(frozen=True)
+class CryoETGANConfig:
+    """How the translator learns."""
+
+    steps: int = 1200
+    """Updates."""
+    batch_size: int = 4
+    """Volumes of each kind in an update."""
+    rate: float = 2e-4
+    """Learning rate; from halfway on it falls to 0, evenly."""
+    start: Literal["physics", "density"] = "physics"
+    """What is translated. physics: subtomograms simulated like the real ones. density: turned structures with noise of
+    --density-noise on them, the paper's."""
+    density_noise: float = 0.2
+    """Standard deviation of the noise on bare densities, whose protein is 1."""
+    keep: Literal["content", "cycle"] = "content"
+    """How molecules are held. content: coarse detail outside the wedge stays as it was. cycle: a second translator
+    leads back, the paper's."""
+    keep_weight: float = 10.0
+    """Of that, beside looking real."""
+    adversary: Literal["wasserstein", "least-squares", "least-squares-0.8"] = "least-squares"
+    """What the critic learns; the last is the released code's."""
+    critic_norm: Literal["spectral", "penalty", "none"] = "spectral"
+    """spectral: no layer of the critic stretches anything by more than 1 (Miyato et al. 2018). penalty: the released
+    code's, on the length of the gradient along one axis."""
+    networks: Literal["residual", "published", "released"] = "residual"
+    """residual: what is added to a volume, without normalisation. published: the paper's, 7 and 11 million weights.
+    released: the same with tanh behind the translator and instance norm in the critic."""
+    optimizer: Literal["adam", "rmsprop"] = "adam"
+    """Who takes the steps."""
+    width: int = 8
+    """Channels of the residual translator's first level."""
+    critic_width: int = 16
+    """Channels of its critic's first level."""
+    pool: int = 0
+    """Generated volumes of earlier steps that the critic is shown half of the time."""
+    ema_decay: float = 0.998
+    """Of the average of the translator's weights at each step; the average is what generates."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "width", "critic_width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        for name in ("keep_weight", "density_noise", "pool"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, it is {getattr(self, name):g}")
+        if not self.rate > 0 or not 0 <= self.ema_decay < 1:
+            raise ValueError(f"rate must be positive and ema_decay lie in 0 ... 1: {self.rate:g}, {self.ema_decay:g}")
+
+
+PUBLISHED = CryoETGANConfig(
+    steps=80_000,
+    batch_size=1,
+    start="density",
+    keep="cycle",
+    adversary="wasserstein",
+    networks="published",
+    optimizer="rmsprop",
+    pool=50,
+    ema_decay=0.0,
+)
+"""As the paper says: 50 epochs of 1,600 volumes."""
+RELEASED = replace(
+    PUBLISHED, adversary="least-squares-0.8", critic_norm="penalty", networks="released", keep_weight=100.0
+)
+"""As its released code does."""
+
+
+class UnpairedVolumes(NamedTuple):
+    """Volumes to be translated, and real ones that have nothing to do with them."""
+
+    simulated: Float[Tensor, "batch box box box"]
+    real: Float[Tensor, "batch box box box"]
+
+
+class CryoETGAN(Method):
+    """A translator and its critic, and what holds molecules where they are."""
+
+    def __init__(self, config: CryoETGANConfig, seen: Bool[Tensor, "box box half"], seed: int) -> None:
+        self.config = config
+        box = seen.shape[0]
+        if box % 4 or box < 24:
+            raise ValueError(f"the networks take boxes of 24 voxels or more, a multiple of 4, not {box}")
+        self._seen = seen
+        with torch.random.fork_rng():
+            torch.manual_seed(stable_seed(seed, "cryoetgan"))
+            self._painter = self._translator()
+            self._nets: dict[str, nn.Module] = {"translator": self._painter, "critic": self._critic()}
+            if config.keep == "cycle":
+                self._nets |= {"back": self._translator(), "back_critic": self._critic()}
+        self.average = AveragedModel(self._painter, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
+        make = _OPTIMIZERS[config.optimizer]
+        painters, critics = (
+            list(
+                chain.from_iterable(net.parameters() for name, net in self._nets.items() if ("critic" in name) == kind)
+            )
+            for kind in (False, True)
+        )
+        self._optimizers = {"translators": make(painters, config.rate), "critics": make(critics, config.rate)}
+        self._critic_loss, self._translator_loss = _LOSSES[config.adversary]
+        self._pool = torch.empty(0, box, box, box)
+        self.device = torch.device("cpu")
+
+    def _translator(self) -> VolumeTranslator | PublishedVolumeTranslator:
+        if self.config.networks == "residual":
+            return VolumeTranslator(self.config.width)
+        return PublishedVolumeTranslator(squashed=self.config.networks == "released")
+
+    def _critic(self) -> VolumeCritic | PublishedVolumeCritic:
+        spectral = self.config.critic_norm == "spectral"
+        if self.config.networks == "residual":
+            return VolumeCritic(self.config.critic_width, spectral=spectral)
+        return PublishedVolumeCritic(spectral, normalised=self.config.networks == "released")
+
+    # --- learning ---------------------------------------------------------------------------------------------------
+
+    def update(self, batch: UnpairedVolumes, context: StepContext) -> dict[str, Tensor | float]:
+        """One step of the critics, then one of the translators."""
+        if self.config.pool and context.world_size > 1:
+            raise ValueError(f"a pool of {self.config.pool} earlier volumes is one process's; give --pool 0 to several")
+        done = context.step / self.config.steps
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.rate * min(1.0, 2 * (1 - done))
+        fake = self._translated("translator", batch.simulated, context)
+        back = self._translated("back", batch.real, context) if "back" in self._nets else None
+        critic_loss = self._judged("critic", batch.real, self._pooled(fake.detach(), context), context)
+        if back is not None:
+            critic_loss = critic_loss + self._judged("back_critic", batch.simulated, back.detach(), context)
+        self._step("critics", critic_loss, context)
+        realism, kept = self._realism("critic", fake, context), self._content(batch.simulated, fake)
+        if back is not None:
+            realism = realism + self._realism("back_critic", back, context)
+            kept = self._cycle(batch, fake, back, context)
+        self._step("translators", realism + self.config.keep_weight * kept, context)
+        self.average.update_parameters(self._painter)
+        changed = (fake - batch.simulated).abs().mean()
+        told = {"kept": kept, "realism": realism, "critic_loss": critic_loss, "changed": changed}
+        return {name: value.detach() for name, value in told.items()}
+
+    def _translated(self, name: str, volumes: Float[Tensor, "batch box box box"], context: StepContext) -> Tensor:
+        size = self.config.batch_size
+        noise = self._painter.noise(volumes.new_empty(size, *volumes.shape[1:]), context.generator("noise", name))
+        with context.autocast():
+            made = self._nets[name](volumes, noise[context.share(size)])
+        return self._finished(volumes, made.float())
+
+    def _finished(
+        self, volumes: Float[Tensor, "batch box box box"], made: Float[Tensor, "batch box box box"]
+    ) -> Float[Tensor, "batch box box box"]:
+        """What came of some volumes, of mean 0 and deviation 1 as all that are read; nothing new in the wedge."""
+        if self.config.networks == "residual":
+            box = volumes.shape[-1]
+            seen = self._seen.to(volumes.device)
+            made = volumes + inverse_fourier_transform(fourier_transform(made - volumes, 3) * seen, box, 3)
+        mean, spread = (getattr(made, name)((1, 2, 3), keepdim=True) for name in ("mean", "std"))
+        return (made - mean) / spread.clamp(min=1e-6)
+
+    def _judged(self, critic: str, real: Tensor, fake: Tensor, context: StepContext) -> Float[Tensor, ""]:
+        with context.autocast():
+            real_score, fake_score = self._nets[critic](real), self._nets[critic](fake)
+        loss = self._critic_loss(real_score.float(), fake_score.float())
+        return loss + _PENALTY * self._one_axis(critic, real) if self.config.critic_norm == "penalty" else loss
+
+    def _one_axis(self, critic: str, real: Tensor) -> Float[Tensor, ""]:
+        """(|g| - 1)^2 of the critic's gradient at real volumes, its length along z alone, as released."""
+        given = real.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(self._nets[critic](given).sum(), given, create_graph=True)
+        return (gradient.norm(dim=1) - 1).square().mean()
+
+    def _realism(self, critic: str, fake: Tensor, context: StepContext) -> Float[Tensor, ""]:
+        self._nets[critic].requires_grad_(False)
+        with context.autocast():
+            score = self._nets[critic](fake)
+        self._nets[critic].requires_grad_(True)
+        return self._translator_loss(score.float())
+
+    def _content(self, before: Tensor, after: Tensor) -> Float[Tensor, ""]:
+        """Mean change of coarse detail outside the wedge, in units of what white noise has of it."""
+        box = before.shape[-1]
+        frequency = frequency_grid(box, 1.0, 3, device=before.device).norm(dim=-1)
+        coarse = torch.exp(-((frequency / _COARSE) ** 2)) * self._seen.to(before.device)
+        changed = inverse_fourier_transform(fourier_transform(after - before, 3) * coarse, box, 3)
+        return changed.abs().mean() / coarse.square().mean().sqrt()
+
+    def _cycle(self, batch: UnpairedVolumes, fake: Tensor, back: Tensor, context: StepContext) -> Float[Tensor, ""]:
+        """Mean distance of volumes that went there and back from what they were."""
+        again = self._translated("back", fake, context)
+        forth = self._translated("translator", back, context)
+        return (again - batch.simulated).abs().mean() + (forth - batch.real).abs().mean()
+
+    def _step(self, name: str, loss: Tensor, context: StepContext) -> None:
+        optimizer = self._optimizers[name]
+        own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        context.average_gradients(own)
+        optimizer.step()
+
+    def _pooled(
+        self, fake: Float[Tensor, "batch box box box"], context: StepContext
+    ) -> Float[Tensor, "batch box box box"]:
+        """Generated volumes, half of them changed for ones of earlier steps (Shrivastava et al. 2017)."""
+        if not self.config.pool:
+            return fake
+        generator, shown = context.generator("pool", device="cpu"), fake.clone()
+        for place in range(len(fake)):
+            if len(self._pool) < self.config.pool:
+                self._pool = torch.cat([self._pool, fake[place : place + 1]])
+            elif bool(torch.rand((), generator=generator) < 0.5):
+                chosen = int(torch.randint(len(self._pool), (), generator=generator))
+                shown[place] = self._pool[chosen]
+                self._pool[chosen] = fake[place]
+        return shown
+
+    # --- generating -------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def translate(
+        self, volumes: Float[Tensor, "count box box box"], generator: torch.Generator
+    ) -> Float[Tensor, "count box box box"]:
+        """Volumes as real ones would look, by the average of the weights."""
+        noise = self._painter.noise(volumes, generator).to(self.device)
+        given = volumes.to(self.device)
+        return self._finished(given, self.average(given, noise)).cpu()
+
+    # --- storing ----------------------------------------------------------------------------------------------------
+
+    def figures(self, context: StepContext) -> dict[str, float]:
+        return {}
+
+    def stage(self, step: int) -> str:
+        return ""
+
+    def state_dict(self) -> dict[str, Any]:
+        modules = {name: net.state_dict() for name, net in {**self._nets, "average": self.average}.items()}
+        optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
+        return {"nets": modules, "optimizers": optimizers, "pool": self._pool}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, net in {**self._nets, "average": self.average}.items():
+            net.load_state_dict(state["nets"][name])
+        for name, optimizer in self._optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self._pool = state["pool"].to(self.device)
+
+    def to(self, device: torch.device) -> None:
+        self.device = device
+        for net in (*self._nets.values(), self.average):
+            net.to(device)
+        for optimizer in self._optimizers.values():
+            optimizer.load_state_dict(optimizer.state_dict())  # which follows the parameters
+        self._pool = self._pool.to(device)

@@ -1,0 +1,91 @@
+"""Subtomograms of one kind to ones that look like another's, molecules where they were."""
+
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool3d, interpolate, leaky_relu
+
+_SLOPE = 0.2  # of the units where their input is negative
+_LITTLE = 0.1  # of the usual weights
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Conv3d:
+    return nn.Conv3d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+
+
+def _calm(layer: nn.Conv3d) -> None:
+    """Let a layer begin with little to say: what it is added to hardly changes at first."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(_LITTLE)
+
+
+class VolumeBlock(nn.Module):
+    """x + convolutions of x, which begin with little to say."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _convolution(width, width)
+        self.second = _convolution(width, width)
+        _calm(self.second)
+
+    def forward(self, seen: Float[Tensor, "batch width z y x"]) -> Float[Tensor, "batch width z y x"]:
+        return seen + self.second(leaky_relu(self.first(leaky_relu(seen, _SLOPE)), _SLOPE))
+
+
+class VolumeTranslator(nn.Module):
+    """A U-Net of `depth` halvings, `width` channels at full size, twice as many at each level below.
+
+    Linear, added to its input, and without normalisation, so that tiles need not know of each other. It also takes
+    white noise of its own, which it may turn into what the input lacks. Sides must be multiples of 2^depth.
+    """
+
+    def __init__(self, width: int = 8, depth: int = 2) -> None:
+        super().__init__()
+        widths = [width * 2**level for level in range(depth + 1)]
+        self.enter = _convolution(2, width)
+        self.down = nn.ModuleList(_convolution(before, after) for before, after in pairwise(widths))
+        self.encode = nn.ModuleList(VolumeBlock(width) for width in widths)
+        self.up = nn.ModuleList(_convolution(coarse, fine) for fine, coarse in pairwise(widths))
+        self.decode = nn.ModuleList(VolumeBlock(width) for width in widths[:-1])
+        self.leave = _convolution(width, 1)
+        _calm(self.leave)
+
+    def noise(self, volumes: Float[Tensor, "batch z y x"], generator: torch.Generator) -> Float[Tensor, "batch z y x"]:
+        """Standard normal, a value for each voxel."""
+        return torch.randn(volumes.shape, generator=generator, device=generator.device)
+
+    def forward(
+        self, volumes: Float[Tensor, "batch z y x"], noise: Float[Tensor, "batch z y x"]
+    ) -> Float[Tensor, "batch z y x"]:
+        """Volumes with what they lacked."""
+        levels = [self.encode[0](self.enter(torch.stack([volumes, noise], 1)))]
+        for convolution, block in zip(self.down, list(self.encode)[1:], strict=True):
+            levels.append(block(convolution(avg_pool3d(leaky_relu(levels[-1], _SLOPE), 2))))
+        seen = levels.pop()
+        for fine, convolution, block in zip(levels[::-1], list(self.up)[::-1], list(self.decode)[::-1], strict=True):
+            seen = block(fine + convolution(interpolate(leaky_relu(seen, _SLOPE), scale_factor=2, mode="nearest")))
+        return volumes + self.leave(leaky_relu(seen, _SLOPE))[:, 0]
+
+
+class VolumeCritic(nn.Module):
+    """How real each patch of a volume looks: `blocks` halvings, spectral norm if wanted, no activations normalised."""
+
+    def __init__(self, width: int = 16, blocks: int = 3, spectral: bool = True) -> None:
+        super().__init__()
+        channels = [1] + [width * 2**block for block in range(blocks)]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(channels):
+            layers += [bounded(nn.Conv3d(before, after, 4, 2, 1), spectral), nn.LeakyReLU(_SLOPE)]
+        # Without a bias, which a Wasserstein distance does not feel.
+        self.score = nn.Sequential(*layers, bounded(nn.Conv3d(channels[-1], 1, 3, 1, 1, bias=False), spectral))
+
+    def forward(self, volumes: Float[Tensor, "batch z y x"]) -> Float[Tensor, "batch _z _y _x"]:
+        return self.score(volumes[:, None])[:, 0]
+
+
+def bounded(layer: nn.Conv3d, spectral: bool) -> nn.Module:
+    """A layer whose slope is 1 at most, if wanted (Miyato et al., ICLR 2018)."""
+    return nn.utils.parametrizations.spectral_norm(layer) if spectral else layer

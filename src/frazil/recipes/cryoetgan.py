@@ -1,0 +1,235 @@
+"""`frazil cryoetgan train`: a translator that makes simulated subtomograms look like real ones."""
+
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.data.kept_images import epoch_rows
+from frazil.data.specimens import kind_of_model, radius_of
+from frazil.data.subtomogram_files import TABLE
+from frazil.data.subtomograms import Subtomograms, read_subtomograms
+from frazil.io import atomic_path, fingerprint
+from frazil.methods import StepContext
+from frazil.methods.base import stable_seed
+from frazil.methods.cryoetgan import PUBLISHED, RELEASED, CryoETGAN, CryoETGANConfig, UnpairedVolumes
+from frazil.physics import CTFRanges
+from frazil.physics.subtomograms import Correction
+from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tomography import missing_wedge
+from frazil.recipes.learning import fit_settings, say_if_stopped
+from frazil.recipes.match_subtomograms import match_subtomograms
+from frazil.recipes.particle_run import write_report
+from frazil.recipes.preset import set_by_user
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms, structures_of
+from frazil.report.cryoetgan import CRYOETGAN_SCALARS, cryoetgan_report
+from frazil.report.run_story import RunStory
+from frazil.training import RunFolder, choose_device, fit
+
+MATCH = "match.json"
+"""In a run's folder: the simulation that was fitted to the real subtomograms."""
+_SIMULATED, _NOISE = "simulated", "noise.txt"
+_MEASURED = 400  # real subtomograms by which the simulation is fitted
+_SHOWN = 60  # volumes of each kind, whose spectra stand in the report
+_PRESETS = {"default": CryoETGANConfig(), "paper": PUBLISHED, "aitom": RELEASED}
+
+
+@dataclass(frozen=True)
+class CryoETGANTrain:
+    """Learn to make subtomograms like real ones, from those and the structures' densities, unlabelled (Wu et al. 2022).
+
+    What is simulated is fitted to the real ones first: the range of tilts, the noise, how strong molecules are.
+    """
+
+    real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SUBTOMOGRAMS")]
+    """RELION's table of real subtomograms (rlnImageName one MRC volume each), or a folder of MRC volumes; protein
+    light."""
+    models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """Maps (.mrc, protein positive), atomic models, or the words pseudo-protein and membrane: what is in them."""
+    out: Path
+    """Folder of the run; the same command goes on where it stopped."""
+    preset: Literal["default", "paper", "aitom"] = "default"
+    """paper: bare densities, two translators and a Wasserstein loss, as the paper says. aitom: as its released code
+    does."""
+    pixel_size: float | None = None
+    """Voxel size in angstrom, where neither table nor headers say it."""
+    simulated: int = 400
+    """Simulated subtomograms to learn from."""
+    resolution: float | None = None
+    """Where a Gaussian low-pass of the models falls to 1/e, in angstrom; Nyquist if not given."""
+    shift_percent: float = 5.0
+    """Largest distance of a molecule from the middle of its box along each axis, in percent of the box."""
+    correction: Correction = "phase-flip"
+    """What was done about the lens in the real ones: none, phase-flip or wiener."""
+    ctf: str = "ranges"
+    """Lenses: a STAR, .cs or .npy table whose rows are drawn, ranges (see --defocus), or none."""
+    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=lambda: CTFRanges((20_000.0, 50_000.0)))
+    """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
+    tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(default_factory=TiltScheme)
+    """How tilt series were taken; the range is measured."""
+    seed: int = 0
+    """Seed of everything random."""
+    max_minutes: float | None = None
+    """Stop after this long; the same command goes on."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """bf16-mixed: the networks in bfloat16."""
+    learning: CryoETGANConfig = field(default_factory=CryoETGANConfig)
+    """How it learns; what differs from the default overrides the preset."""
+    given: tyro.conf.Suppress[tuple[str, ...]] = ()
+    """Options that stood on the command line: they override the preset even where they equal the default."""
+
+
+def train(options: CryoETGANTrain) -> int:
+    """Fit the simulation, simulate, learn, and write the page; the exit code."""
+    if not options.models:
+        raise ValueError("give one MODEL or more")
+    if options.simulated < len(options.models):
+        raise ValueError(f"--simulated {options.simulated}: fewer subtomograms than models")
+    wanted = set_by_user(options.learning, options.given)
+    options = replace(options, learning=replace(_PRESETS[options.preset], **wanted), given=())
+    real = read_subtomograms(options.real, options.pixel_size)
+    choose_device(options.device)  # one that is not there is refused before anything is simulated
+    named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]
+    folder = RunFolder.open(
+        options.out, asdict(options), {path: fingerprint(path) for path in [options.real, *named] if path.is_file()}
+    )
+    if folder.is_main:
+        simulate_subtomograms(_matched(options, real, folder))
+    while not (folder.path / _SIMULATED / TABLE).is_file():  # another rank makes them
+        time.sleep(0.5)
+    simulation = read_simulation(folder.path)
+    simulated, targets = read_subtomograms(simulation.out / TABLE).volumes(), real.volumes()
+    method = new_method(options.learning, simulation, options.seed)
+    finished = fit(
+        method,
+        _batches(simulated, targets, options),
+        fit_settings(options, options.learning.steps, log_every=25),
+        folder,
+    )
+    if folder.is_main:
+        _report(method, targets, simulated, folder, options)
+        say_if_stopped(finished, options.max_minutes)
+    return 0
+
+
+def _batches(
+    simulated: Float[Tensor, "count box box box"], real: Float[Tensor, "real box box box"], options: CryoETGANTrain
+):
+    """Volumes of both kinds, each of them as often as the others."""
+    size = options.learning.batch_size
+
+    def draw(context: StepContext) -> UnpairedVolumes:
+        own = context.share(size)
+        parts = []
+        for name, volumes in {"simulated": simulated, "real": real}.items():
+            seed = stable_seed(options.seed, name)
+            rows = epoch_rows(torch.arange(len(volumes)), context.step, size, seed)[own]
+            parts.append(volumes[rows].to(context.device))
+        return UnpairedVolumes(*parts)
+
+    return draw
+
+
+def new_method(learning: CryoETGANConfig, simulation: SimulateSubtomograms, seed: int) -> CryoETGAN:
+    """The networks, which have learnt nothing yet."""
+    seen = ~missing_wedge(simulation.tilts.series(None).rotation, simulation.box)
+    return CryoETGAN(learning, seen, seed)
+
+
+def _unmatched(options: CryoETGANTrain, real: Subtomograms) -> SimulateSubtomograms:
+    """What is simulated, before it is known how noisy."""
+    return SimulateSubtomograms(
+        # From wherever the run is gone on with.
+        models=tuple(m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models),
+        out=options.out / _SIMULATED,
+        count=options.simulated,
+        box=real.box,
+        pixel_size=real.pixel_size,
+        shift_percent=options.shift_percent,
+        tilts=options.tilts,
+        correction=options.correction,
+        ctf=options.ctf if options.ctf in ("ranges", "none") else str(Path(options.ctf).resolve()),
+        lens=options.lens,
+        resolution=options.resolution,
+        seed=options.seed,
+    )
+
+
+def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder) -> SimulateSubtomograms:
+    """The simulation that is like the real subtomograms, as it was found when the run began."""
+    file = folder.path / MATCH
+    if not file.is_file():
+        like = _unmatched(options, real)
+        radius = max(radius_of(model) for model in options.models)
+        few = real.volumes(range(min(len(real), _MEASURED)))
+        match = match_subtomograms(few, like, radius, folder.path / _NOISE)
+        simulation = match.simulation
+        if options.learning.start == "density":
+            simulation = _bare(simulation, options.learning.density_noise)
+        record = {"figures": match.figures(), "simulation": asdict(simulation)}
+        with atomic_path(file) as temporary:
+            temporary.write_text(json.dumps(record, indent=2, default=str))
+    return read_simulation(folder.path)
+
+
+def _bare(simulation: SimulateSubtomograms, noise: float) -> SimulateSubtomograms:
+    """Densities whose noise has a standard deviation, where protein is 1."""
+    power = float(torch.stack(structures_of(simulation)).double().var((1, 2, 3)).mean())
+    snr_db = 10 * float(torch.log10(torch.tensor(power / noise**2))) if noise else float("inf")
+    return replace(simulation, mode="density", noise="white", correction="phase-flip", snr_db=snr_db)
+
+
+def read_simulation(run: Path) -> SimulateSubtomograms:
+    """The simulation that was fitted in a run's folder; ValueError where there is none."""
+    file = run / MATCH
+    if not file.is_file():
+        raise ValueError(f"{run}: holds no run of `frazil cryoetgan train`")
+    stored: dict[str, Any] = json.loads(file.read_text())["simulation"]
+    lens, tilts = (_with_tuples(stored.pop(part)) for part in ("lens", "tilts"))
+    if stored["noise"] != "white":
+        stored["noise"] = str((run / _NOISE).resolve())  # wherever the run is now, and is called from
+    return SimulateSubtomograms(
+        **{**stored, "models": tuple(stored["models"]), "out": run / _SIMULATED},
+        lens=CTFRanges(**lens),
+        tilts=TiltScheme(**tilts),
+    )
+
+
+def _with_tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+
+
+def _report(
+    method: CryoETGAN,
+    real: Float[Tensor, "real box box box"],
+    simulated: Float[Tensor, "count box box box"],
+    folder: RunFolder,
+    options: CryoETGANTrain,
+) -> None:
+    """The page: what was fitted, and slices of real, simulated and generated volumes."""
+    generator = torch.Generator().manual_seed(stable_seed(options.seed, "shown"))
+    few = simulated[:_SHOWN]
+    generated = torch.cat([method.translate(some, generator) for some in few.split(4)])
+    match = json.loads((folder.path / MATCH).read_text())
+    story = RunStory(
+        title=f"CryoETGAN: {options.real.resolve().name}",
+        scalars=CRYOETGAN_SCALARS,
+        stages={},
+        record=folder.record(),
+        log=folder.path / "log.jsonl",
+    )
+    label = torch.arange(len(few)) % len(options.models)
+    kinds = {
+        "real": (real[:_SHOWN], torch.arange(len(real[:_SHOWN]))),
+        "simulated": (few, label),
+        "generated": (generated, label),
+    }
+    write_report(cryoetgan_report(match, kinds, story), folder)

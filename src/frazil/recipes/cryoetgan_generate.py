@@ -1,0 +1,146 @@
+"""`frazil cryoetgan generate`: subtomograms that look like the real ones that a run has learnt from, with labels."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.data.simulated_files import make_folder, refuse_another_run
+from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
+from frazil.data.subtomogram_scenes import SubtomogramScene
+from frazil.data.workers import in_order, one_thread_per_operation
+from frazil.io import fingerprint, read_record, write_map
+from frazil.methods.base import stable_seed
+from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig
+from frazil.recipes.cryoetgan import new_method, read_simulation
+from frazil.recipes.progress import progress_bar
+from frazil.recipes.simulate_subtomograms import (
+    MOST_WORKERS,
+    SimulateSubtomograms,
+    scene_of,
+    structures_of,
+    write_tables,
+    write_truths,
+)
+from frazil.training import newest
+from frazil.training.launch import launch
+
+_UNCERTAINTY = "uncertainty"  # folder of the deviations over several draws
+
+
+@dataclass(frozen=True)
+class CryoETGANGenerate:
+    """Make subtomograms like the real ones that a run has learnt from, with the class and pose of every one.
+
+    Files and labels are those of `frazil simulate subtomograms`. Each follows from the seed and its number alone: the
+    same command goes on where it stopped, and ranks of torchrun or srun share the work.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of `frazil cryoetgan train`."""
+    out: Path
+    """Folder for subtomograms/, truth/, particles.star, tomograms.star and tilt_series/."""
+    count: int = 400
+    """Number of subtomograms; the models take turns."""
+    draws: int = 1
+    """2 or more: of each as many, by other noise of the network's own; their standard deviation, voxel by voxel,
+    is written to uncertainty/."""
+    seed: int = 1000
+    """Same seed, same bytes."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N; other devices round differently."""
+    workers: int | None = None
+    """Threads that make subtomograms on a CPU; the number of cores, 8 at most, if not given."""
+
+
+def generate(options: CryoETGANGenerate) -> None:
+    """Write the subtomograms and their labels."""
+    for name in ("count", "draws", "workers"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            raise ValueError(f"--{name} must be 1 or more, not {value}")
+    fabric = launch(options.device, "32-true")
+    fitted = read_simulation(options.run)
+    method = load(options.run, fitted, fabric.device)
+    simulation = replace(fitted, out=options.out, count=options.count, seed=options.seed)
+    config = {name: value for name, value in asdict(simulation).items() if name not in ("out", "workers")}
+    weights = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
+    config |= {"weights": weights, "draws": options.draws}
+    refuse_another_run(options.out, config, (*OUTPUTS, _UNCERTAINTY))
+    if (options.out / TABLE).is_file():
+        print(f"{options.out}: already generated with these options")
+        return
+    with one_thread_per_operation():
+        volumes = structures_of(simulation)
+        scene = scene_of(simulation, volumes)
+        files = SubtomogramFiles(options.out, simulation.pixel_size, simulation.box, halves=False)
+        fabric.barrier()  # all ranks have looked before one of them writes
+        if fabric.is_global_zero:
+            make_folder(options.out, config, files.room(options.count * (1 + (options.draws > 1))))
+            write_truths(simulation, volumes)
+        fabric.barrier()
+        own = range(fabric.global_rank, scene.tomograms, fabric.world_size)
+        _write_volumes(
+            method, scene, simulation, files, [one for one in own if files.missing(scene.rows(one))], options
+        )
+        fabric.barrier()
+        if fabric.is_global_zero:
+            write_tables(simulation, scene, files)
+            print(f"{options.out}: {options.count} subtomograms of {simulation.box} voxels")
+
+
+def _write_volumes(
+    method: CryoETGAN,
+    scene: SubtomogramScene,
+    simulation: SimulateSubtomograms,
+    files: SubtomogramFiles,
+    missing: Sequence[int],
+    options: CryoETGANGenerate,
+) -> None:
+    """Those of some tomograms, each tomogram's at once."""
+    noise_std = 0.0 if simulation.snr_db == float("inf") else scene.noise_std(simulation.snr_db)
+
+    def make(place: int) -> int:
+        rows = scene.rows(missing[place])
+        given = scene.halves(missing[place], noise_std).mean(0)
+        for row, volume in zip(rows, given, strict=True):
+            draws = _translated(method, volume, row, options)
+            if options.draws > 1:
+                (files.out / _UNCERTAINTY).mkdir(exist_ok=True)
+                write_map(files.out / _UNCERTAINTY / files.name(row), draws.std(0), files.pixel_size)
+            files.write_volumes(range(row, row + 1), draws[:1].expand(2, -1, -1, -1)[:, None])
+        return len(rows)
+
+    workers = options.workers or (MOST_WORKERS if method.device.type == "cpu" else 1)
+    with progress_bar("subtomograms", sum(len(scene.rows(one)) for one in missing)) as advance:
+        for count in in_order(make, len(missing), workers):
+            advance(count)
+
+
+def _translated(
+    method: CryoETGAN, volume: Float[Tensor, "box box box"], row: int, options: CryoETGANGenerate
+) -> Float[Tensor, "draws box box box"]:
+    """One volume as a real one would look, several times."""
+    standard = (volume - volume.mean()) / volume.std()
+    # A generator keeps 32 bits of its seed: counted up, no two of a set are the same.
+    chance = torch.Generator().manual_seed((stable_seed(options.seed, "noise") + row) % 2**32)
+    return method.translate(standard.expand(options.draws, -1, -1, -1), chance)
+
+
+def load(run: Path, simulation: SimulateSubtomograms, device: torch.device) -> CryoETGAN:
+    """The translator of a run as its newest checkpoint has it; ValueError for what is no such run."""
+    config = read_record(run / "config.json", "config")["config"]
+    stored = newest(run / "checkpoints")
+    try:
+        method = new_method(CryoETGANConfig(**config["learning"]), simulation, seed=0)
+        if stored is None:
+            raise ValueError(f"{run}: has learnt nothing yet")
+        method.load_state_dict(stored.method)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(f"{run}: holds no run of `frazil cryoetgan train`") from error
+    method.to(device)
+    return method

@@ -1,0 +1,67 @@
+"""What a simulation is told so that its subtomograms are like real ones: range of tilts, noise, strength."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frazil.data.seeds import numbered_generator
+from frazil.inference.subtomogram_statistics import power_beside, spread, tilt_range
+from frazil.io import atomic_path
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
+
+_FEW = 48  # simulated ones, whose molecules' and whose noise's shape is measured
+_STRONGEST = 0.95  # part of the variance that may be molecules', at most
+
+
+@dataclass(frozen=True)
+class SubtomogramMatch:
+    """What was measured, and the simulation that has it."""
+
+    simulation: SimulateSubtomograms
+    share: float
+    """Of the real volumes' variance, that of the molecules."""
+
+    def figures(self) -> dict[str, float]:
+        """What was found, by name."""
+        first, last = self.simulation.tilts.tilt_range
+        return {"first_tilt": first, "last_tilt": last, "snr_db": self.simulation.snr_db}
+
+
+def match_subtomograms(
+    real: Float[Tensor, "count box box box"], like: SimulateSubtomograms, radius: float, noise: Path
+) -> SubtomogramMatch:
+    """The simulation whose subtomograms are as noisy as real ones of mean 0 and deviation 1, which are not labelled.
+
+    Molecules reach `radius` angstrom from the middle; the spectrum of an image's noise is written to `noise`. Molecules
+    are as strong as the middle of real volumes has more power than what lies beside it.
+    """
+    within = radius / like.pixel_size
+    like = replace(like, tilts=replace(like.tilts, tilt_range=tilt_range(real)), noise="white")
+    scene = replace(scene_of(like, structures_of(like)), count=_FEW, each=_FEW // 4)
+    imaging = scene.imaging
+    labels = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]
+    clean = torch.cat([imaging.clean(one.molecules, one.lens) for one in labels])
+    generator = numbered_generator(like.seed, scene.tomograms)
+    white = torch.cat([imaging.noise(one.molecules, one.lens, generator) for one in labels])
+    seen, made = spread(real, within), spread(clean, within)
+    strength = max(0.0, (seen.inside - seen.outside) / (made.inside - made.outside))
+    share = min(_STRONGEST, strength * float(clean.double().var((1, 2, 3)).mean()))
+    power = power_beside(real, within) - strength * power_beside(clean, within)
+    spectrum = (power / power_beside(white, within)).clamp(min=0)
+    spectrum[0] = spectrum[1]  # the mean of each volume was taken off
+    _write(noise, spectrum, like)
+    if not share > 0:
+        raise ValueError("the middle of the real subtomograms is no stronger than what lies beside it")
+    snr_db = 10 * math.log10(share / (1 - share))
+    return SubtomogramMatch(replace(like, noise=str(noise.resolve()), snr_db=snr_db), share)
+
+
+def _write(file: Path, spectrum: Float[Tensor, " shells"], like: SimulateSubtomograms) -> None:
+    """A table of frequency (1/angstrom) and power."""
+    rows = (f"{shell / (like.box * like.pixel_size):.8g} {float(power):.6g}\n" for shell, power in enumerate(spectrum))
+    with atomic_path(file) as temporary:
+        temporary.write_text("".join(rows))

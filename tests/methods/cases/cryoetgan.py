@@ -1,0 +1,46 @@
+"""CryoETGAN on small volumes: content kept, and the cycle of two translators."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from frazil.methods.base import Method, StepContext
+from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig, UnpairedVolumes
+from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tomography import missing_wedge
+from tests.methods.cases.case import Case
+
+BOX = 24
+CONFIG = CryoETGANConfig(steps=4, batch_size=2, width=4, critic_width=4)
+CYCLE = replace(CONFIG, keep="cycle", adversary="wasserstein", optimizer="rmsprop", ema_decay=0.0)
+
+
+def batch(context: StepContext) -> UnpairedVolumes:
+    generator = context.generator("volumes", device="cpu")
+    drawn = torch.randn(2, 2, BOX, BOX, BOX, generator=generator)
+    own = context.share(2)
+    return UnpairedVolumes(drawn[0, own].to(context.device), drawn[1, own].to(context.device))
+
+
+def learnt(method: Method) -> dict[str, Tensor]:
+    """The parameters of all networks; of a layer with spectral norm, of what is normalised."""
+    nets = method.state_dict()["nets"]
+    return {
+        f"{net} {name}": value.clone()
+        for net, own in nets.items()
+        for name, value in own.items()
+        if net != "average" and value.is_floating_point() and "._u" not in name and "._v" not in name
+    }
+
+
+def case(config: CryoETGANConfig) -> Callable[[], Case]:
+    seen = ~missing_wedge(TiltScheme().series(None).rotation, BOX)
+    return lambda: Case(lambda: CryoETGAN(config, seen, seed=0), batch, 3, learnt)
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "cryoetgan": case(CONFIG),
+    "cryoetgan, cycle": case(CYCLE),
+}

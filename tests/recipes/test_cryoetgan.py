@@ -1,0 +1,118 @@
+"""CryoETGAN as a user runs it: the simulation is fitted, what is generated is labelled, bytes follow from the seed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from frazil.data.subtomograms import read_subtomograms
+from frazil.geometry import fourier_transform
+from frazil.io import read_map, read_tables
+from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig
+from frazil.metrics.volume_spectra import sector_distances, sector_power
+from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
+from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tomography import missing_wedge
+from frazil.recipes.cryoetgan import CryoETGANTrain, train
+from frazil.recipes.cryoetgan_generate import CryoETGANGenerate, generate
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
+
+MODELS = ("pseudo-protein", "membrane")
+TILTS = TiltScheme((-50.0, 60.0), tilt_step=5.0)
+
+
+def options(real: Path, out: Path, **changes: Any) -> CryoETGANTrain:
+    learning = CryoETGANConfig(steps=6, batch_size=2, width=4, critic_width=4)
+    return replace(CryoETGANTrain(real, MODELS, out, simulated=32, learning=learning), **changes)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real subtomograms of coloured noise and another range of tilts, and a run that has seen them."""
+    folder = tmp_path_factory.mktemp("cryoetgan")
+    (folder / "noise.txt").write_text("0 4\n0.01 2\n0.02 1\n0.04 1\n")
+    real = SimulateSubtomograms(
+        MODELS, folder / "real", count=96, box=24, pixel_size=16.0, snr_db=-6.0, tilts=TILTS, seed=7, workers=1
+    )
+    simulate_subtomograms(replace(real, noise=str(folder / "noise.txt")))
+    assert train(options(folder / "real" / "particles.star", folder / "run")) == 0
+    return folder / "run"
+
+
+def generated(run: Path, name: str, **changes: Any) -> Path:
+    out = run.parent / name
+    generate(replace(CryoETGANGenerate(run, out, count=12, workers=1, device="cpu"), **changes))
+    return out
+
+
+def test_the_range_of_tilts_the_noise_and_the_strength_are_found(run: Path) -> None:
+    figures = json.loads((run / "match.json").read_text())["figures"]
+    assert figures["first_tilt"] == pytest.approx(-50, abs=4)
+    assert figures["last_tilt"] == pytest.approx(60, abs=4)
+    assert figures["snr_db"] == pytest.approx(-6, abs=2)
+    real = sector_power(read_subtomograms(run.parent / "real" / "particles.star").volumes())
+    fitted = sector_power(read_subtomograms(run / "simulated" / "particles.star").volumes())
+    assert float(sector_distances(real, fitted)[:2].max()) < 0.3
+
+
+def test_what_is_generated_is_labelled_and_stays_out_of_the_wedge(run: Path) -> None:
+    out = generated(run, "generated")
+    table = read_tables(out / "particles.star")["particles"]
+    assert table["rlnClassNumber"].tolist() == [1, 2] * 6
+    volumes = read_subtomograms(out / "particles.star").volumes()
+    energy = fourier_transform(volumes, 3).abs().square().sum(0)
+    fitted = json.loads((run / "match.json").read_text())["simulation"]["tilts"]["tilt_range"]
+    wedge = missing_wedge(TiltScheme((fitted[0], fitted[1])).series(None).rotation, 24)
+    assert float(energy[wedge].sum() / energy[~wedge].sum()) < 0.01
+    assert (run / "report.html").is_file()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_more_draws_say_how_sure_it_is(run: Path) -> None:
+    first, again = generated(run, "first"), generated(run, "again", workers=2)
+    for path in sorted((first / "subtomograms").iterdir()):
+        assert path.read_bytes() == (again / "subtomograms" / path.name).read_bytes()
+    several = generated(run, "several", draws=3)
+    spread = read_map(several / "uncertainty" / "000001.mrc").volume
+    assert float(spread.min()) >= 0
+    assert float(spread.max()) > 0
+
+
+def test_the_paper_s_networks_have_the_published_numbers_of_weights() -> None:
+    translator, critic = PublishedVolumeTranslator(), PublishedVolumeCritic()
+    counts = [sum(value.numel() for value in net.parameters()) for net in (translator, critic)]
+    assert [round(count / 1e6, 2) for count in counts] == [7.12, 11.05]
+    volumes = torch.randn(1, 24, 24, 24)
+    made = translator(volumes, translator.noise(volumes, torch.Generator().manual_seed(0)))
+    assert made.shape == volumes.shape
+    assert critic(made).shape == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("preset", ["paper", "aitom"])
+def test_the_presets_start_from_bare_densities_and_go_there_and_back(run: Path, tmp_path: Path, preset: Any) -> None:
+    learning = CryoETGANConfig(steps=1)
+    real = run.parent / "real" / "particles.star"
+    assert train(options(real, tmp_path / "run", preset=preset, simulated=4, learning=learning)) == 0
+    match = json.loads((tmp_path / "run" / "match.json").read_text())["simulation"]
+    assert match["mode"] == "density"
+    log = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert {"kept", "realism", "critic_loss"} <= set(log)
+
+
+def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) -> None:
+    real = run.parent / "real" / "particles.star"
+    with pytest.raises(ValueError, match="give one MODEL or more"):
+        train(options(real, tmp_path / "out", models=()))
+    with pytest.raises(ValueError, match="--simulated 1: fewer subtomograms than models"):
+        train(options(real, tmp_path / "out", simulated=1))
+    with pytest.raises(ValueError, match=r"holds no run of `frazil cryoetgan train`"):
+        generated(tmp_path, "nothing")
+    with pytest.raises(ValueError, match="--draws must be 1 or more, not 0"):
+        generated(run, "none", draws=0)
+    with pytest.raises(ValueError, match="the networks take boxes of 24 voxels or more, a multiple of 4, not 22"):
+        CryoETGAN(CryoETGANConfig(), torch.ones(22, 22, 12, dtype=torch.bool), 0)
+    with pytest.raises(ValueError, match="rate must be positive"):
+        CryoETGANConfig(rate=0.0)
+    assert not (tmp_path / "out").exists()
