@@ -20,9 +20,11 @@ from results_file import heading, markdown_table
 from variants import (
     BestOfThree,
     CoarseFirst,
+    NewestCritic,
     Preconditioned,
     SeveralNoises,
     SignalFromOne,
+    TimesTheLens,
     ToldTheLens,
     WhiteNoise,
     real_batches,
@@ -126,10 +128,12 @@ VARIANTS = {
     "critic told the CTF": Variant(half=ToldTheLens),
     "best of three starts": Variant(half=BestOfThree),
     "4 noises for a projection": Variant(half=SeveralNoises),
+    "times the CTF": Variant(half=TimesTheLens),
     "finer shells faster": Variant(half=Preconditioned),
     "coarser shells faster": Variant(half=CoarseFirst),
     "24 px, then 32": Variant(boxes={24: 0.4, 32: 0.6}),
     "32 px, then 48": Variant(boxes={32: 0.6, 48: 0.4}),
+    "32 px, then 48, one critic": Variant(boxes={32: 0.6, 48: 0.4}, half=NewestCritic),
     "paper": Variant(PAPER),
 }
 

@@ -24,6 +24,7 @@ from frazil.losses import ADVERSARIES
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan import CryoGANConfig, HalfConditions
 from frazil.methods.cryogan.half import HalfReconstruction
+from frazil.nets import ConvCritic
 from frazil.physics import (
     ColouredNoise,
     TriangularShifts,
@@ -154,13 +155,15 @@ def step_row(box: int, settings: Settings) -> list[str]:
     step = milliseconds(action, settings)
     spectrum, all_rows = to_fourier_volume(half.volume()), slice(None)
     images = half.simulate(spectrum, settings.batch, all_rows, generator)
-    seen = crop_centre(images, len(half.image_mask)).detach()
+    (judge,) = half.judges
+    seen = crop_centre(images, len(judge.image_mask)).detach()
     rotation = random_rotations(settings.batch, torch.Generator().manual_seed(0)).to(settings.device)
-    batches, half.critic = config.critic_steps + 1, half.critic.requires_grad_(True)
+    batches, critic = config.critic_steps + 1, judge.critic.requires_grad_(True)
     parts = [
         batches * milliseconds(lambda: half.simulate(spectrum, settings.batch, all_rows, generator), settings),
-        2 * config.critic_steps * milliseconds(lambda: half.critic(seen).sum().backward(), settings),
-        config.critic_steps * milliseconds(lambda: _penalty(half, seen[:: config.penalty_stride]).backward(), settings),
+        2 * config.critic_steps * milliseconds(lambda: critic(seen).sum().backward(), settings),
+        config.critic_steps
+        * milliseconds(lambda: _penalty(half, critic, seen[:: config.penalty_stride]).backward(), settings),
         batches * milliseconds(lambda: torch_fourier_slice(half.volume(), rotation), settings),
     ]
     row = [str(box), *(f"{value:.0f}" for value in (step, *parts)), f"{settings.batch * batches / step * 1e3:.0f}"]
@@ -168,9 +171,9 @@ def step_row(box: int, settings: Settings) -> list[str]:
     return row
 
 
-def _penalty(half: HalfReconstruction, seen: torch.Tensor) -> torch.Tensor:
+def _penalty(half: HalfReconstruction, critic: ConvCritic, seen: torch.Tensor) -> torch.Tensor:
     """As if real and simulated images were the same; where between them it is taken costs nothing."""
-    return ADVERSARIES[half.config.adversary].penalty(half.critic, seen, seen, torch.ones_like(seen[:, 0, 0]))
+    return ADVERSARIES[half.config.adversary].penalty(critic, seen, seen, torch.ones_like(seen[:, 0, 0]))
 
 
 def measure_steps(settings: Settings) -> Section:

@@ -23,6 +23,8 @@ from frazil.inference import COARSE_ORDER, FourierDisc, GridPosterior, ParticleI
 from frazil.losses import zero_centred_penalty
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfReconstruction
+from frazil.methods.cryogan.judge import BETAS, Judge
+from frazil.methods.cryogan.views import within_disc
 from frazil.methods.refine import HalfRefinement
 from frazil.nets import ConvCritic
 from frazil.physics import CTF, FourierVolume, NoiseModel, evaluate_ctf, form_images, white_noise
@@ -103,6 +105,25 @@ class White(NoiseModel):
         return self
 
 
+class NewestCritic(HalfReconstruction):
+    """At each stage the critic of that stage alone, which moves all of the volume's detail."""
+
+    def enter_stage(self, box: int, generator: torch.Generator) -> None:
+        super().enter_stage(box, generator)
+        self.judges = self.judges[-1:]
+
+
+class TimesTheLens(HalfReconstruction):
+    """Images, real and simulated alike, are multiplied by their CTF, and not only by its sign."""
+
+    def filtered(self, images: Float[Tensor, "batch box box"], ctf: CTF | None) -> Float[Tensor, "batch box box"]:
+        box = images.shape[-1]
+        if ctf is not None:
+            transfer = evaluate_ctf(ctf, frequency_grid(box, self.conditions.field / box, device=images.device))
+            images = 2**0.5 * inverse_fourier_transform(fourier_transform(images) * transfer, box)
+        return within_disc(images)
+
+
 class WhiteNoise(HalfReconstruction):
     """The noise's spectrum is not measured."""
 
@@ -121,21 +142,26 @@ class LensCritic(ConvCritic):
         return self.score(torch.flatten(self.features(torch.view_as_real(images).movedim(-1, 1)), 1))[:, 0]
 
 
-class ToldTheLens(HalfReconstruction):
-    """The critic sees each image's point spread function beside the image."""
+class LensJudge(Judge):
+    """The same for such images."""
 
-    def _build(self, box: int) -> None:
-        super()._build(box)
-        side = len(self.image_mask)
-        self.critic = LensCritic(side, self.config.critic_width, len(self.critic.features) // 3).to(self.device)
-        betas = self.critic_optimizer.defaults["betas"]
-        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=betas)
+    def __init__(self, config: CryoGANConfig, box: int, pixel_size: float, support: Support) -> None:
+        super().__init__(config, box, pixel_size, support)
+        self.critic = LensCritic(len(self.image_mask), config.critic_width, len(self.critic.features) // 3)
+        self._optimizer = torch.optim.Adam(self.critic.parameters(), betas=BETAS)
         self._adversary = replace(self._adversary, penalty=self._penalty)
 
     @staticmethod
     def _penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, weight: Tensor) -> Tensor:
         both = torch.cat([real, fake])
         return 2 * zero_centred_penalty(lambda images: critic(torch.complex(images, both.imag)), both.real)
+
+
+class ToldTheLens(HalfReconstruction):
+    """The critic sees each image's point spread function beside the image."""
+
+    def _new_judge(self) -> Judge:
+        return LensJudge(self.config, self.box, self.pixel_size, self._support).to(self.device)
 
     def filtered(self, images: Float[Tensor, "batch box box"], ctf: CTF | None) -> Complex[Tensor, "batch box box"]:
         box = images.shape[-1]
@@ -150,7 +176,7 @@ class ToldTheLens(HalfReconstruction):
 class BestOfThree(HalfReconstruction):
     """Three short starts; the one under which some of the half's images are likeliest, at whatever pose, goes on."""
 
-    starts, share, judges = 3, 0.2, 100  # starts, each with this share of the steps; images that decide
+    starts, share, deciding = 3, 0.2, 100  # starts, each with this share of the steps; images that decide
 
     def __init__(self, config: CryoGANConfig, conditions: HalfConditions, support: Support) -> None:
         (steps,) = config.steps
@@ -193,6 +219,6 @@ class BestOfThree(HalfReconstruction):
             lambda slices: GridPosterior(slices, disc, max_shift, scaled=False),
             half_turn_grid(COARSE_ORDER),
             disc,
-            torch.arange(min(self.judges, images.count)),
+            torch.arange(min(self.deciding, images.count)),
         )
         return float(found.evidence)

@@ -47,7 +47,11 @@ def test_two_halves_of_the_same_images_differ() -> None:
     one, other = tiny.trained(method, 1, lambda batch: [batch[0], batch[0]])
     for name in ("voxels", "average"):
         assert not torch.equal(one[name], other[name])
-    same = [name for name in one["critic"] if torch.equal(one["critic"][name], other["critic"][name])]
+    same = [
+        name
+        for name in one["judges"][0]["critic"]
+        if torch.equal(one["judges"][0]["critic"][name], other["judges"][0]["critic"][name])
+    ]
     assert all(name.endswith("bias") for name in same)
 
 

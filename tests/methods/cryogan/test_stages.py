@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from frazil.geometry import Pose, fourier_crop, random_rotations
+from frazil.geometry import Pose, fourier_crop, fourier_transform, random_rotations, shell_index
 from frazil.methods.cryogan import CryoGAN, HalfConditions
+from frazil.methods.cryogan.views import last_shell
 from frazil.physics import ColouredNoise, TriangularShifts, UniformRotations, form_images
 from tests.methods.cryogan import tiny
 from tests.methods.steps import at
@@ -99,15 +100,34 @@ def test_a_new_stage_keeps_the_learnt_scales() -> None:
         torch.testing.assert_close(log_scale, expected)
 
 
-def test_a_new_stage_keeps_what_the_critic_can_keep() -> None:
+def test_a_new_stage_keeps_the_critic_and_has_a_finer_one_that_begins_with_its_features() -> None:
     config = tiny.config(critic_rate=0.0)
     method = tiny.cryogan(config)
-    before = tiny.trained(method, config.steps[0])[0]["critic"]
+    before = tiny.trained(method, config.steps[0])[0]["judges"][0]["critic"]
     step = config.steps[0]
     method.update(tiny.images(config, at(step)), at(step))
-    after = method.halves[0].state_dict()["critic"]
-    assert torch.equal(before["features.0.weight"], after["features.0.weight"])
-    assert torch.equal(before["features.0.bias"], after["features.0.bias"])
+    kept, finer = (judge["critic"] for judge in method.halves[0].state_dict()["judges"])
+    assert all(torch.equal(before[name], kept[name]) for name in before)
+    assert torch.equal(before["features.0.weight"], finer["features.0.weight"])
+    assert torch.equal(before["features.0.bias"], finer["features.0.bias"])
+
+
+def test_a_finer_critic_moves_no_detail_that_the_coarser_one_sees() -> None:
+    half, _, _ = entered()
+    coarse, fine = half.judges
+    volume = half.volume().requires_grad_()
+    pose = Pose(random_rotations(16, torch.Generator().manual_seed(0)), torch.zeros(16, 2))
+    images = form_images(volume, pose, None, FIELD / NEW)
+    shell = shell_index(NEW)
+    power = {}
+    for name, loss in {"coarse": coarse.loss(images, None, at(1)), "fine": fine.loss(images, coarse, at(1))}.items():
+        (gradient,) = torch.autograd.grad(loss, images, retain_graph=True)
+        spectrum = fourier_transform(gradient).abs().square().sum(0)
+        power[name] = [float(spectrum[part].sum()) for part in (shell <= last_shell(OLD), shell > 0.75 * OLD)]
+    assert power["coarse"][0] > 0
+    assert power["coarse"][1] < 1e-9 * power["coarse"][0]
+    assert power["fine"][1] > 0
+    assert power["fine"][0] < 1e-9 * power["fine"][1]
 
 
 @pytest.mark.parametrize(("reach", "alike", "ends"), [(1.0, False, True), (1.0, True, False), (math.inf, False, False)])

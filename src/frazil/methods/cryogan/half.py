@@ -1,36 +1,32 @@
 """One half of the data against its own critic (Gupta et al. 2021, algorithm 1)."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from frazil.data import Support, background_ring, normalise_by_background
+from frazil.data import Support, normalise_by_background
 from frazil.geometry import fourier_crop, soft_sphere, symmetrise, symmetry_rotations
-from frazil.losses import ADVERSARIES
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor, waits
+from frazil.methods.cryogan.judge import BETAS, Judge
 from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, matching_scale, simulate_images
-from frazil.methods.cryogan.views import dihedral, dihedral_sources, last_shell, smooth, within_disc
+from frazil.methods.cryogan.views import last_shell, within_disc
 from frazil.methods.step_graph import StepGraph, for_recording, load_optimizer, set_rate
-from frazil.nets import ConvCritic, copy_matching, halvings
-from frazil.physics import CTF, FourierVolume, crop_centre, low_pass, phase_flip, to_fourier_volume
+from frazil.physics import CTF, FourierVolume, low_pass, phase_flip, to_fourier_volume
 
-_BETAS = (0.5, 0.9)
 _BACKGROUND_COUNT = 256
 _NOISE_PRIOR = 1.0  # per squared logarithm: the measured spectrum stands where the images do not speak against it
 _QUICK = 10.0  # rate of what has a prior or a bound, against that of the signal, which the voxels' own rate depends on
 _START, _START_DETAIL = 0.1, 2.0  # voxels of a random start; its details along the radius
 _TYPICAL = 0.5  # voxels of a map: the signal's scale makes them as strong as the particle is, within reach of its rate
-_TAPER = 0.15  # of its radius; what the circle fades over
 _FADE = 0.1  # of its radius; what the sphere does: room beyond the particle is soon filled with chance
 
 
 class HalfReconstruction:
-    """Volume, critic and their optimizers of one half; it knows of no other.
+    """Volume, critics and their optimizers of one half; it knows of no other.
 
     `voxels`, the parameter, is the density times sqrt(box): a line of sight through voxels of size 1 and random sign
     adds up to about 1, the noise's standard deviation, at every box.
@@ -40,7 +36,6 @@ class HalfReconstruction:
         self.config, self.conditions = config, conditions
         self._support = support
         self._symmetry = symmetry_rotations(config.symmetry)
-        self._adversary = ADVERSARIES[config.adversary]
         self.device = torch.device("cpu")
         self._build(config.boxes[0])
 
@@ -55,30 +50,22 @@ class HalfReconstruction:
         self.log_noise = nn.Parameter(torch.zeros(shells, device=self.device))
         self.log_shift = nn.Parameter(torch.zeros((), device=self.device))
         self.average = torch.zeros_like(self.voxels)
-        self._build_views(box)
-        side = len(self.image_mask)
-        self.critic = ConvCritic(side, config.critic_width, halvings(side)).to(self.device)
+        self.judges = [self._new_judge()]
         groups: list[dict[str, Any]] = [{"params": [self.voxels], "weight_decay": config.shrinkage}]
         groups += [{"params": [scale]} for scale in (self.log_signal, self.log_noise, self.log_shift)]
-        self.volume_optimizer = torch.optim.AdamW(groups, betas=_BETAS, weight_decay=0.0)
-        self.critic_optimizer = torch.optim.Adam(self.critic.parameters(), betas=_BETAS)
-        for optimizer in (self.volume_optimizer, self.critic_optimizer):
-            for_recording(optimizer, self.device)
+        self.volume_optimizer = torch.optim.AdamW(groups, betas=BETAS, weight_decay=0.0)
+        for_recording(self.volume_optimizer, self.device)
         self._graph: StepGraph | None = None
         radius = self._support.radius / self.pixel_size
         self.sphere = soft_sphere(box, radius, min(_FADE * radius, box / 2 - radius), device=self.device)
 
-    def _build_views(self, box: int) -> None:
-        """The square and, inside it, the circle that the critic is shown: beyond them is only noise to pay for."""
-        radius = self._support.reach / self.pixel_size
-        if "soft-circle" not in self.config.views:
-            self.image_mask = torch.ones(box, box, device=self.device)
-        else:
-            edge = _TAPER * radius
-            side = min(box, 2 * math.ceil(radius + edge))
-            self.image_mask = soft_sphere(side, radius, edge, ndim=2, device=self.device)
-        self._ring = background_ring(box, self.pixel_size, self._support.radius).to(self.device)
-        self._sources = dihedral_sources(len(self.image_mask), self.device)
+    def _new_judge(self) -> Judge:
+        return Judge(self.config, self.box, self.pixel_size, self._support).to(self.device)
+
+    @property
+    def _ring(self) -> Bool[Tensor, "box box"]:
+        """What lies beside the particle at this box."""
+        return self.judges[-1].ring
 
     def begin(self) -> None:
         """Start from nothing or nearly so; the new critic and faint density are drawn from the global generator."""
@@ -94,8 +81,8 @@ class HalfReconstruction:
                 self.average.copy_(self.voxels)
 
     def enter_stage(self, box: int, generator: torch.Generator) -> None:
-        """Go on at a larger box: same density, same contrast against the noise, and the critic's features kept."""
-        old, voxels, average, features = self.box, self.voxels.detach(), self.average, self.critic.features.state_dict()
+        """Go on at a larger box: same density, same contrast against the noise, one critic more."""
+        old, voxels, average, judges = self.box, self.voxels.detach(), self.average, self.judges
         # Images have unit background at every box; cropping it back says how the contrast changed. Simulated
         # background, because that is the same on every rank, while each has other real images.
         shape = (_BACKGROUND_COUNT,)
@@ -113,7 +100,8 @@ class HalfReconstruction:
             # The field stays, so shells keep their frequencies and finer ones come behind.
             self.log_noise.copy_(log_noise[-1])
             self.log_noise[: len(log_noise)] = log_noise
-            copy_matching(features, self.critic.features)
+        self.judges[-1].take_over(judges[-1])
+        self.judges = [*judges, *self.judges]
 
     # --- the volume -------------------------------------------------------------------------------------------------
 
@@ -179,12 +167,18 @@ class HalfReconstruction:
     ) -> dict[str, Tensor]:
         """Critic steps, then the volume's, whose spectrum is computed once for all of them."""
         spectrum = to_fourier_volume(self._constrain(self.voxels, self._progress(context.step)))
-        self.critic.requires_grad_(True)
+        for judge in self.judges:
+            judge.critic.requires_grad_(True)
         for images in real:
             fake = self._simulate(spectrum.detach(), context, generator).detach()
-            scalars = self._update_critic(images, fake, context, generator)
-        self.critic.requires_grad_(False)
-        loss = self._adversary.generator_loss(self._score(self._simulate(spectrum, context, generator), context))
+            # The coarsest critic's figures are told, which mean the same in every stage.
+            scalars, *_ = [judge.learn(images, fake, context, generator) for judge in self.judges]
+        for judge in self.judges:
+            judge.critic.requires_grad_(False)
+        fake = self._simulate(spectrum, context, generator)
+        coarser = [None, *self.judges]
+        losses = [judge.loss(fake, before, context) for before, judge in zip(coarser, self.judges, strict=False)]
+        loss = torch.stack(losses).sum()
         if self.config.conditions == "learnt":
             loss = loss + _NOISE_PRIOR * self.log_noise.square().sum()
         self.volume_optimizer.zero_grad(set_to_none=True)
@@ -197,52 +191,8 @@ class HalfReconstruction:
         scales = {name: value.detach().mean().exp() for name, value in vars(self._log_scales()).items()}
         return {**scalars, **scales}
 
-    def _update_critic(
-        self, real: Tensor, fake: Tensor, context: StepContext, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        step, count = context.step, self._joined(context)
-        real = self._view(real, step)
-        if "dihedral" in self.config.views:
-            real, fake = (self._turn(images, context, generator) for images in (real, fake))
-        scores = self._score(torch.cat([real, fake]), context)
-        distance = self._adversary.distance(*scores.chunk(2))
-        weight = torch.rand(count, generator=generator, device=self.device)[context.share(count)]
-        part = self._penalised(len(real), context)
-        # In single precision whatever the run's: a gradient of a gradient in bfloat16 is mostly rounding.
-        penalty = self._adversary.penalty(self.critic, real[part], fake[part], weight[part])
-        self.critic_optimizer.zero_grad(set_to_none=True)
-        (self.config.penalty_weight * penalty - distance).backward()
-        context.average_gradients(self.critic.parameters())
-        self.critic_optimizer.step()
-        return {"critic_distance": distance.detach(), "penalty": penalty.detach()}
-
-    def _penalised(self, share: int, context: StepContext) -> slice:
-        """Every n-th image: the same ones of the joined batch, however many ranks share it."""
-        stride = self.config.penalty_stride
-        if context.world_size > 1 and share % stride:
-            raise ValueError(
-                f"{context.world_size} ranks have {share} images each, of which the penalty takes one in {stride}:"
-                f" give a batch size that is a multiple of {stride * context.world_size}"
-            )
-        return slice(None, None, stride)
-
     def _simulate(self, spectrum: FourierVolume, context: StepContext, generator: torch.Generator) -> Tensor:
-        count = self._joined(context)
-        return self._view(self.simulate(spectrum, count, context.share(count), generator), context.step)
-
-    def _view(self, images: Tensor, step: int) -> Tensor:
-        """Real and simulated images alike: blurred while that is asked for, cut to the circle."""
-        sigma = self.config.smoothing * (1 - self._progress(step))
-        return crop_centre(smooth(images, sigma), len(self.image_mask)) * self.image_mask
-
-    def _turn(self, images: Tensor, context: StepContext, generator: torch.Generator) -> Tensor:
-        count = self._joined(context)
-        element = torch.randint(8, (count,), generator=generator, device=self.device)
-        return dihedral(images, self._sources, element[context.share(count)])
-
-    def _score(self, images: Tensor, context: StepContext) -> Tensor:
-        with context.autocast():
-            return self.critic(images).float()
+        return self.simulate(spectrum, self._joined(context), context.share(self._joined(context)), generator)
 
     def _joined(self, context: StepContext) -> int:
         return self.config.stage(context.step).batch_size
@@ -256,8 +206,8 @@ class HalfReconstruction:
         rates = config.volume_rate, *(quick * config.scale_rate for quick in (1.0, noise, shift))
         for group, rate in zip(self.volume_optimizer.param_groups, rates, strict=True):
             set_rate(group, 0.0 if waits(config, step) else factor * rate)
-        (group,) = self.critic_optimizer.param_groups
-        set_rate(group, (1.0 if waits(config, step) else factor) * config.critic_rate)
+        for judge in self.judges:
+            judge.set_rate(step)
 
     # --- storing ----------------------------------------------------------------------------------------------------
 
@@ -270,9 +220,8 @@ class HalfReconstruction:
             "log_noise": self.log_noise.detach(),
             "log_shift": self.log_shift.detach(),
             "average": self.average,
-            "critic": self.critic.state_dict(),
             "volume_optimizer": self.volume_optimizer.state_dict(),
-            "critic_optimizer": self.critic_optimizer.state_dict(),
+            "judges": [judge.state_dict() for judge in self.judges],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -281,9 +230,12 @@ class HalfReconstruction:
         with torch.no_grad():
             for name in ("voxels", "log_signal", "log_noise", "log_shift", "average"):
                 getattr(self, name).copy_(state[name])
-        self.critic.load_state_dict(state["critic"])
-        for name in ("volume_optimizer", "critic_optimizer"):
-            load_optimizer(getattr(self, name), state[name], self.device)
+        load_optimizer(self.volume_optimizer, state["volume_optimizer"], self.device)
+        boxes = self.config.boxes[: len(state["judges"])]
+        field = self.conditions.field
+        self.judges = [Judge(self.config, box, field / box, self._support).to(self.device) for box in boxes]
+        for judge, stored in zip(self.judges, state["judges"], strict=True):
+            judge.load_state_dict(stored)
 
     def to(self, device: torch.device) -> None:
         """Move parameters, optimizer state and conditions to the device."""
