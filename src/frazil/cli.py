@@ -39,6 +39,12 @@ COMMANDS = {
         "simulate_subtomograms",
         "small volumes out of tomograms with every label, by the physics of tilt series",
     ),
+    "simulate tomogram": Command(
+        "frazil.recipes.simulate_tomogram",
+        "SimulateTomogram",
+        "simulate_tomogram",
+        "whole tomograms of many molecules and vesicles, every voxel labelled",
+    ),
     "cryogan": Command(
         "frazil.recipes.cryogan", "CryoGANRun", "run", "a 3-D map from particles with unknown poses, by CryoGAN"
     ),

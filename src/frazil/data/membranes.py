@@ -1,10 +1,13 @@
-"""Lipid bilayers: a patch of one, as blobs."""
+"""Lipid bilayers: a patch of one, as blobs, and whole vesicles."""
 
 import math
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from frazil.data.phantoms import GaussianBlobs
+from frazil.geometry import centred_coordinates
 
 _RADIUS = 160.0  # angstrom, of the patch
 _AREA = 65.0  # square angstrom that a lipid takes
@@ -29,3 +32,12 @@ def membrane_blobs() -> GaussianBlobs:
     count = len(centres)
     sigmas, weights = torch.full((count,), _HEAD_SIGMA), torch.full((count,), _HEAD_WEIGHT)
     return GaussianBlobs(centres - centres.mean(0), sigmas, weights)
+
+
+def vesicle_volume(radius: float, pixel_size: float) -> Float[Tensor, "box box box"]:
+    """A round vesicle whose wall's middle is `radius` angstrom from its own: two leaflets as dense as protein."""
+    box = 2 * math.ceil((radius + 2 * _HEAD) / pixel_size) + 2
+    distance = centred_coordinates(box, 3).norm(dim=-1) * pixel_size
+    sigma = max(_HEAD_SIGMA, pixel_size / 2)
+    leaflets = [torch.exp(-0.5 * ((distance - radius - side * _HEAD) / sigma) ** 2) for side in (-1.0, 1.0)]
+    return (leaflets[0] + leaflets[1]) * (_HEAD_SIGMA / sigma)

@@ -5,7 +5,7 @@ from frazil.io.configuration import configuration_changes, read_record, stored_c
 from frazil.io.coordinates import Coordinates, write_for_pickers
 from frazil.io.fingerprint import fingerprint, fingerprint_of_ends
 from frazil.io.models import Atoms, read_atoms
-from frazil.io.mrc import Map, read_map, write_map
+from frazil.io.mrc import Map, read_map, write_images, write_map
 from frazil.io.particle_table import ParticleTable, find_stack, group_optics
 from frazil.io.stacks import ImageStack, StackWriter
 from frazil.io.star import read_particles, read_tables, write_particles, write_tables
@@ -36,6 +36,7 @@ __all__ = [
     "refuse_what_is_there",
     "stored_configuration",
     "write_for_pickers",
+    "write_images",
     "write_map",
     "write_particles",
     "write_record",

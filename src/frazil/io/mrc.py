@@ -172,8 +172,17 @@ def header_bytes(
 
 def write_map(path: str | Path, volume: Float[Tensor, "z y x"], pixel_size: float) -> None:
     """Write a float32 map with its voxel size; the file appears whole or not at all."""
-    data = volume.detach().cpu().to(torch.float32).numpy()
+    _write(path, volume, pixel_size, stack=False)
+
+
+def write_images(path: str | Path, images: Float[Tensor, "count y x"], pixel_size: float) -> None:
+    """Write a float32 stack of images with its pixel size; the file appears whole or not at all."""
+    _write(path, images, pixel_size, stack=True)
+
+
+def _write(path: str | Path, values: Float[Tensor, "z y x"], pixel_size: float, *, stack: bool) -> None:
+    data = values.detach().cpu().to(torch.float32).numpy()
     statistics = (float(data.min()), float(data.max()), float(data.mean()), float(data.std()))
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        file.write(header_bytes(data.shape, pixel_size, statistics, stack=False))
+        file.write(header_bytes(data.shape, pixel_size, statistics, stack=stack))
         file.write(np.ascontiguousarray(data, "<f4").data)

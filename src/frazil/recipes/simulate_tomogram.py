@@ -1,0 +1,179 @@
+"""`frazil simulate tomogram`: whole tomograms of many molecules and vesicles, every voxel labelled."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+from jaxtyping import Float
+from rich.console import Console
+from torch import Tensor
+
+from frazil.data.lens_tables import ctf_prior
+from frazil.data.measured_curves import noise_curve
+from frazil.data.simulated_files import make_folder, refuse_another_run
+from frazil.data.specimens import mean_density, radius_of, read_specimen
+from frazil.data.tilt_tables import TomogramFrame
+from frazil.data.tomogram_files import OUTPUTS, TABLE, TomogramFiles
+from frazil.data.tomogram_scenes import TomogramContents, TomogramScene
+from frazil.data.workers import one_thread_per_operation
+from frazil.geometry import half_plane_mean, on_rectangle
+from frazil.io import write_map
+from frazil.physics import CTFRanges
+from frazil.physics.subtomograms import Correction
+from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tomogram import TiltImages
+from frazil.recipes.progress import progress_bar
+
+_TRUTH = "truth"  # folder of the structures' maps
+
+
+@dataclass(frozen=True)
+class SimulateTomogram:
+    """Simulate tomograms of many molecules and vesicles, by the physics of tilt series; protein is light.
+
+    Every molecule is seen in each tilt through the lens at its own depth. Labels come as RELION 5's tables, as copick's
+    picks, and as masks in which each voxel has the number of its molecule, or of its class. The same command goes on
+    where it stopped.
+    """
+
+    models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """Atomic models (.pdb, .cif, .gz too), maps (.mrc; protein positive), or the words pseudo-protein and membrane;
+    molecules are of them in turns."""
+    out: Path
+    """Folder for tomograms/, even/, odd/, instances/, classes/, tilt_series/, picks/ and RELION's tables."""
+    count: int = 1
+    """Number of tomograms."""
+    size: tuple[int, int, int] = (512, 512, 128)
+    """Voxels along x, y and z; the tilt axis is y."""
+    pixel_size: float = 10.0
+    """Voxel size in angstrom."""
+    molecules: int = 200
+    """Molecules in each, fewer where no more find room."""
+    vesicles: int = 2
+    """Vesicles in each, whose walls no molecule touches."""
+    vesicle_radius: tuple[float, float] = (200.0, 400.0)
+    """Smallest and largest, angstrom."""
+    snr_db: float = -10.0
+    """10 log10(var(clean) / var(noise)) of the upright image."""
+    tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: TiltScheme(ice_thickness=1200.0)
+    )
+    """How tilt series are taken."""
+    correction: Correction = "phase-flip"
+    """What is done about the lens before back-projection: none, or phase-flip (its signs put right)."""
+    noise: str = "white"
+    """Noise of an image: white, a table of frequency (1/angstrom) and power, or a stack of background images."""
+    ctf: str = "ranges"
+    """Lens of each tomogram: ranges (see --defocus), none, or a STAR, .cs or .npy table whose rows are drawn."""
+    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=lambda: CTFRanges((20_000.0, 50_000.0)))
+    """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
+    resolution: float | None = None
+    """Where a Gaussian low-pass of the models falls to 1/e, in angstrom; Nyquist if not given."""
+    seed: int = 0
+    """Same seed and options, same bytes."""
+
+
+def simulate_tomogram(options: SimulateTomogram) -> None:
+    """Write the tomograms and their labels; says what it wrote on the terminal.
+
+    Raises ValueError, FileNotFoundError or OSError with a sentence for options, files or disks that will not do.
+    """
+    _check(options)
+    refuse_another_run(options.out, _configuration(options), OUTPUTS)
+    console = Console(stderr=True, soft_wrap=True)
+    if (options.out / TABLE).is_file():
+        console.print(f"{options.out}: already simulated with these options")
+        return
+    with one_thread_per_operation():
+        scene = _scene(options)
+        names = [Path(model).name.split(".")[0] for model in options.models]
+        files = TomogramFiles(options.out, TomogramFrame(options.size, options.pixel_size), names)
+        missing = files.missing(options.count)
+        make_folder(options.out, _configuration(options), files.room(len(missing)))
+        (options.out / _TRUTH).mkdir(exist_ok=True)
+        for name, volume in zip(names, scene.contents.volumes, strict=True):
+            write_map(options.out / _TRUTH / f"{name}.mrc", volume, options.pixel_size)
+        noise_std = _noise_std(scene, options.snr_db)
+        with progress_bar("tomograms", options.count) as advance:
+            advance(options.count - len(missing))
+            for number in missing:
+                labels = scene.labels(number)
+                files.write_volumes(number, scene.tomogram(number, noise_std), labels, scene.instances(labels))
+                advance(1)
+        every = [scene.labels(number) for number in range(options.count)]
+        files.write_labels(every, options.tilts)
+    found = sum(len(labels.molecules) for labels in every)
+    console.print(f"{options.out}: {options.count} tomograms with {found} molecules")
+
+
+def _configuration(options: SimulateTomogram) -> dict[str, Any]:
+    """What decides the bytes written, each option by its name on the command line."""
+    config = asdict(options)
+    config |= config.pop("lens") | config.pop("tilts")
+    return {name: value for name, value in config.items() if name != "out"}
+
+
+def _check(options: SimulateTomogram) -> None:
+    """Refuse numbers that make no sense, each with its own sentence."""
+    if not options.models:
+        raise ValueError("give one MODEL or more")
+    for name in ("count", "pixel_size", "molecules", "resolution"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"--{name.replace('_', '-')} must be positive, it is {value:g}")
+    if min(options.size) < 8:
+        raise ValueError(f"--size must be 8 or more along all sides, it is {options.size}")
+    if options.vesicles < 0:
+        raise ValueError(f"--vesicles must not be negative, it is {options.vesicles}")
+    low, high = options.vesicle_radius
+    if not 0 < low <= high:
+        raise ValueError(f"--vesicle-radius must be the smallest, then the largest: not {low:g} {high:g}")
+    if not -float("inf") < options.snr_db < float("inf"):
+        raise ValueError(f"--snr-db must be a number, it is {options.snr_db:g}")
+    if options.correction == "wiener":
+        raise ValueError("--correction wiener is for subtomograms; give none or phase-flip")
+    largest = 2 * max(map(radius_of, options.models))
+    if largest > options.tilts.ice_thickness:
+        raise ValueError(
+            f"--ice-thickness {options.tilts.ice_thickness:g}: too thin for molecules of {largest:.0f} angstrom"
+        )
+
+
+def _scene(options: SimulateTomogram) -> TomogramScene:
+    radius = [radius_of(model) for model in options.models]
+    box = 2 * (int(max(radius) / options.pixel_size) + 2)
+    volumes = [read_specimen(model, box, options.pixel_size, options.resolution).volume for model in options.models]
+    return TomogramScene(
+        contents=TomogramContents(
+            volumes=[volume / mean_density(volume) for volume in volumes],
+            radius=torch.tensor(radius),
+            count=options.molecules,
+            vesicles=options.vesicles,
+            vesicle_radius=options.vesicle_radius,
+        ),
+        images=TiltImages(options.tilts, options.pixel_size, options.size[:2]),
+        depth=options.size[2],
+        lens=ctf_prior(options.ctf, options.lens),
+        correction=options.correction,
+        power=_power(options),
+        seed=options.seed,
+    )
+
+
+def _power(options: SimulateTomogram) -> Float[Tensor, "y half"] | None:
+    curve = noise_curve(options.noise)
+    if curve is None:
+        return None
+    power = on_rectangle(torch.from_numpy(curve[:, :2]).float(), options.size[:2], options.pixel_size)
+    return power / half_plane_mean(power, options.size[0])
+
+
+def _noise_std(scene: TomogramScene, snr_db: float) -> float:
+    """Of the upright image of the first tomogram."""
+    angles = scene.images.scheme.angles
+    upright = scene.clean(scene.labels(0))[int(angles.abs().argmin())]
+    if not upright.std() > 0:
+        raise ValueError("the first tomogram holds no molecule: give a thicker --ice-thickness or a larger --size")
+    return float(upright.std()) * 10 ** (-snr_db / 20)
