@@ -93,6 +93,12 @@ COMMANDS = {
     ),
     "pose apply": Command("frazil.recipes.pose", "PoseApply", "apply", "the poses that an encoder guesses"),
     "extract": Command("frazil.recipes.extract", "Extract", "extract", "particles cut out of micrographs, as a stack"),
+    "reconstruct subtomograms": Command(
+        "frazil.recipes.reconstruct_subtomograms",
+        "ReconstructSubtomograms",
+        "reconstruct_subtomograms",
+        "volumes of particles that were extracted as stacks of tilt images",
+    ),
     "select": Command(
         "frazil.recipes.select_particles",
         "SelectParticles",

@@ -86,7 +86,8 @@ def _rows(source: Path) -> pd.DataFrame:
     flat = "rlnImageDimensionality" in data and (data["rlnImageDimensionality"] == 2).any()
     if flat:
         raise ValueError(
-            f"{source}: its subtomograms are stacks of tilt images (rlnImageDimensionality 2), which are not read yet"
+            f"{source}: its subtomograms are stacks of tilt images (rlnImageDimensionality 2); make volumes of them"
+            " with `frazil reconstruct subtomograms`"
         )
     return data.reset_index(drop=True)
 

@@ -138,18 +138,29 @@ def back_projected(
     the box's faces would leave a hundredth.
     """
     box = images.shape[-2]
-    frequency = frequency_grid(box, device=images.device, dtype=transfer.dtype).flatten(0, 1)
-    inside = frequency.norm(dim=-1) < 0.5 - 1e-6
-    # Frequencies with x = 0 stand twice in half a plane.
-    once = hermitian_weight(box, device=images.device).to(transfer).expand(box, -1).flatten() / 2
-    weighted, weight = (once[inside] * part.flatten(1)[:, inside] for part in (images * transfer, transfer.square()))
-    sums = BackProjection.empty(box, transfer)
-    sums.add(weighted, weight, rotation, frequency[inside])
-    whole = sums.symmetrised(torch.eye(3)[None])
-    prior = _PRIOR * float(whole.sums[2][whole.sums[2] > 0].mean())
-    volume = whole.volume(torch.full((box // 2 + 1,), prior))
+    volume = volume_of_sums(images * transfer, transfer.square(), rotation)
     seen = ~missing_wedge(rotation, box)
     return inverse_fourier_transform(fourier_transform(volume, 3) * seen, box, 3)
+
+
+def volume_of_sums(
+    weighted: Complex[Tensor, "images box half"],
+    weight: Float[Tensor, "images box half"],
+    rotation: Float[Tensor, "images 3 3"],
+) -> Float[Tensor, "box box box"]:
+    """sum weighted / (sum weight + prior), the prior a small part of the mean weight where images looked."""
+    box = weighted.shape[-2]
+    frequency = frequency_grid(box, device=weighted.device, dtype=weight.dtype).flatten(0, 1)
+    inside = frequency.norm(dim=-1) < 0.5 - 1e-6
+    # Frequencies with x = 0 stand twice in half a plane.
+    once = hermitian_weight(box, device=weighted.device).to(weight).expand(box, -1).flatten() / 2
+    sums = BackProjection.empty(box, weight)
+    once = once[inside]
+    slices, weights = once * weighted.flatten(1)[:, inside], once * weight.flatten(1)[:, inside]
+    sums.add(slices, weights, rotation, frequency[inside])
+    whole = sums.symmetrised(torch.eye(3)[None])
+    prior = _PRIOR * float(whole.sums[2][whole.sums[2] > 0].mean())
+    return whole.volume(torch.full((box // 2 + 1,), prior))
 
 
 def missing_wedge(rotation: Float[Tensor, "tilts 3 3"], box: int) -> Bool[Tensor, "box box half"]:
