@@ -1,6 +1,7 @@
 """Volumes of tilt stacks: of simulated ones, whose truth is known, and of real ones as WarpTools wrote them."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pytest
@@ -27,9 +28,17 @@ BOX, PIXEL_SIZE, COUNT = 32, 8.0, 12
 WARP = "warptools_test_4-tomos_10-ptcls_box-32_angpix-12"
 
 
+class Extracted(NamedTuple):
+    """A folder of stacks and their tables, the structure that they show, and how each lies."""
+
+    folder: Path
+    volume: torch.Tensor
+    rotation: torch.Tensor
+
+
 @pytest.fixture
-def extracted(tmp_path: Path) -> tuple[Path, torch.Tensor, torch.Tensor]:
-    """Stacks of one structure in many poses through a lens, with RELION 5's tables; the structure, and the poses."""
+def extracted(tmp_path: Path) -> Extracted:
+    """Stacks of one structure in many poses through a lens, with RELION 5's tables."""
     volume = fourier_crop(pseudo_protein(64, 4.0), BOX, 3)
     scheme, lens = TiltScheme((-60.0, 60.0), tilt_step=3.0, dose_per_tilt=0.0), make_ctf(torch.tensor([3e4]))
     rotation = random_rotations(COUNT, torch.Generator().manual_seed(1))
@@ -46,10 +55,10 @@ def extracted(tmp_path: Path) -> tuple[Path, torch.Tensor, torch.Tensor]:
     write_tables(tmp_path / "particles.star", {"particles": data})
     named = {"rlnTomoParticlesFile": ["particles.star"], "rlnTomoTomogramsFile": ["tomograms.star"]}
     write_tables(tmp_path / "set.star", {"": pd.DataFrame(named)})
-    return tmp_path, volume, rotation
+    return Extracted(tmp_path, volume, rotation)
 
 
-def test_volumes_and_average_are_what_was_imaged(extracted: tuple[Path, torch.Tensor, torch.Tensor]) -> None:
+def test_volumes_and_average_are_what_was_imaged(extracted: Extracted) -> None:
     folder, volume, rotation = extracted
     reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
     average = read_map(folder / "out" / "average.mrc").volume
@@ -62,7 +71,7 @@ def test_volumes_and_average_are_what_was_imaged(extracted: tuple[Path, torch.Te
         assert float(torch.corrcoef(torch.stack(crops))[0, 1]) > 0.75  # a third of its views is missing
 
 
-def test_what_is_wrong_with_tables_is_said_in_a_sentence(extracted: tuple[Path, torch.Tensor, torch.Tensor]) -> None:
+def test_what_is_wrong_with_tables_is_said_in_a_sentence(extracted: Extracted) -> None:
     folder, volume, _ = extracted
     with pytest.raises(ValueError, match="say how its tilt series were taken, --tomograms"):
         reconstruct_subtomograms(ReconstructSubtomograms(folder / "particles.star", folder / "out"))
