@@ -80,6 +80,12 @@ def test_the_same_seed_gives_the_same_bytes_and_more_draws_say_how_sure_it_is(ru
     assert float(spread.max()) > 0
 
 
+def test_other_structures_can_be_generated_than_those_it_learnt_with(run: Path) -> None:
+    out = generated(run, "other", models=("membrane",))
+    assert set(read_tables(out / "particles.star")["particles"]["rlnClassNumber"]) == {1}
+    assert len(list((out / "truth").glob("*.mrc"))) == 1
+
+
 def test_the_paper_s_networks_have_the_published_numbers_of_weights() -> None:
     translator, critic = PublishedVolumeTranslator(), PublishedVolumeCritic()
     counts = [sum(value.numel() for value in net.parameters()) for net in (translator, critic)]

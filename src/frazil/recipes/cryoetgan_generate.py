@@ -47,6 +47,8 @@ class CryoETGANGenerate:
     """Folder for subtomograms/, truth/, particles.star, tomograms.star and tilt_series/."""
     count: int = 400
     """Number of subtomograms; the models take turns."""
+    models: tuple[str, ...] = ()
+    """Other structures than those that the run learnt with."""
     draws: int = 1
     """2 or more: of each as many, by other noise of the network's own; their standard deviation, voxel by voxel,
     is written to uncertainty/."""
@@ -67,6 +69,8 @@ def generate(options: CryoETGANGenerate) -> None:
     fitted = read_simulation(options.run)
     method = load(options.run, fitted, fabric.device)
     simulation = replace(fitted, out=options.out, count=options.count, seed=options.seed)
+    if options.models:
+        simulation = replace(simulation, models=options.models)
     config = {name: value for name, value in asdict(simulation).items() if name not in ("out", "workers")}
     weights = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
     config |= {"weights": weights, "draws": options.draws}
