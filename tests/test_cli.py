@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import frazil
-from frazil import cli
+from frazil import cli, commands
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ def act(options: Fake) -> object:
 def fake(monkeypatch):
     """Runs a command that returns or raises what it is given."""
     monkeypatch.setitem(sys.modules, "frazil_tests_fake", sys.modules[__name__])
-    monkeypatch.setitem(cli.COMMANDS, "fake", cli.Command("frazil_tests_fake", "Fake", "act", "for the tests"))
+    monkeypatch.setitem(
+        commands.COMMANDS, "fake", commands.Command("frazil_tests_fake", "Fake", "act", "for the tests")
+    )
     monkeypatch.delenv("FRAZIL_DEBUG", raising=False)
 
     def run(result: object, *arguments: str) -> int:
@@ -57,7 +59,7 @@ def test_help_lists_the_commands_within_a_second_and_without_torch():
         answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         seconds.append(time.monotonic() - began)
     assert min(seconds) < 1
-    for name, command in cli.COMMANDS.items():
+    for name, command in commands.COMMANDS.items():
         assert f"  {name} " in answer.stdout
         assert command.help in answer.stdout
 
@@ -99,9 +101,9 @@ def test_a_group_of_commands_lists_its_members(words, capsys):
     assert "cryogan" not in listed
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", commands.COMMANDS)
 def test_every_command_says_what_each_of_its_options_is(name, capsys):
-    command = cli.COMMANDS[name]
+    command = commands.COMMANDS[name]
     assert callable(getattr(importlib.import_module(command.module), command.function))
     with pytest.raises(SystemExit) as stop:
         cli.main([*name.split(), "--help"])
@@ -163,12 +165,12 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path: Path):
     script.write_text(
         "import sys\n"
         "from dataclasses import dataclass\n"
-        "from frazil import cli\n"
+        "from frazil import cli, commands\n"
         "@dataclass(frozen=True)\n"
         "class Fake: pass\n"
         "def act(options):\n"
         "    for number in range(100_000): print(number)\n"
-        "cli.COMMANDS['fake'] = cli.Command('__main__', 'Fake', 'act', '')\n"
+        "commands.COMMANDS['fake'] = commands.Command('__main__', 'Fake', 'act', '')\n"
         "sys.exit(cli.main(['fake']))\n"
     )
     process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

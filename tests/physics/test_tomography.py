@@ -38,7 +38,9 @@ def seen(volume: Tensor, rotation: Tensor, taken: TiltSeries) -> tuple[Tensor, T
     through = TiltTransfer.of(taken, rotation[None], torch.zeros(1, 3), BOX, PIXEL_SIZE)
     bare = TiltTransfer(through.rotation, torch.ones_like(through.transfer), through.shift)
     images = tilt_spectra(to_fourier_volume(volume), bare)[0]
-    return images, back_projected(images, torch.ones_like(images.real), taken.rotation)
+    return images, back_projected(
+        images, torch.ones_like(images.real), taken.rotation, ~missing_wedge(taken.rotation, BOX)
+    )
 
 
 def wedge_share(volume: Tensor, taken: TiltSeries) -> float:
@@ -70,7 +72,8 @@ def test_a_particle_off_the_middle_of_its_box_is_found_there() -> None:
     through = TiltTransfer.of(taken, torch.eye(3)[None], torch.zeros(1, 3), BOX, PIXEL_SIZE, within=offset)
     one = torch.ones_like(through.transfer[0])
     bare = TiltTransfer(through.rotation, one[None], through.shift)
-    made = back_projected(tilt_spectra(to_fourier_volume(volume), bare)[0], one, taken.rotation)
+    wedge = missing_wedge(taken.rotation, BOX)
+    made = back_projected(tilt_spectra(to_fourier_volume(volume), bare)[0], one, taken.rotation, ~wedge)
     _, centred = seen(volume, torch.eye(3), taken)
     x, y, z = (offset[0] / PIXEL_SIZE).int().tolist()
     moved = centred.roll((z, y, x), (0, 1, 2))

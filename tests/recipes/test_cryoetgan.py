@@ -84,6 +84,8 @@ def test_other_structures_can_be_generated_than_those_it_learnt_with(run: Path) 
     out = generated(run, "other", models=("membrane",))
     assert set(read_tables(out / "particles.star")["particles"]["rlnClassNumber"]) == {1}
     assert len(list((out / "truth").glob("*.mrc"))) == 1
+    # What is beside a molecule is noise of the same strength, relative to which this one is weaker.
+    assert read_subtomograms(out / "particles.star").box == 24
 
 
 def test_the_paper_s_networks_have_the_published_numbers_of_weights() -> None:

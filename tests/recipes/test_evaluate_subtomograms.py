@@ -70,6 +70,18 @@ def test_the_same_command_goes_on_from_the_classifiers_that_are_there(judged: Pa
     assert figures(judged) == before
 
 
+def test_a_set_in_a_folder_called_real_is_not_taken_for_the_truth_and_other_data_not_for_what_was_learnt(
+    judged: Path, tmp_path: Path
+) -> None:
+    real = judged.parent / "real" / "particles.star"
+    bad = simulated(tmp_path / "real", seed=2, models=("membrane", "pseudo-protein"))
+    evaluate_subtomograms(EvaluateSubtomograms(real, (bad,), tmp_path / "out", learning=QUICK))
+    assert figures(tmp_path / "out")["real"]["is told"] < 0.5
+    other = simulated(tmp_path / "again" / "real", seed=3)
+    with pytest.raises(ValueError, match="holds a run of another configuration"):
+        evaluate_subtomograms(EvaluateSubtomograms(real, (other,), tmp_path / "out", learning=QUICK))
+
+
 def test_what_cannot_be_compared_is_refused_in_a_sentence(tmp_path: Path) -> None:
     real = simulated(tmp_path / "real", count=12)
     three = simulated(tmp_path / "three", count=12, models=("pseudo-protein", "membrane", "pseudo-protein"))

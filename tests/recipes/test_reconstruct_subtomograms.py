@@ -12,12 +12,14 @@ from frazil.data.subtomograms import read_subtomograms
 from frazil.data.tilt_tables import TomogramFrame, write_tilt_series
 from frazil.geometry import (
     fourier_crop,
+    fourier_transform,
     inverse_fourier_transform,
     random_rotations,
     rotate_volume,
     rotation_to_euler,
+    shift_phase,
 )
-from frazil.io import read_map, write_images, write_tables
+from frazil.io import read_map, read_tables, write_images, write_tables
 from frazil.metrics import fourier_shell_correlation
 from frazil.physics import make_ctf, to_fourier_volume
 from frazil.physics.tilt_scheme import TiltScheme
@@ -71,6 +73,24 @@ def test_volumes_and_average_are_what_was_imaged(extracted: Extracted) -> None:
         assert float(torch.corrcoef(torch.stack(crops))[0, 1]) > 0.75  # a third of its views is missing
 
 
+def test_stacks_of_the_visible_tilts_alone_and_particles_off_the_middle_are_understood(extracted: Extracted) -> None:
+    folder, offset = extracted.folder, torch.tensor([16.0, -8.0, 24.0])
+    rotation = TiltScheme((-60.0, 60.0), tilt_step=3.0).series(None).rotation
+    seen = torch.arange(len(rotation)) % 7 != 3
+    tables = read_tables(folder / "particles.star")["particles"]
+    for number in range(1, COUNT + 1):
+        stack = read_map(folder / f"{number}.mrcs").volume
+        moved = fourier_transform(stack) * shift_phase((rotation @ offset)[:, :2] / PIXEL_SIZE, BOX)
+        write_images(folder / f"{number}.mrcs", inverse_fourier_transform(moved, BOX)[seen], PIXEL_SIZE)
+    # RELION writes the tilts alone in which a particle can be seen, and as origin what brings it to the middle.
+    frames = str(seen.int().tolist()).replace(" ", "")
+    origin = {f"rlnOrigin{axis}Angst": -float(value) for axis, value in zip("XYZ", offset, strict=True)}
+    write_tables(folder / "particles.star", {"particles": tables.assign(rlnTomoVisibleFrames=frames, **origin)})
+    reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
+    average = read_map(folder / "out" / "average.mrc").volume
+    assert float(fourier_shell_correlation(average, extracted.volume, PIXEL_SIZE).correlation[1:10].min()) > 0.9
+
+
 def test_what_is_wrong_with_tables_is_said_in_a_sentence(extracted: Extracted) -> None:
     folder, volume, _ = extracted
     with pytest.raises(ValueError, match="say how its tilt series were taken, --tomograms"):
@@ -81,7 +101,9 @@ def test_what_is_wrong_with_tables_is_said_in_a_sentence(extracted: Extracted) -
             ReconstructSubtomograms(folder / "particles.star", folder / "out", folder / "other.star")
         )
     write_images(folder / "2.mrcs", volume[:7], PIXEL_SIZE)
-    with pytest.raises(ValueError, match=r"row 2: .*2.mrcs holds 7 images, its tomogram's series has 41"):
+    with pytest.raises(
+        ValueError, match=r"row 2: .*2.mrcs holds 7 images, its tomogram's series has 41, 41 of them visible"
+    ):
         reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from frazil.geometry import euler_to_rotation
-from frazil.io import read_map, read_tables
+from frazil.data import pseudo_protein
+from frazil.geometry import euler_to_rotation, fourier_crop
+from frazil.io import read_map, read_tables, write_map
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_tomogram import SimulateTomogram, simulate_tomogram
 
@@ -90,6 +91,18 @@ def test_the_same_seed_gives_the_same_bytes_and_a_stopped_run_goes_on(tmp_path: 
     assert all((tmp_path / "two" / name).read_bytes() == held for name, held in files.items() if name.suffix)
 
 
+def test_structures_that_are_called_alike_keep_files_of_their_own(tmp_path: Path) -> None:
+    models = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        models.append(str(tmp_path / folder / "emd_1.23.mrc"))
+        write_map(models[-1], fourier_crop(pseudo_protein(48, 6.0), 24, 3), 12.0)
+    simulate_tomogram(options(tmp_path / "out", models=tuple(models)))
+    names = sorted(path.name for path in (tmp_path / "out" / "truth").iterdir())
+    assert names == ["emd_1.23-1.mrc", "emd_1.23-2.mrc"]
+    assert len(list((tmp_path / "out" / "picks" / "tomogram_0001").iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -98,7 +111,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_stopped_run_goes_on(tmp_path: 
         ({"size": (64, 64, 4)}, "--size must be 8 or more along all sides"),
         ({"vesicle_radius": (300.0, 200.0)}, "--vesicle-radius must be the smallest, then the largest: not 300 200"),
         ({"snr_db": float("inf")}, "--snr-db must be a number, it is inf"),
-        ({"correction": "wiener"}, "--correction wiener is for subtomograms"),
+        ({"tilts": TiltScheme(ice_thickness=900.0)}, "--ice-thickness 900: more than the tomogram's 576 angstrom"),
         ({"tilts": TiltScheme(ice_thickness=90.0)}, "--ice-thickness 90: too thin for molecules of"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from frazil import cli
+from frazil import cli, commands
 from frazil.methods.base import Method, StepContext
 from frazil.training import FitSettings, RunFolder, fit
 
@@ -112,5 +112,5 @@ def run(options: ToyRun) -> None:
 
 
 if __name__ == "__main__":
-    cli.COMMANDS["toy"] = cli.Command("__main__", "ToyRun", "run", "train the toy")
+    commands.COMMANDS["toy"] = commands.Command("__main__", "ToyRun", "run", "train the toy")
     sys.exit(cli.main(["toy", *sys.argv[1:]]))

@@ -1,5 +1,6 @@
 """What is put under the microscope: an atomic model, a map, or a phantom, as a volume."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,8 @@ from frazil.physics import low_pass
 
 _ATOMIC_MODELS = (".pdb", ".ent", ".cif", ".mmcif")
 _MAPS = (".mrc", ".map", ".ccp4")
-_SURFACE = 0.1  # of the maximum, above which a voxel is the structure's
+SURFACE = 0.1
+"""Of its maximum, above which a voxel is a structure's."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,23 @@ def check_fit(radius: float, box: int, pixel_size: float, shift: float) -> None:
 
 def mean_density(volume: Float[Tensor, "box box box"]) -> float:
     """Mean value of a structure where it is."""
-    return float(volume[volume > _SURFACE * volume.max()].mean())
+    return float(volume[volume > SURFACE * volume.max()].mean())
+
+
+def equally_dense(
+    models: Sequence[str], box: int, pixel_size: float, resolution: float | None = None, shift: float = 0.0
+) -> list[Float[Tensor, "box box box"]]:
+    """Structures of mean density 1 where they are: the units of maps are their own.
+
+    Refuses, as `read_specimen` does, what does not fit in its box when it is moved by `shift` angstrom.
+    """
+    volumes = []
+    for model in models:
+        volume = read_specimen(model, box, pixel_size, resolution, shift=shift).volume
+        if not volume.std() > 0:
+            raise ValueError(f"{model}: no density falls in the box")
+        volumes.append(volume / mean_density(volume))
+    return volumes
 
 
 def _map_radius(density: Map) -> float:
@@ -105,7 +123,7 @@ def _map_radius(density: Map) -> float:
     volume = density.volume
     if volume.max() <= 0:
         raise ValueError("the map has no positive density; its protein must be positive")
-    inside = (volume > _SURFACE * volume.max()).nonzero()
+    inside = (volume > SURFACE * volume.max()).nonzero()
     centre = torch.tensor([size // 2 for size in volume.shape])
     return (inside - centre).double().norm(dim=-1).max().item() * density.pixel_size
 

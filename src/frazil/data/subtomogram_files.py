@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.subtomogram_scenes import SubtomogramLabels
-from frazil.data.tilt_tables import TomogramFrame, microscope_columns, write_tilt_series
-from frazil.geometry import rotation_to_euler
+from frazil.data.tilt_tables import TomogramFrame, microscope_columns, molecule_columns, write_tilt_series
 from frazil.io import write_map, write_tables
 from frazil.physics.tilt_scheme import TiltScheme
 
@@ -28,8 +27,10 @@ class SubtomogramFiles:
     out: Path
     pixel_size: float
     box: int
-    halves: bool
+    halves: bool = False
     """Whether those of even and odd movie frames are written too."""
+    flipped: bool = True
+    """Whether the signs of the lens were put right."""
 
     def name(self, row: int) -> str:
         """Of a subtomogram, from 0, in every folder."""
@@ -55,13 +56,12 @@ class SubtomogramFiles:
         """Write the tables of all tomograms and their subtomograms."""
         lenses = {f"tomogram_{number:04d}": labels.lens for number, labels in enumerate(every, 1)}
         write_tilt_series(self.out, scheme, lenses, frame)
-        parts = [self._particles(name, labels) for name, labels in zip(lenses, every, strict=True)]
-        data = pd.concat(parts, ignore_index=True)
+        columns = [molecule_columns(name, own.molecules) for name, own in zip(lenses, every, strict=True)]
+        data = pd.concat(map(pd.DataFrame, columns), ignore_index=True)
         count = len(data)
         data = data.assign(
             rlnImageName=[f"{VOLUMES}/{self.name(row)}" for row in range(count)],
             rlnRandomSubset=np.arange(count) % 2 + 1,
-            rlnOpticsGroup=1,
         )
         optics = {
             "rlnOpticsGroup": [1],
@@ -69,25 +69,10 @@ class SubtomogramFiles:
             **microscope_columns(every[0].lens),
             "rlnTomoTiltSeriesPixelSize": self.pixel_size,
             "rlnCtfDataAreCtfPremultiplied": 0,
+            "rlnCtfDataArePhaseFlipped": int(self.flipped),
             "rlnImageDimensionality": 3,
             "rlnTomoSubtomogramBinning": 1.0,
             "rlnImagePixelSize": self.pixel_size,
             "rlnImageSize": self.box,
         }
         write_tables(self.out / TABLE, {"optics": pd.DataFrame(optics), "particles": data})
-
-    def _particles(self, name: str, labels: SubtomogramLabels) -> pd.DataFrame:
-        molecules = labels.molecules
-        angles = rotation_to_euler(molecules.rotation).numpy()
-        picked = (molecules.place - molecules.within).numpy()
-        columns: dict[str, object] = {
-            "rlnTomoName": [name] * len(molecules),
-            "rlnTomoParticleName": [f"{name}/{number}" for number in range(1, len(molecules) + 1)],
-            "rlnClassNumber": molecules.structure.numpy() + 1,
-        }
-        for axis, letter in enumerate("XYZ"):
-            columns[f"rlnCenteredCoordinate{letter}Angst"] = picked[:, axis]
-            columns[f"rlnOrigin{letter}Angst"] = -molecules.within[:, axis].numpy()
-        for axis, letter in enumerate(("Rot", "Tilt", "Psi")):
-            columns[f"rlnAngle{letter}"] = angles[:, axis]
-        return pd.DataFrame(columns)

@@ -1,5 +1,6 @@
 """Simulated subtomograms, tomogram by tomogram, each a pure function of the data set's seed and its own number."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -66,8 +67,10 @@ class SubtomogramScene:
     def noise_std(self, snr_db: float) -> float:
         """Noise in the upright image at which subtomograms have a signal-to-noise ratio.
 
-        10 log10(var(clean) / var(noise)) over the whole boxes of the first ones.
+        10 log10(var(clean) / var(noise)) over the whole boxes of the first ones; of an infinite one, none.
         """
+        if snr_db == math.inf:
+            return 0.0
         clean, noise, tomogram = 0.0, 0.0, 0
         while tomogram < self.tomograms and tomogram * self.each < _CALIBRATED:
             generator = numbered_generator(self.seed, tomogram)

@@ -8,20 +8,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from frazil.data.ctf_columns import CTF_COLUMNS
-from frazil.geometry import euler_to_rotation, fourier_transform
+from frazil.geometry import euler_to_rotation, fourier_transform, frequency_grid
 from frazil.io import ImageStack, find_stack, read_tables
 from frazil.io.star import join_optics
 from frazil.physics import CTF
-from frazil.physics.tomography import TiltSeries
+from frazil.physics.tomography import Correction, TiltSeries, correcting
 
-_PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
+PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
 _PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
 _TILTS = ["rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot"]
 _FRAMES = "rlnTomoVisibleFrames"
+_ANGLES = ("Rot", "Tilt", "Psi")
+_MAY_LACK = ("phase_shift_deg", "b_factor")  # of a lens: 0 where nothing says them
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,12 @@ class TiltStacks:
     source: Path
     table: pd.DataFrame
     """RELION's columns, those of the optics groups joined in."""
+    optics: pd.DataFrame | None
     stacks: list[ImageStack]
     series: Mapping[str, TiltSeries]
     """By the tomogram's name."""
+    hand: Mapping[str, float]
+    """1 where what lies below the image's plane is seen at more defocus, -1 where at less (rlnTomoHand)."""
 
     def __len__(self) -> int:
         return len(self.stacks)
@@ -53,27 +58,77 @@ class TiltStacks:
     @property
     def premultiplied(self) -> bool:
         """Whether the images were multiplied by their CTF when they were extracted."""
-        return _PREMULTIPLIED in self.table and bool(self.table[_PREMULTIPLIED].iloc[0])
+        return PREMULTIPLIED in self.table and bool(self.table[PREMULTIPLIED].iloc[0])
+
+    @property
+    def has_poses(self) -> bool:
+        """Whether the table says how particles lie."""
+        return {f"rlnAngle{name}" for name in _ANGLES} <= set(self.table)
 
     def rotation(self, row: int) -> Float[Tensor, "3 3"]:
         """From a particle's own frame to its tomogram's."""
-        angles = [float(self.table[f"rlnAngle{name}"].iloc[row]) for name in ("Rot", "Tilt", "Psi")]
-        return euler_to_rotation(torch.tensor(angles))
+        return self._turn(row, "rlnTomoSubtomogram") @ self._turn(row, "rlnAngle")
 
-    def spectra(self, row: int) -> tuple[Complex[Tensor, "tilts box half"], TiltSeries]:
-        """The images of a particle in which it can be seen, as spectra, and how they were taken."""
-        series, stack = self.series[str(self.table["rlnTomoName"].iloc[row])], self.stacks[row]
-        if len(stack) != len(series):
-            where = f"{self.source}, row {row + 1}"
-            raise ValueError(
-                f"{where}: {stack.path} holds {len(stack)} images, its tomogram's series has {len(series)}"
-            )
-        kept = torch.arange(len(series))
+    def within(self, row: int) -> Float[Tensor, " xyz"]:
+        """Where a particle is, in angstrom from the middle of its box, in the tomogram's frame."""
+        origin = [self._number(row, f"rlnOrigin{axis}Angst") for axis in "XYZ"]
+        # RELION's origin is what brings the particle to the middle: the opposite of where it is.
+        return -self._turn(row, "rlnTomoSubtomogram") @ torch.tensor(origin)
+
+    def images(self, row: int) -> "ParticleSpectra":
+        """The images of a particle that show it, as spectra, and what lens and radiation did to them.
+
+        At the particle's depth, where the table has it in angstrom from the tomogram's centre (RELION 5).
+        """
+        places, series = self._shown(row)
+        centred = [self._number(row, f"rlnCenteredCoordinate{axis}Angst") for axis in "XYZ"]
+        hand = self.hand[str(self.table["rlnTomoName"].iloc[row])]
+        depth = hand * (series.rotation[:, 2] @ torch.tensor(centred))
+        transfer = series.transfer(frequency_grid(self.box, self.pixel_size), depth[None])[0]
+        spectra = fourier_transform(torch.from_numpy(self.stacks[row].read(places.numpy())))
+        return ParticleSpectra(spectra, transfer, series.rotation, self.premultiplied)
+
+    def _turn(self, row: int, prefix: str) -> Float[Tensor, "3 3"]:
+        return euler_to_rotation(torch.tensor([self._number(row, f"{prefix}{name}") for name in _ANGLES]))
+
+    def _number(self, row: int, column: str) -> float:
+        return float(self.table[column].iloc[row]) if column in self.table else 0.0
+
+    def _shown(self, row: int) -> tuple[Int[Tensor, " images"], TiltSeries]:
+        """Which images of its stack show a particle, and how they were taken."""
+        series, held = self.series[str(self.table["rlnTomoName"].iloc[row])], len(self.stacks[row])
+        visible = torch.arange(len(series))
         if _FRAMES in self.table:
-            kept = kept[torch.tensor(ast.literal_eval(str(self.table[_FRAMES].iloc[row]))).bool()]
-        images = torch.from_numpy(stack.read(kept.numpy()))
-        lens = None if series.lens is None else series.lens[kept]
-        return fourier_transform(images), TiltSeries(series.rotation[kept], series.dose[kept], lens)
+            visible = visible[torch.tensor(ast.literal_eval(str(self.table[_FRAMES].iloc[row]))).bool()]
+        lens = None if series.lens is None else series.lens[visible]
+        shown = TiltSeries(series.rotation[visible], series.dose[visible], lens)
+        if held == len(series):  # WarpTools writes all of them
+            return visible, shown
+        if held != len(visible):
+            where = f"{self.source}, row {row + 1}"
+            of = f"its tomogram's series has {len(series)}, {len(visible)} of them visible"
+            raise ValueError(f"{where}: {self.stacks[row].path} holds {held} images, {of}")
+        return torch.arange(held), shown
+
+
+@dataclass(frozen=True)
+class ParticleSpectra:
+    """The images of one particle."""
+
+    spectra: Complex[Tensor, "tilts box half"]
+    transfer: Float[Tensor, "tilts box half"]
+    """Lens and radiation."""
+    rotation: Float[Tensor, "tilts 3 3"]
+    """From the tomogram to the microscope."""
+    premultiplied: bool
+
+    def sums(self, correction: Correction) -> tuple[Complex[Tensor, "tilts box half"], Float[Tensor, "tilts box half"]]:
+        """What is added up in a volume, and the weights by which that is divided."""
+        if self.premultiplied:  # all signs are right already
+            size = self.transfer.abs()
+            return self.spectra, size.square() if correction == "wiener" else size
+        factor = correcting(self.transfer, correction)
+        return self.spectra * factor, factor.square()
 
 
 def read_tilt_stacks(source: Path, tomograms: Path | None = None) -> TiltStacks:
@@ -95,15 +150,19 @@ def read_tilt_stacks(source: Path, tomograms: Path | None = None) -> TiltStacks:
         )
     if tomograms is None:
         raise ValueError(f"{source}: say how its tilt series were taken, --tomograms tomograms.star")
-    table = (join_optics(data, tables["optics"], source) if "optics" in tables else data).reset_index(drop=True)
-    series = _series(tomograms, sorted(set(table["rlnTomoName"].astype(str))))
+    optics = tables.get("optics")
+    table = (data if optics is None else join_optics(data, optics, source)).reset_index(drop=True)
+    first = {str(row["rlnTomoName"]): row for _, row in table.drop_duplicates("rlnTomoName").iterrows()}
+    entries = _entries(tomograms, sorted(set(table["rlnTomoName"].astype(str))))
+    series = {name: _one_series(*entry, first[name], f"{tomograms}, {name}") for name, entry in entries.items()}
+    hand = {name: float(entry.get("rlnTomoHand", 1.0)) for name, (_, entry) in entries.items()}
     stacks = []
     for row, name in enumerate(table["rlnImageName"].astype(str), 1):
         path = find_stack(name, source.parent)
         if path is None:
             raise FileNotFoundError(f"{source}, row {row}: {name} is not there")
         stacks.append(ImageStack(path))
-    return TiltStacks(source, table, stacks, series)
+    return TiltStacks(source, table, optics, stacks, series, hand)
 
 
 def _beside(name: str, table: Path) -> Path:
@@ -113,7 +172,8 @@ def _beside(name: str, table: Path) -> Path:
     return path
 
 
-def _series(tomograms: Path, names: list[str]) -> dict[str, TiltSeries]:
+def _entries(tomograms: Path, names: list[str]) -> dict[str, tuple[pd.DataFrame, pd.Series]]:
+    """Of each tomogram the table of its images, and its row in the list."""
     tables = read_tables(tomograms)
     listed = next((one for one in tables.values() if "rlnTomoName" in one), pd.DataFrame({"rlnTomoName": []}))
     found = {}
@@ -127,20 +187,26 @@ def _series(tomograms: Path, names: list[str]) -> dict[str, TiltSeries]:
             own = next(iter(read_tables(_beside(str(entry["rlnTomoTiltSeriesStarFile"]), tomograms)).values()))
         if own is None:
             raise ValueError(f"{tomograms}: has no table of the images of {name}, and names none")
-        found[name] = _one_series(own, entry, f"{tomograms}, {name}")
+        found[name] = (own, entry)
     return found
 
 
-def _one_series(images: pd.DataFrame, entry: pd.Series, where: str) -> TiltSeries:
-    dose = images.get("rlnMicrographPreExposure", pd.Series(np.zeros(len(images))))
-    lens = None
-    if "rlnDefocusU" in images:
-        values = {}
-        for name, column in CTF_COLUMNS.items():
-            given = images[column] if column in images else entry.get(column, 0.0)
-            values[name] = torch.as_tensor(np.broadcast_to(np.asarray(given, np.float32), len(images)).copy())
-        lens = CTF(**values)
-    return TiltSeries(_rotations(images, where), torch.from_numpy(dose.to_numpy(np.float32, copy=True)), lens)
+def _one_series(images: pd.DataFrame, entry: pd.Series, particle: pd.Series, where: str) -> TiltSeries:
+    """What the images' own table does not say of the lens stands in the list or in the particles' optics."""
+    before = images.get("rlnMicrographPreExposure", pd.Series(np.zeros(len(images))))
+    half = float(entry.get("rlnTomoImportFractionalDose", 0.0)) / 2
+    dose = torch.from_numpy(before.to_numpy(np.float32, copy=True)) + half
+    rotation = _rotations(images, where)
+    if "rlnDefocusU" not in images:
+        return TiltSeries(rotation, dose, None)
+    values = {}
+    for name, column in CTF_COLUMNS.items():
+        given = next((source[column] for source in (images, entry, particle) if column in source), None)
+        if given is None and name not in _MAY_LACK:
+            raise ValueError(f"{where}: says nothing of {column}, nor does the particles' table")
+        numbers = np.asarray(0.0 if given is None else given, np.float32)
+        values[name] = torch.from_numpy(np.broadcast_to(numbers, len(images)).copy())
+    return TiltSeries(rotation, dose, CTF(**values))
 
 
 def _rotations(images: pd.DataFrame, where: str) -> Float[Tensor, "tilts 3 3"]:

@@ -9,8 +9,10 @@ import pandas as pd
 import torch
 
 from frazil.data.ctf_columns import columns_of_ctf
-from frazil.io import write_tables
+from frazil.geometry import rotation_to_euler
+from frazil.io import atomic_path, write_tables
 from frazil.physics import CTF
+from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
 
 TOMOGRAMS = "tomograms.star"
@@ -25,6 +27,8 @@ class TomogramFrame:
     size: tuple[int, int, int]
     """Pixels along x, y, z."""
     pixel_size: float
+    on_disk: bool = False
+    """Whether the tomograms and the images of their tilt series are there, and not the molecules alone."""
 
 
 def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | None], frame: TomogramFrame) -> None:
@@ -46,16 +50,24 @@ def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | 
     for name, lens in lenses.items():
         own = {} if lens is None else columns_of_ctf(lens.map(lambda values: values.expand(len(series))))
         kept = {column: values for column, values in own.items() if column not in _OF_MICROSCOPE}
-        write_tables(out / _SERIES / f"{name}.star", {name: images.assign(**kept)})
-        angles = "".join(f"{angle:.2f}\n" for angle in scheme.angles.tolist())
-        (out / _SERIES / f"{name}.tlt").write_text(angles)
+        stack = [f"{number:06d}@{_SERIES}/{name}.mrcs" for number in range(1, len(series) + 1)]
+        named = {"rlnMicrographName": stack} if frame.on_disk else {}
+        write_tables(out / _SERIES / f"{name}.star", {name: images.assign(**named, **kept)})
+        with atomic_path(out / _SERIES / f"{name}.tlt") as temporary:
+            temporary.write_text("".join(f"{angle:.2f}\n" for angle in scheme.angles.tolist()))
     write_tables(out / TOMOGRAMS, {"global": _list_of(lenses, frame, scheme)})
 
 
 def _list_of(lenses: Mapping[str, CTF | None], frame: TomogramFrame, scheme: TiltScheme) -> pd.DataFrame:
     microscopes = [microscope_columns(lens) for lens in lenses.values()]
     shared = {column: np.concatenate([one[column] for one in microscopes]) for column in microscopes[0]}
-    sizes = {f"rlnTomoSize{axis}": side for axis, side in zip("XYZ", frame.size, strict=True)}
+    sizes: dict[str, object] = {f"rlnTomoSize{axis}": side for axis, side in zip("XYZ", frame.size, strict=True)}
+    if frame.on_disk:
+        of = {"": "tomograms", "Half1": "even", "Half2": "odd"}
+        sizes |= {
+            f"rlnTomoReconstructedTomogram{half}": [f"{folder}/{name}.mrc" for name in lenses]
+            for half, folder in of.items()
+        }
     return pd.DataFrame(
         {
             "rlnTomoName": list(lenses),
@@ -69,6 +81,23 @@ def _list_of(lenses: Mapping[str, CTF | None], frame: TomogramFrame, scheme: Til
             **sizes,
         }
     )
+
+
+def molecule_columns(name: str, molecules: Molecules) -> dict[str, object]:
+    """What tables say of the molecules of a tomogram: where their boxes are, and how they lie in them."""
+    count, picked = len(molecules), (molecules.place - molecules.within).numpy()
+    columns: dict[str, object] = {
+        "rlnTomoName": [name] * count,
+        "rlnTomoParticleName": [f"{name}/{number}" for number in range(1, count + 1)],
+        "rlnClassNumber": molecules.structure.numpy() + 1,
+        "rlnOpticsGroup": 1,
+    }
+    angles = rotation_to_euler(molecules.rotation).numpy()
+    for axis, (letter, angle) in enumerate(zip("XYZ", ("Rot", "Tilt", "Psi"), strict=True)):
+        columns[f"rlnCenteredCoordinate{letter}Angst"] = picked[:, axis]
+        columns[f"rlnOrigin{letter}Angst"] = -molecules.within[:, axis].numpy()
+        columns[f"rlnAngle{angle}"] = angles[:, axis]
+    return columns
 
 
 def microscope_columns(lens: CTF | None) -> dict[str, np.ndarray]:

@@ -11,9 +11,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from frazil.data.tilt_tables import TomogramFrame, microscope_columns, write_tilt_series
+from frazil.data.tilt_tables import TomogramFrame, microscope_columns, molecule_columns, write_tilt_series
 from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramLabels
-from frazil.geometry import rotation_to_euler
 from frazil.io import atomic_path, write_images, write_map, write_tables
 from frazil.physics.tilt_scheme import TiltScheme
 
@@ -73,26 +72,10 @@ class TomogramFiles:
             **microscope_columns(every[0].lens),
             "rlnTomoTiltSeriesPixelSize": self.frame.pixel_size,
         }
-        parts = [self._particles(name, labels) for name, labels in zip(lenses, every, strict=True)]
-        write_tables(
-            self.out / TABLE, {"optics": pd.DataFrame(optics), "particles": pd.concat(parts, ignore_index=True)}
-        )
-
-    def _particles(self, name: str, labels: TomogramLabels) -> pd.DataFrame:
-        molecules = labels.molecules
-        angles, place = rotation_to_euler(molecules.rotation).numpy(), molecules.place.numpy()
-        columns: dict[str, object] = {
-            "rlnTomoName": [name] * len(molecules),
-            "rlnTomoParticleName": [f"{name}/{number}" for number in range(1, len(molecules) + 1)],
-            "rlnClassNumber": molecules.structure.numpy() + 1,
-            "rlnOpticsGroup": 1,
-            "rlnRandomSubset": np.arange(len(molecules)) % 2 + 1,
-        }
-        for axis, letter in enumerate("XYZ"):
-            columns[f"rlnCenteredCoordinate{letter}Angst"] = place[:, axis]
-        for axis, letter in enumerate(("Rot", "Tilt", "Psi")):
-            columns[f"rlnAngle{letter}"] = angles[:, axis]
-        return pd.DataFrame(columns)
+        columns = [molecule_columns(name, own.molecules) for name, own in zip(lenses, every, strict=True)]
+        data = pd.concat(map(pd.DataFrame, columns), ignore_index=True)
+        data = data.assign(rlnRandomSubset=np.arange(len(data)) % 2 + 1)
+        write_tables(self.out / TABLE, {"optics": pd.DataFrame(optics), "particles": data})
 
     def _write_picks(self, name: str, labels: TomogramLabels) -> None:
         """Copick's JSON for each structure: angstrom from the tomogram's first corner, instances as in the mask."""

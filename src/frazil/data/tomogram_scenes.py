@@ -1,7 +1,7 @@
 """Simulated tomograms: molecules and vesicles in ice, each tomogram a pure function of the seed and its number."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -10,13 +10,13 @@ from torch import Tensor
 
 from frazil.data.membranes import vesicle_volume
 from frazil.data.seeds import numbered_generator
+from frazil.data.specimens import SURFACE
 from frazil.geometry import rotate_volume
 from frazil.physics import CTF, CTFPrior, FourierVolume, UniformRotations, to_fourier_volume
 from frazil.physics.crowding import place_molecules, place_vesicles
-from frazil.physics.subtomograms import Correction, Molecules
-from frazil.physics.tomogram import TiltImages, phase_flipped, weighted_back_projection
-
-_SURFACE = 0.1  # of a structure's maximum, above which a voxel is its own
+from frazil.physics.subtomograms import Molecules
+from frazil.physics.tilted_field import TiltImages, phase_flipped, weighted_back_projection
+from frazil.physics.tomography import Correction
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class TomogramContents:
     radius: Float[Tensor, " structures"]
     """Of each, angstrom."""
     count: int
-    """Molecules on average as many as find room."""
+    """Molecules that look for room, in turns of the structures."""
     vesicles: int
     vesicle_radius: tuple[float, float]
     """Smallest and largest, angstrom."""
@@ -77,20 +77,21 @@ class TomogramScene:
 
     def clean(self, labels: TomogramLabels) -> Float[Tensor, "tilts y x"]:
         """Its images without noise."""
-        vesicles = labels.vesicles
-        pixel_size = self.images.pixel_size
-        shells = [vesicle_volume(float(radius), pixel_size) for radius in vesicles[:, 0]]
-        walls = Molecules(
-            place=vesicles[:, 1:],
-            rotation=torch.eye(3).expand(len(vesicles), 3, 3),
-            within=torch.zeros(len(vesicles), 3),
-            structure=torch.arange(len(vesicles)),
-        )
-        made = self.images.clean(self._spectra, labels.molecules, labels.lens)
-        for number, shell in enumerate(shells):
-            one = replace(walls[number : number + 1], structure=torch.zeros(1, dtype=torch.long))
-            made = made + self.images.clean([to_fourier_volume(shell)], one, labels.lens)
-        return made
+        seen = [self.images.clean(spectra, bodies, labels.lens) for spectra, bodies in self._bodies(labels)]
+        return torch.stack(seen).sum(0)
+
+    def upright(self, labels: TomogramLabels) -> Float[Tensor, "y x"]:
+        """The one of them that is tilted least."""
+        seen = [self.images.upright(spectra, bodies, labels.lens) for spectra, bodies in self._bodies(labels)]
+        return torch.stack(seen).sum(0)
+
+    def _bodies(self, labels: TomogramLabels) -> Iterator[tuple[list[FourierVolume], Molecules]]:
+        """Molecules, then each vesicle, with what they are made of."""
+        yield self._spectra, labels.molecules
+        for radius, *centre in labels.vesicles.tolist():
+            wall = to_fourier_volume(vesicle_volume(radius, self.images.pixel_size))
+            middle = torch.tensor([centre])
+            yield [wall], Molecules(middle, torch.eye(3)[None], 0 * middle, torch.zeros(1, dtype=torch.long))
 
     def tomogram(self, number: int, noise_std: float) -> SimulatedTomogram:
         """One tomogram, its noise of a standard deviation in the upright image."""
@@ -117,7 +118,7 @@ class TomogramScene:
         corners = (labels.molecules.place / self.images.pixel_size).round().long() + middle
         for number, (x, y, z) in enumerate(corners.tolist()):
             volume = self.contents.volumes[int(labels.molecules.structure[number])]
-            own = rotate_volume(volume, labels.molecules.rotation[number]) > _SURFACE * volume.max()
+            own = rotate_volume(volume, labels.molecules.rotation[number]) > SURFACE * volume.max()
             field[z : z + box, y : y + box, x : x + box][own] = number + 1
         return field[edge : edge + self.depth, edge : edge + height, edge : edge + width]
 

@@ -29,6 +29,15 @@ class ClassifyConfig:
     shift: int = 2
     """Voxels by which volumes are moved along each axis, at most, each time they are shown."""
 
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if self.width % 8:
+            raise ValueError(f"width must be a multiple of 8, not {self.width}")
+        if not self.rate > 0 or self.shift < 0:
+            raise ValueError(f"rate must be positive and shift not negative: {self.rate:g}, {self.shift}")
+
 
 class SubtomogramClassifier(OneNetwork):
     """A network that is shown labelled volumes, turned by what leaves the missing wedge where it is."""
@@ -78,10 +87,14 @@ class SubtomogramClassifier(OneNetwork):
 def turned(
     volumes: Float[Tensor, "batch box box box"], turns: Int[Tensor, "batch 4"]
 ) -> Float[Tensor, "batch box box box"]:
-    """Each volume half a turn about x, y, z or not at all, then moved around its faces by voxels along z, y, x.
+    """Each volume half a turn about its centre's x, y or z or not at all, then moved by voxels along z, y, x.
 
-    Those are the turns that bring the wedge of a tilt series onto itself and mirror nothing.
+    Those are the turns that bring the wedge of a symmetric range of tilts onto itself and mirror nothing.
     """
-    axes = [(), (0, 1), (0, 2), (1, 2)]
-    rows = zip(volumes, turns.tolist(), strict=True)
-    return torch.stack([volume.flip(axes[which]).roll(moved, (0, 1, 2)) for volume, (which, *moved) in rows])
+    axes: list[tuple[int, ...]] = [(), (0, 1), (0, 2), (1, 2)]
+    even = 1 - volumes.shape[-1] % 2  # on an even box a flip alone moves the centre by a voxel
+    made = []
+    for volume, (which, *moved) in zip(volumes, turns.tolist(), strict=True):
+        steps = [step + even * (axis in axes[which]) for axis, step in enumerate(moved)]
+        made.append(volume.flip(axes[which]).roll(steps, (0, 1, 2)))
+    return torch.stack(made)

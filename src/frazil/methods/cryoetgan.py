@@ -55,7 +55,7 @@ class CryoETGANConfig:
     """How molecules are held. content: coarse detail outside the wedge stays as it was. cycle: a second translator
     leads back, the paper's."""
     keep_weight: float = 10.0
-    """Of that, beside looking real."""
+    """How much what is kept weighs beside looking real."""
     adversary: Literal["wasserstein", "least-squares", "least-squares-0.8"] = "least-squares"
     """What the critic learns; the last is the released code's."""
     critic_norm: Literal["spectral", "penalty", "none"] = "spectral"
@@ -111,14 +111,19 @@ class UnpairedVolumes(NamedTuple):
     real: Float[Tensor, "batch box box box"]
 
 
+def check_box(box: int) -> None:
+    """ValueError for a box that the networks do not take."""
+    if box % 4 or box < 24:
+        raise ValueError(f"the networks take boxes of 24 voxels or more, a multiple of 4, not {box}")
+
+
 class CryoETGAN(Method):
     """A translator and its critic, and what holds molecules where they are."""
 
     def __init__(self, config: CryoETGANConfig, seen: Bool[Tensor, "box box half"], seed: int) -> None:
         self.config = config
         box = seen.shape[0]
-        if box % 4 or box < 24:
-            raise ValueError(f"the networks take boxes of 24 voxels or more, a multiple of 4, not {box}")
+        check_box(box)
         self._seen = seen
         with torch.random.fork_rng():
             torch.manual_seed(stable_seed(seed, "cryoetgan"))
@@ -166,8 +171,10 @@ class CryoETGAN(Method):
         if back is not None:
             critic_loss = critic_loss + self._judged("back_critic", batch.simulated, back.detach(), context)
         self._step("critics", critic_loss, context)
-        realism, kept = self._realism("critic", fake, context), self._content(batch.simulated, fake)
-        if back is not None:
+        realism = self._realism("critic", fake, context)
+        if back is None:
+            kept = self._content(batch.simulated, fake)
+        else:
             realism = realism + self._realism("back_critic", back, context)
             kept = self._cycle(batch, fake, back, context)
         self._step("translators", realism + self.config.keep_weight * kept, context)

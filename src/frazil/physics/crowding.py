@@ -18,6 +18,8 @@ def place_vesicles(
     placed = torch.empty(0, 4)
     for own in radius:
         tried = _tried(sides, float(own) + _BILAYER, generator)
+        if float(sides.min()) < 2 * (float(own) + _BILAYER):
+            continue
         apart = torch.cdist(tried, placed[:, 1:]) - placed[:, 0] - own - 2 * _BILAYER
         if (place := _first((apart > 0).all(1), tried)) is not None:
             placed = torch.cat([placed, torch.cat([own[None], place])[None]])

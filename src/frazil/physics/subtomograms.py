@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -22,9 +21,14 @@ from frazil.physics.ctf import CTF, evaluate_ctf
 from frazil.physics.noise import colour_noise, white_noise
 from frazil.physics.projection import FourierVolume, to_fourier_volume
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import TiltTransfer, back_projected, missing_wedge, tilt_spectra
-
-Correction = Literal["none", "phase-flip", "wiener"]
+from frazil.physics.tomography import (
+    Correction,
+    TiltTransfer,
+    back_projected,
+    correcting,
+    missing_wedge,
+    tilt_spectra,
+)
 
 _SMOOTH = 0.5  # of Nyquist's frequency, to which the second half of Pei's noise is low-passed
 
@@ -98,12 +102,12 @@ class TiltSeriesImaging(SubtomogramImaging):
         )
 
     def _volume(self, images: Tensor, through: TiltTransfer) -> Float[Tensor, "box box box"]:
-        transfer = through.transfer[0]
-        if self.correction == "phase-flip":
-            transfer = torch.where(transfer < 0, -torch.ones_like(transfer), torch.ones_like(transfer))
-        elif self.correction == "none":
-            transfer = torch.ones_like(transfer)
-        return back_projected(images, transfer, self.scheme.series(None).rotation)
+        factor = correcting(through.transfer[0], self.correction)
+        return back_projected(images, factor, self.scheme.series(None).rotation, self._seen)
+
+    @cached_property
+    def _seen(self) -> Tensor:
+        return ~missing_wedge(self.scheme.series(None).rotation, self.volumes[0].shape[0])
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A tilt series: one specimen seen from many sides, and the volume that its images make."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Complex, Float
@@ -41,11 +42,15 @@ class TiltSeries:
         self, frequency: Float[Tensor, "y half xy"], depth: Float[Tensor, "batch tilts"]
     ) -> Float[Tensor, "batch tilts y half"]:
         """What lens and radiation leave of what lies so many angstrom below the centre; frequency in 1/angstrom."""
-        dose, length = self.dose[:, None, None], frequency.norm(dim=-1)
+        left = self.dose_envelope(frequency.norm(dim=-1))
         if self.lens is None:
-            return dose_envelope(dose, length).expand(len(depth), -1, -1, -1)
-        left = dose_envelope(dose, length, self.lens.voltage_kv[:, None, None])
+            return left.expand(len(depth), -1, -1, -1)
         return left * torch.stack([evaluate_ctf(self.lens.at_depth(below), frequency) for below in depth])
+
+    def dose_envelope(self, frequency: Float[Tensor, "y half"]) -> Float[Tensor, "tilts y half"]:
+        """What radiation leaves in each image of detail of a frequency's length (1/angstrom)."""
+        voltage = 300.0 if self.lens is None else self.lens.voltage_kv[:, None, None]
+        return dose_envelope(self.dose[:, None, None], frequency, voltage)
 
 
 def tilt_rotations(angle_deg: Float[Tensor, " tilts"], axis_deg: float = 0.0) -> Float[Tensor, "tilts 3 3"]:
@@ -84,6 +89,18 @@ def dose_envelope(
     critical = scale * frequency.clamp(min=1e-6) ** power + floor
     sturdiness = torch.where(torch.as_tensor(voltage_kv) < 250, _AT_200_KV, 1.0)
     return torch.exp(-dose / (2 * sturdiness * critical))
+
+
+Correction = Literal["none", "phase-flip", "wiener"]
+
+
+def correcting(transfer: Float[Tensor, "..."], correction: Correction) -> Float[Tensor, "..."]:
+    """By what images are multiplied, and by whose square the sum is divided, before they are back-projected.
+
+    Nothing; the sign of what lens and radiation did to them; or all of it, which is Wiener's filter.
+    """
+    one = torch.ones_like(transfer)
+    return {"none": one, "phase-flip": torch.where(transfer < 0, -one, one), "wiener": transfer}[correction]
 
 
 @dataclass(frozen=True)
@@ -129,38 +146,60 @@ def tilt_spectra(spectrum: FourierVolume, through: TiltTransfer) -> Complex[Tens
 
 def back_projected(
     images: Complex[Tensor, "tilts box half"],
-    transfer: Float[Tensor, "tilts box half"],
+    factor: Float[Tensor, "tilts box half"],
     rotation: Float[Tensor, "tilts 3 3"],
+    seen: Bool[Tensor, "box box half"],
 ) -> Float[Tensor, "box box box"]:
-    """The volume that spectra of one series make in the tomogram's frame: sum T y / (sum T^2 + prior).
+    """The volume that spectra of one series make in the tomogram's frame: sum f y / (sum f^2 + prior).
 
-    `transfer` 1 leaves the lens in. What no image has seen, the missing wedge, is empty, where noise that is cut off at
-    the box's faces would leave a hundredth.
+    `factor` is of `correcting`. Of what no image has `seen` (not `missing_wedge`) the volume is empty, where noise that
+    is cut off at the box's faces would leave a hundredth.
     """
     box = images.shape[-2]
-    volume = volume_of_sums(images * transfer, transfer.square(), rotation)
-    seen = ~missing_wedge(rotation, box)
-    return inverse_fourier_transform(fourier_transform(volume, 3) * seen, box, 3)
+    sums = SliceSums.empty(box, factor)
+    sums.add(images * factor, factor.square(), rotation)
+    return sums.volume_where(seen)
 
 
-def volume_of_sums(
-    weighted: Complex[Tensor, "images box half"],
-    weight: Float[Tensor, "images box half"],
-    rotation: Float[Tensor, "images 3 3"],
-) -> Float[Tensor, "box box box"]:
-    """sum weighted / (sum weight + prior), the prior a small part of the mean weight where images looked."""
-    box = weighted.shape[-2]
-    frequency = frequency_grid(box, device=weighted.device, dtype=weight.dtype).flatten(0, 1)
-    inside = frequency.norm(dim=-1) < 0.5 - 1e-6
-    # Frequencies with x = 0 stand twice in half a plane.
-    once = hermitian_weight(box, device=weighted.device).to(weight).expand(box, -1).flatten() / 2
-    sums = BackProjection.empty(box, weight)
-    once = once[inside]
-    slices, weights = once * weighted.flatten(1)[:, inside], once * weight.flatten(1)[:, inside]
-    sums.add(slices, weights, rotation, frequency[inside])
-    whole = sums.symmetrised(torch.eye(3)[None])
-    prior = _PRIOR * float(whole.sums[2][whole.sums[2] > 0].mean())
-    return whole.volume(torch.full((box // 2 + 1,), prior))
+@dataclass(frozen=True)
+class SliceSums:
+    """Weighted slices and their weights, added up image by image."""
+
+    sums: BackProjection
+
+    @classmethod
+    def empty(cls, box: int, like: Tensor) -> "SliceSums":
+        """No images yet, in the precision and on the device of `like`."""
+        return cls(BackProjection.empty(box, like))
+
+    def add(
+        self,
+        weighted: Complex[Tensor, "images box half"],
+        weight: Float[Tensor, "images box half"],
+        rotation: Float[Tensor, "images 3 3"],
+    ) -> None:
+        """Add spectra, multiplied by their weights already, seen from where `rotation` says."""
+        box = weighted.shape[-2]
+        frequency = frequency_grid(box, device=weighted.device, dtype=weight.dtype).flatten(0, 1)
+        inside = frequency.norm(dim=-1) < 0.5 - 1e-6
+        # Frequencies with x = 0 stand twice in half a plane.
+        once = hermitian_weight(box, device=weighted.device).to(weight).expand(box, -1).flatten()[inside] / 2
+        slices, weights = once * weighted.flatten(1)[:, inside], once * weight.flatten(1)[:, inside]
+        self.sums.add(slices, weights, rotation, frequency[inside])
+
+    def volume(self) -> Float[Tensor, "box box box"]:
+        """sum weighted / (sum weight + prior), the prior a small part of the mean weight where images looked."""
+        whole = self.sums.symmetrised(torch.eye(3)[None])
+        prior = _PRIOR * float(whole.sums[2][whole.sums[2] > 0].mean())
+        return whole.volume(torch.full((whole.box // 2 + 1,), prior))
+
+    def volume_where(self, seen: Bool[Tensor, "box box half"]) -> Float[Tensor, "box box box"]:
+        """The same, but for frequencies that no image has seen: there it is empty."""
+        return inverse_fourier_transform(fourier_transform(self.volume(), 3) * seen, self.sums.box, 3)
+
+    def joined(self, other: "SliceSums") -> "SliceSums":
+        """Of the images of both."""
+        return SliceSums(BackProjection(self.sums.sums + other.sums.sums, self.sums.box))
 
 
 def missing_wedge(rotation: Float[Tensor, "tilts 3 3"], box: int) -> Bool[Tensor, "box box half"]:

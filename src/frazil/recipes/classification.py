@@ -1,5 +1,6 @@
 """Classifiers of subtomograms, each learnt in a folder of its own, from which a stopped one goes on."""
 
+import hashlib
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def learn_classifier(
         drawn = epoch_rows(rows, context.step, size, stable_seed(seed, "volumes"))[context.share(size)]
         return volumes[drawn].to(context.device), label[drawn].to(context.device)
 
-    run = RunFolder.open(folder, {**asdict(config), "seed": seed, "volumes": len(volumes), "classes": classes})
+    held = hashlib.blake2b(volumes.numpy().tobytes() + label.numpy().tobytes(), digest_size=8).hexdigest()
+    run = RunFolder.open(folder, {**asdict(config), "seed": seed, "classes": classes, "volumes": held})
     fit(method, batches, FitSettings(config.steps, seed), run)
     return method
 

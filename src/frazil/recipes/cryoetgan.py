@@ -18,11 +18,10 @@ from frazil.data.subtomograms import Subtomograms, read_subtomograms
 from frazil.io import atomic_path, fingerprint
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
-from frazil.methods.cryoetgan import PUBLISHED, RELEASED, CryoETGAN, CryoETGANConfig, UnpairedVolumes
+from frazil.methods.cryoetgan import PUBLISHED, RELEASED, CryoETGAN, CryoETGANConfig, UnpairedVolumes, check_box
 from frazil.physics import CTFRanges
-from frazil.physics.subtomograms import Correction
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import missing_wedge
+from frazil.physics.tomography import Correction, missing_wedge
 from frazil.recipes.learning import fit_settings, say_if_stopped
 from frazil.recipes.match_subtomograms import match_subtomograms
 from frazil.recipes.particle_run import write_report
@@ -72,7 +71,7 @@ class CryoETGANTrain:
     lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=lambda: CTFRanges((20_000.0, 50_000.0)))
     """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
     tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(default_factory=TiltScheme)
-    """How tilt series were taken; the range is measured."""
+    """How tilt series were taken; another --tilt-range than the default's stands in for the one that is measured."""
     seed: int = 0
     """Seed of everything random."""
     max_minutes: float | None = None
@@ -96,12 +95,13 @@ def train(options: CryoETGANTrain) -> int:
     wanted = set_by_user(options.learning, options.given)
     options = replace(options, learning=replace(_PRESETS[options.preset], **wanted), given=())
     real = read_subtomograms(options.real, options.pixel_size)
+    check_box(real.box)
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]
     folder = RunFolder.open(
         options.out, asdict(options), {path: fingerprint(path) for path in [options.real, *named] if path.is_file()}
     )
-    if folder.is_main:
+    if folder.is_main and not (folder.path / _SIMULATED / TABLE).is_file():
         simulate_subtomograms(_matched(options, real, folder))
     while not (folder.path / _SIMULATED / TABLE).is_file():  # another rank makes them
         time.sleep(0.5)
@@ -228,7 +228,7 @@ def _report(
     )
     label = torch.arange(len(few)) % len(options.models)
     kinds = {
-        "real": (real[:_SHOWN], torch.arange(len(real[:_SHOWN]))),
+        "real": (real[:_SHOWN], None),
         "simulated": (few, label),
         "generated": (generated, label),
     }

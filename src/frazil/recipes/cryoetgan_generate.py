@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.simulated_files import make_folder, refuse_another_run
+from frazil.data.specimens import kind_of_model
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
 from frazil.data.subtomogram_scenes import SubtomogramScene
 from frazil.data.workers import in_order, one_thread_per_operation
@@ -22,6 +23,7 @@ from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_subtomograms import (
     MOST_WORKERS,
     SimulateSubtomograms,
+    files_of,
     scene_of,
     structures_of,
     write_tables,
@@ -48,7 +50,7 @@ class CryoETGANGenerate:
     count: int = 400
     """Number of subtomograms; the models take turns."""
     models: tuple[str, ...] = ()
-    """Other structures than those that the run learnt with."""
+    """Maps, atomic models, or the words pseudo-protein and membrane, instead of what the run learnt with."""
     draws: int = 1
     """2 or more: of each as many, by other noise of the network's own; their standard deviation, voxel by voxel,
     is written to uncertainty/."""
@@ -70,7 +72,8 @@ def generate(options: CryoETGANGenerate) -> None:
     method = load(options.run, fitted, fabric.device)
     simulation = replace(fitted, out=options.out, count=options.count, seed=options.seed)
     if options.models:
-        simulation = replace(simulation, models=options.models)
+        models = (m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models)
+        simulation = replace(simulation, models=tuple(models))
     config = {name: value for name, value in asdict(simulation).items() if name not in ("out", "workers")}
     weights = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
     config |= {"weights": weights, "draws": options.draws}
@@ -81,16 +84,16 @@ def generate(options: CryoETGANGenerate) -> None:
     with one_thread_per_operation():
         volumes = structures_of(simulation)
         scene = scene_of(simulation, volumes)
-        files = SubtomogramFiles(options.out, simulation.pixel_size, simulation.box, halves=False)
+        files = files_of(simulation)
+        # Other molecules are as dense, and the electrons' noise is what it was.
+        noise_std = scene_of(fitted, structures_of(fitted)).noise_std(fitted.snr_db)
         fabric.barrier()  # all ranks have looked before one of them writes
         if fabric.is_global_zero:
             make_folder(options.out, config, files.room(options.count * (1 + (options.draws > 1))))
             write_truths(simulation, volumes)
         fabric.barrier()
         own = range(fabric.global_rank, scene.tomograms, fabric.world_size)
-        _write_volumes(
-            method, scene, simulation, files, [one for one in own if files.missing(scene.rows(one))], options
-        )
+        _write_volumes(method, scene, noise_std, files, [one for one in own if files.missing(scene.rows(one))], options)
         fabric.barrier()
         if fabric.is_global_zero:
             write_tables(simulation, scene, files)
@@ -100,13 +103,12 @@ def generate(options: CryoETGANGenerate) -> None:
 def _write_volumes(
     method: CryoETGAN,
     scene: SubtomogramScene,
-    simulation: SimulateSubtomograms,
+    noise_std: float,
     files: SubtomogramFiles,
     missing: Sequence[int],
     options: CryoETGANGenerate,
 ) -> None:
     """Those of some tomograms, each tomogram's at once."""
-    noise_std = 0.0 if simulation.snr_db == float("inf") else scene.noise_std(simulation.snr_db)
 
     def make(place: int) -> int:
         rows = scene.rows(missing[place])

@@ -1,6 +1,7 @@
 """`frazil evaluate subtomograms`: how like real subtomograms others are, and how much their labels teach."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +41,8 @@ class EvaluateSubtomograms:
     """Tables of the others, the same numbers for the same classes."""
     out: Path
     """Folder for figures.json, report.html and the classifiers; the same command goes on where it stopped."""
+    pixel_size: float | None = None
+    """Voxel size in angstrom, where neither tables nor headers say it."""
     neighbours: int = 5
     """Of precision, recall, density and coverage."""
     seed: int = 0
@@ -54,7 +57,8 @@ class Judged:
 
     like: Likeness
     teaches: float | None
-    """Accuracy on the second real draw of a classifier that it taught (train on synthetic, test on real)."""
+    """Accuracy on the second real draw of a classifier that it taught (train on synthetic, test on real); the second
+    draw's own is what the first real draw taught."""
     is_told: float | None
     """Accuracy on it of the classifier that the real ones taught: are its labels right?"""
 
@@ -73,20 +77,26 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     """Measure, print, and write the figures and the page."""
     if not options.others:
         raise ValueError("give one table or more of OTHERS")
-    real = read_subtomograms(options.real)
+    real = read_subtomograms(options.real, options.pixel_size)
     names = sorted(set(_numbers(real).tolist()))
     reference, second = _halves(real, options.seed)
-    sets = {name: read_subtomograms(path) for name, path in zip(_names(options.others), options.others, strict=True)}
-    for other in sets.values():
+    named = zip(_names(options.others), options.others, strict=True)
+    sets = {name: read_subtomograms(path, options.pixel_size) for name, path in named}
+    for name, other in sets.items():
         _check(other, real, names)
+        if name in (_SECOND, _ZEROS):
+            raise ValueError(f"{other.source}: a folder called {name} is taken for a control; give it another name")
+        if len(other) < len(reference):
+            print(f"{name}: {len(other)} subtomograms, held against {len(reference)} real ones")
     labelled = {name: _labelled(other, names, len(reference)) for name, other in sets.items()}
     truth, again = _labelled(reference, names), _labelled(second, names)
     options.out.mkdir(parents=True, exist_ok=True)
+    folder, learning = options.out / "classifiers", options.learning
+    judge = learn_classifier(truth, len(names), folder / "of the real ones", learning, options.seed)
     taught_by = {
-        name: learn_classifier(own, len(names), options.out / "classifiers" / name, options.learning, options.seed)
-        for name, own in {"real": truth, **labelled}.items()
+        name: learn_classifier(own, len(names), folder / f"of {name}", learning, options.seed)
+        for name, own in labelled.items()
     }
-    judge = taught_by["real"]
     found = {_SECOND: _judged(truth, again, judge, options, accuracy(judge, again), accuracy(judge, again))}
     for name, own in labelled.items():
         found[name] = _judged(truth, own, judge, options, accuracy(taught_by[name], again), accuracy(judge, own))
@@ -134,11 +144,17 @@ def _halves(real: Subtomograms, seed: int) -> tuple[Subtomograms, Subtomograms]:
 
 
 def _labelled(found: Subtomograms, names: list[int], most: int | None = None) -> Labelled:
-    """Volumes and their classes, counted from 0; the first `most` alone."""
-    rows = range(min(len(found), most or len(found)))
-    place = {number: place for place, number in enumerate(names)}
-    label = torch.tensor([place[number] for number in _numbers(found)[: len(rows)].tolist()])
-    return found.volumes(rows), label
+    """Volumes and their classes, counted from 0; at most as many as wanted, of each class an equal part of its own."""
+    number, most = _numbers(found), most or len(found)
+    kept = []
+    for one in number.unique():
+        rows = (number == one).nonzero()[:, 0]
+        share = math.ceil(len(rows) * min(1.0, most / len(found)))
+        kept.append(rows[:share])
+    rows = torch.cat(kept).sort().values[:most] if len(found) > most else torch.arange(len(found))
+    place = {name: place for place, name in enumerate(names)}
+    label = torch.tensor([place[name] for name in number[rows].tolist()])
+    return found.volumes(rows.tolist()), label
 
 
 def _judged(

@@ -11,6 +11,7 @@ from torch import Tensor
 from frazil.data.seeds import numbered_generator
 from frazil.inference.subtomogram_statistics import power_beside, spread, tilt_range
 from frazil.io import atomic_path
+from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
 
 _FEW = 48  # simulated ones, whose molecules' and whose noise's shape is measured
@@ -37,10 +38,13 @@ def match_subtomograms(
     """The simulation whose subtomograms are as noisy as real ones of mean 0 and deviation 1, which are not labelled.
 
     Molecules reach `radius` angstrom from the middle; the spectrum of an image's noise is written to `noise`. Molecules
-    are as strong as the middle of real volumes has more power than what lies beside it.
+    are as strong as the middle of real volumes has more power than what lies beside it. A range of tilts other than
+    the default's is the user's, and stays.
     """
     within = radius / like.pixel_size
-    like = replace(like, tilts=replace(like.tilts, tilt_range=tilt_range(real)), noise="white")
+    given = like.tilts.tilt_range
+    found = tilt_range(real) if given == TiltScheme().tilt_range else given
+    like = replace(like, tilts=replace(like.tilts, tilt_range=found), noise="white")
     scene = replace(scene_of(like, structures_of(like)), count=_FEW, each=_FEW // 4)
     imaging = scene.imaging
     labels = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]

@@ -4,23 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import tyro
-from jaxtyping import Complex, Float
-from torch import Tensor
 
 from frazil.data.subtomogram_files import TABLE, VOLUMES
-from frazil.data.tilt_stacks import TiltStacks, read_tilt_stacks
-from frazil.geometry import fourier_transform, frequency_grid, inverse_fourier_transform
+from frazil.data.tilt_stacks import PREMULTIPLIED, ParticleSpectra, TiltStacks, read_tilt_stacks
+from frazil.geometry import shift_phase
 from frazil.io import atomic_path, refuse_what_is_there, write_map, write_tables
 from frazil.metrics import HALF_MAPS_AGREE, fourier_shell_correlation
-from frazil.physics import evaluate_ctf
-from frazil.physics.subtomograms import Correction
-from frazil.physics.tomography import TiltSeries, missing_wedge, volume_of_sums
+from frazil.physics.tomography import Correction, SliceSums, missing_wedge
 from frazil.recipes.progress import progress_bar
-
-Parts = tuple[Complex[Tensor, "tilts box half"], Float[Tensor, "tilts box half"]]
-"""Spectra multiplied by their weight, and weights."""
 
 
 @dataclass(frozen=True)
@@ -42,57 +36,67 @@ def reconstruct_subtomograms(options: ReconstructSubtomograms) -> None:
     stacks = read_tilt_stacks(options.source, options.tomograms)
     refuse_what_is_there(options.out / TABLE, options.out / "average.mrc")
     (options.out / VOLUMES).mkdir(parents=True, exist_ok=True)
+    half = _half_sets(stacks)
+    averages = [SliceSums.empty(stacks.box, torch.empty(0)) for _ in range(2)]
     with progress_bar("subtomograms", len(stacks)) as advance:
         for row in range(len(stacks)):
-            images, series = stacks.spectra(row)
-            weighted, weight = parts(images, series, stacks, options.correction)
-            volume = volume_of_sums(weighted, weight, series.rotation)
-            seen = ~missing_wedge(series.rotation, stacks.box)
-            volume = inverse_fourier_transform(fourier_transform(volume, 3) * seen, stacks.box, 3)
+            images = stacks.images(row)
+            alone = SliceSums.empty(stacks.box, images.transfer)
+            alone.add(*images.sums(options.correction), images.rotation)
+            volume = alone.volume_where(~missing_wedge(images.rotation, stacks.box))
             write_map(options.out / VOLUMES / f"{row + 1:06d}.mrc", volume, stacks.pixel_size)
+            if stacks.has_poses:
+                _add(averages[half[row] - 1], images, stacks, row)
             advance(1)
-    _write_average(stacks, options.out)
-    names = [f"{VOLUMES}/{row + 1:06d}.mrc" for row in range(len(stacks))]
-    shown = stacks.table.drop(columns=["rlnTomoVisibleFrames"], errors="ignore")
-    data = shown.assign(rlnImageName=names, rlnImageDimensionality=3, rlnImagePixelSize=stacks.pixel_size)
-    write_tables(options.out / TABLE, {"particles": data})
+    if stacks.has_poses:
+        _write_average(averages, stacks.pixel_size, options.out)
+    else:
+        print(f"{options.source}: says no angles (rlnAngleRot), so there is no average")
+    _write_table(stacks, half, options)
     print(f"{options.out}: {len(stacks)} subtomograms of {stacks.box} voxels")
 
 
-def parts(
-    images: Complex[Tensor, "tilts box half"], series: TiltSeries, stacks: TiltStacks, correction: Correction
-) -> Parts:
-    """What is summed of the images of a particle, and by what that is divided."""
-    one = torch.ones_like(images.real)
-    if series.lens is None:
-        return images, one
-    frequency = frequency_grid(stacks.box, stacks.pixel_size)
-    lens = evaluate_ctf(series.lens, frequency)
-    sign = torch.where(lens < 0, -one, one)
-    if stacks.premultiplied:
-        # Multiplied by the lens already, so all signs are right; divided by its size it is what flipping would give.
-        return images, {"wiener": lens.square(), "phase-flip": lens.abs(), "none": lens.abs()}[correction]
-    factor = {"wiener": lens, "phase-flip": sign, "none": one}[correction]
-    return images * factor, factor.square()
+def _half_sets(stacks: TiltStacks) -> np.ndarray:
+    """1 or 2 for each particle: the table's, or in turns."""
+    if "rlnRandomSubset" in stacks.table:
+        return stacks.table["rlnRandomSubset"].to_numpy(np.int64)
+    return np.arange(len(stacks)) % 2 + 1
 
 
-def _write_average(stacks: TiltStacks, out: Path) -> None:
-    """The average by the particles' poses, and of every other one."""
-    weighted, weights, rotations, half = [], [], [], []
-    for row in range(len(stacks)):
-        images, series = stacks.spectra(row)
-        spectra, weight = parts(images, series, stacks, "wiener")
-        weighted.append(spectra)
-        weights.append(weight)
-        rotations.append(series.rotation @ stacks.rotation(row))
-        half.append(torch.full((len(series),), row % 2))
-    every = torch.cat(weighted), torch.cat(weights), torch.cat(rotations)
-    number = torch.cat(half)
-    halves = [volume_of_sums(*(part[number == one] for part in every)) for one in range(2)]
-    for name, volume in {"half1": halves[0], "half2": halves[1], "average": volume_of_sums(*every)}.items():
-        write_map(out / f"{name}.mrc", volume, stacks.pixel_size)
-    fsc = fourier_shell_correlation(halves[0], halves[1], stacks.pixel_size)
+def _add(sums: SliceSums, images: ParticleSpectra, stacks: TiltStacks, row: int) -> None:
+    """A particle's images, moved to its middle and turned as it lies."""
+    weighted, weight = images.sums("wiener")
+    moved = torch.einsum("tij,j->ti", images.rotation, stacks.within(row))[:, :2] / stacks.pixel_size
+    sums.add(weighted * shift_phase(-moved, stacks.box), weight, images.rotation @ stacks.rotation(row))
+
+
+def _write_average(halves: list[SliceSums], pixel_size: float, out: Path) -> None:
+    first, second = halves
+    volumes = {"half1": first.volume(), "half2": second.volume(), "average": first.joined(second).volume()}
+    for name, volume in volumes.items():
+        write_map(out / f"{name}.mrc", volume, pixel_size)
+    fsc = fourier_shell_correlation(volumes["half1"], volumes["half2"], pixel_size)
     rows = [f"{shell},{float(value):.4f}\n" for shell, value in enumerate(fsc.correlation)]
     with atomic_path(out / "fsc.csv") as temporary:
         temporary.write_text("shell,half_maps\n" + "".join(rows))
     print(f"average: half maps agree to {fsc.resolution(HALF_MAPS_AGREE):.1f} angstrom (FSC 0.143)")
+
+
+def _write_table(stacks: TiltStacks, half: np.ndarray, options: ReconstructSubtomograms) -> None:
+    """The particles as they were listed, their images the volumes."""
+    flags = {
+        "rlnImageDimensionality": 3,
+        "rlnImagePixelSize": stacks.pixel_size,
+        "rlnImageSize": stacks.box,
+        PREMULTIPLIED: 0,
+        "rlnCtfDataArePhaseFlipped": int(options.correction != "none" or stacks.premultiplied),
+    }
+    names = [f"{VOLUMES}/{row + 1:06d}.mrc" for row in range(len(stacks))]
+    optics = stacks.optics
+    shared = [] if optics is None else [name for name in optics if name != "rlnOpticsGroup"]
+    left = stacks.table.drop(columns=["rlnTomoVisibleFrames", *flags, *shared], errors="ignore")
+    data = left.assign(rlnImageName=names, rlnRandomSubset=half)
+    if optics is None:
+        write_tables(options.out / TABLE, {"particles": data.assign(**flags)})
+    else:
+        write_tables(options.out / TABLE, {"optics": optics.assign(**flags), "particles": data})

@@ -13,15 +13,16 @@ from torch import Tensor
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_power
 from frazil.data.simulated_files import make_folder, refuse_another_run
-from frazil.data.specimens import mean_density, radius_of, read_specimen
+from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
 from frazil.data.subtomogram_scenes import FIELD, SubtomogramScene
 from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.io import write_map
 from frazil.physics import CTFRanges, UniformShifts
-from frazil.physics.subtomograms import Correction, DensityImaging, PeiImaging, SubtomogramImaging, TiltSeriesImaging
+from frazil.physics.subtomograms import DensityImaging, PeiImaging, SubtomogramImaging, TiltSeriesImaging
 from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tomography import Correction
 from frazil.recipes.progress import progress_bar
 
 MOST_WORKERS = min(8, os.cpu_count() or 1)
@@ -90,7 +91,7 @@ def simulate_subtomograms(options: SimulateSubtomograms) -> None:
     with one_thread_per_operation():
         volumes = structures_of(options)
         scene = scene_of(options, volumes)
-        files = SubtomogramFiles(options.out, options.pixel_size, options.box, options.halves)
+        files = files_of(options)
         missing = [tomogram for tomogram in range(scene.tomograms) if files.missing(scene.rows(tomogram))]
         make_folder(options.out, _configuration(options), files.room(sum(len(scene.rows(one)) for one in missing)))
         write_truths(options, volumes)
@@ -123,14 +124,9 @@ def _check(options: SimulateSubtomograms) -> None:
 
 
 def structures_of(options: SimulateSubtomograms) -> list[Float[Tensor, "box box box"]]:
-    """The structures, as dense as each other: the units of maps are their own."""
-    volumes = []
-    for model in options.models:
-        volume = read_specimen(model, options.box, options.pixel_size, options.resolution).volume
-        if not volume.std() > 0:
-            raise ValueError(f"{model}: no density falls in the box")
-        volumes.append(volume / mean_density(volume))
-    return volumes
+    """The structures, which have room in their boxes as far off the middle as they may lie."""
+    shift = options.shift_percent / 100 * options.box * options.pixel_size
+    return equally_dense(options.models, options.box, options.pixel_size, options.resolution, shift)
 
 
 def scene_of(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> SubtomogramScene:
@@ -140,7 +136,7 @@ def scene_of(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box
         structures=len(volumes),
         count=options.count,
         each=options.per_tomogram,
-        lens=ctf_prior(options.ctf, options.lens),
+        lens=None if options.mode == "density" else ctf_prior(options.ctf, options.lens),
         shift=UniformShifts(options.shift_percent, options.box * options.pixel_size),
         thickness=max(0.0, options.tilts.ice_thickness - 2 * max(map(radius_of, options.models))),
         seed=options.seed,
@@ -154,6 +150,12 @@ def _imaging(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box
         return DensityImaging(volumes, options.pixel_size)
     power = noise_power(options.noise, options.box, options.pixel_size)
     return TiltSeriesImaging(volumes, options.pixel_size, options.tilts, power, options.correction)
+
+
+def files_of(options: SimulateSubtomograms) -> SubtomogramFiles:
+    """Where its files are."""
+    flipped = options.mode == "physics" and options.correction != "none"
+    return SubtomogramFiles(options.out, options.pixel_size, options.box, options.halves, flipped)
 
 
 def write_truths(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> None:
@@ -174,7 +176,7 @@ def _write_volumes(
     options: SimulateSubtomograms, scene: SubtomogramScene, files: SubtomogramFiles, missing: list[int]
 ) -> None:
     """Those that are not there yet, a tomogram at a time."""
-    noise_std = 0.0 if options.snr_db == float("inf") else scene.noise_std(options.snr_db)
+    noise_std = scene.noise_std(options.snr_db)
 
     def make(place: int) -> int:
         rows = scene.rows(missing[place])

@@ -1,8 +1,9 @@
 """`frazil simulate tomogram`: whole tomograms of many molecules and vesicles, every voxel labelled."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -13,7 +14,7 @@ from torch import Tensor
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_curve
 from frazil.data.simulated_files import make_folder, refuse_another_run
-from frazil.data.specimens import mean_density, radius_of, read_specimen
+from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.tomogram_files import OUTPUTS, TABLE, TomogramFiles
 from frazil.data.tomogram_scenes import TomogramContents, TomogramScene
@@ -21,9 +22,8 @@ from frazil.data.workers import one_thread_per_operation
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.io import write_map
 from frazil.physics import CTFRanges
-from frazil.physics.subtomograms import Correction
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomogram import TiltImages
+from frazil.physics.tilted_field import TiltImages
 from frazil.recipes.progress import progress_bar
 
 _TRUTH = "truth"  # folder of the structures' maps
@@ -61,7 +61,7 @@ class SimulateTomogram:
         default_factory=lambda: TiltScheme(ice_thickness=1200.0)
     )
     """How tilt series are taken."""
-    correction: Correction = "phase-flip"
+    correction: Literal["none", "phase-flip"] = "phase-flip"
     """What is done about the lens before back-projection: none, or phase-flip (its signs put right)."""
     noise: str = "white"
     """Noise of an image: white, a table of frequency (1/angstrom) and power, or a stack of background images."""
@@ -88,8 +88,8 @@ def simulate_tomogram(options: SimulateTomogram) -> None:
         return
     with one_thread_per_operation():
         scene = _scene(options)
-        names = [Path(model).name.split(".")[0] for model in options.models]
-        files = TomogramFiles(options.out, TomogramFrame(options.size, options.pixel_size), names)
+        names = _names(options.models)
+        files = TomogramFiles(options.out, TomogramFrame(options.size, options.pixel_size, on_disk=True), names)
         missing = files.missing(options.count)
         make_folder(options.out, _configuration(options), files.room(len(missing)))
         (options.out / _TRUTH).mkdir(exist_ok=True)
@@ -132,22 +132,28 @@ def _check(options: SimulateTomogram) -> None:
         raise ValueError(f"--vesicle-radius must be the smallest, then the largest: not {low:g} {high:g}")
     if not -float("inf") < options.snr_db < float("inf"):
         raise ValueError(f"--snr-db must be a number, it is {options.snr_db:g}")
-    if options.correction == "wiener":
-        raise ValueError("--correction wiener is for subtomograms; give none or phase-flip")
+    thickness, room = options.tilts.ice_thickness, options.size[2] * options.pixel_size
+    if thickness > room:
+        raise ValueError(f"--ice-thickness {thickness:g}: more than the tomogram's {room:g} angstrom along z")
     largest = 2 * max(map(radius_of, options.models))
-    if largest > options.tilts.ice_thickness:
-        raise ValueError(
-            f"--ice-thickness {options.tilts.ice_thickness:g}: too thin for molecules of {largest:.0f} angstrom"
-        )
+    if largest > thickness:
+        raise ValueError(f"--ice-thickness {thickness:g}: too thin for molecules of {largest:.0f} angstrom")
+
+
+def _names(models: Sequence[str]) -> list[str]:
+    """What structures are called in files: as their models, and by a number where two are called alike."""
+    names = [Path(model).name for model in models]
+    for suffix in (".gz", ".bz2", ".pdb", ".ent", ".cif", ".mmcif", ".mrc", ".map", ".ccp4"):
+        names = [name.removesuffix(suffix) for name in names]
+    return [name if names.count(name) == 1 else f"{name}-{place}" for place, name in enumerate(names, 1)]
 
 
 def _scene(options: SimulateTomogram) -> TomogramScene:
     radius = [radius_of(model) for model in options.models]
     box = 2 * (int(max(radius) / options.pixel_size) + 2)
-    volumes = [read_specimen(model, box, options.pixel_size, options.resolution).volume for model in options.models]
     return TomogramScene(
         contents=TomogramContents(
-            volumes=[volume / mean_density(volume) for volume in volumes],
+            volumes=equally_dense(options.models, box, options.pixel_size, options.resolution),
             radius=torch.tensor(radius),
             count=options.molecules,
             vesicles=options.vesicles,
@@ -172,8 +178,7 @@ def _power(options: SimulateTomogram) -> Float[Tensor, "y half"] | None:
 
 def _noise_std(scene: TomogramScene, snr_db: float) -> float:
     """Of the upright image of the first tomogram."""
-    angles = scene.images.scheme.angles
-    upright = scene.clean(scene.labels(0))[int(angles.abs().argmin())]
+    upright = scene.upright(scene.labels(0))
     if not upright.std() > 0:
         raise ValueError("the first tomogram holds no molecule: give a thicker --ice-thickness or a larger --size")
     return float(upright.std()) * 10 ** (-snr_db / 20)

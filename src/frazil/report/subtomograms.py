@@ -15,15 +15,15 @@ from frazil.report.pictures import panel, picture, scale_bar_length
 
 _SHOWN = 4  # volumes of each kind
 
-Volumes = Mapping[str, tuple[Float[Tensor, "_count box box box"], Int[Tensor, " _count"]]]
-"""Volumes by kind, each with its class."""
+Volumes = Mapping[str, tuple[Float[Tensor, "_count box box box"], Int[Tensor, " _count"] | None]]
+"""Volumes by kind, each with its class, where that is known."""
 
 _FIGURES = Reading(
     look="Every kind against the first half of the real subtomograms. Beside them stand the second half of the real"
     " ones, which nothing can be expected to beat, and empty volumes. Teaches: how many real ones a classifier names"
     " rightly that has learnt from this kind alone. Is told: how many of this kind the classifier of the real ones"
     " names as their labels do.",
-    good="Teaches near the second real draw's; density near 1 and coverage near 0.97, on features; spectra near 0.",
+    good="Teaches, density and coverage (on features) near the second real draw's; spectra near 0.",
     bad="Is told far below the second draw's: labels are wrong, or the molecule cannot be seen. A density far above 1:"
     " all are near a few real ones.",
 )
@@ -73,12 +73,14 @@ def slices_figure(volumes: Volumes, pixel_size: float) -> Figure:
     for name, (own, label) in volumes.items():
         width = own.shape[-1] * pixel_size
         middle = own.shape[-1] // 2
-        chosen = [int((label == one).nonzero()[0]) for one in label.unique()[:_SHOWN]]
+        alike = range(min(_SHOWN, len(own)))
+        chosen = alike if label is None else [int((label == one).nonzero()[0]) for one in label.unique()[:_SHOWN]]
         for row in chosen:
             for cut, seen in (("x, y", own[row][middle]), ("x, z", own[row][:, middle])):
                 bar = scale_bar_length(width) if not parts else None
                 shown = picture(seen.numpy(), -3.0, 3.0, f"{cut} of one of {name}")
-                parts.append(panel(shown, f"{name}, class {int(label[row]) + 1}, {cut}", width, bar))
+                of_class = "" if label is None else f", class {int(label[row]) + 1}"
+                parts.append(panel(shown, f"{name}{of_class}, {cut}", width, bar))
     return Figure("Slices", f'<div class="panels many">{"".join(parts)}</div>', _SLICES)
 
 

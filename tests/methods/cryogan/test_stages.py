@@ -120,7 +120,10 @@ def test_a_finer_critic_moves_no_detail_that_the_coarser_one_sees() -> None:
     images = form_images(volume, pose, None, FIELD / NEW)
     shell = shell_index(NEW)
     power = {}
-    for name, loss in {"coarse": coarse.loss(images, None, at(1)), "fine": fine.loss(images, coarse, at(1))}.items():
+    for name, loss in {
+        "coarse": coarse.volume_loss(images, None, at(1)),
+        "fine": fine.volume_loss(images, coarse, at(1)),
+    }.items():
         (gradient,) = torch.autograd.grad(loss, images, retain_graph=True)
         spectrum = fourier_transform(gradient).abs().square().sum(0)
         power[name] = [float(spectrum[part].sum()) for part in (shell <= last_shell(OLD), shell > 0.75 * OLD)]

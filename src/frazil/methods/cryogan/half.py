@@ -177,7 +177,7 @@ class HalfReconstruction:
             judge.critic.requires_grad_(False)
         fake = self._simulate(spectrum, context, generator)
         coarser = [None, *self.judges]
-        losses = [judge.loss(fake, before, context) for before, judge in zip(coarser, self.judges, strict=False)]
+        losses = [judge.volume_loss(fake, before, context) for before, judge in zip(coarser, self.judges, strict=False)]
         loss = torch.stack(losses).sum()
         if self.config.conditions == "learnt":
             loss = loss + _NOISE_PRIOR * self.log_noise.square().sum()

@@ -116,7 +116,7 @@ class Judge:
             )
         return slice(None, None, stride)
 
-    def loss(
+    def volume_loss(
         self, fake: Float[Tensor, "share fine fine"], coarser: "Judge | None", context: StepContext
     ) -> Float[Tensor, ""]:
         """What the volume makes small by detail that a coarser one does not see."""

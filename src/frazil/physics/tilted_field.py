@@ -14,7 +14,7 @@ from frazil.physics.noise import white_noise
 from frazil.physics.projection import FourierVolume
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import TiltSeries, dose_envelope
+from frazil.physics.tomography import TiltSeries
 
 _AT_ONCE = 8  # sections of a tomogram that are filled together
 
@@ -37,6 +37,12 @@ class TiltImages:
         """
         series = self.scheme.series(lens)
         return torch.stack([self._tilt(structures, molecules, series, tilt) for tilt in range(len(series))])
+
+    def upright(
+        self, structures: Sequence[FourierVolume], molecules: Molecules, lens: CTF | None
+    ) -> Float[Tensor, "y x"]:
+        """The one of these that is tilted least."""
+        return self._tilt(structures, molecules, self.scheme.series(lens), int(self.scheme.angles.abs().argmin()))
 
     def noise(self, power: Float[Tensor, "y half"] | None, generator: torch.Generator) -> Float[Tensor, "tilts y x"]:
         """Noise of every tilt, of standard deviation 1 upright; `power` by frequency, its mean 1, None for white."""
@@ -63,7 +69,7 @@ class TiltImages:
         field = particle_field(structures, placed, lens, self.pixel_size, (width + 2 * edge, height + 2 * edge))
         image = field.image[edge : edge + height, edge : edge + width]
         frequency = rectangle_frequency(self.size, self.pixel_size).norm(dim=-1)
-        return filter_field(image, dose_envelope(series.dose[tilt], frequency))
+        return filter_field(image, series.dose_envelope(frequency)[tilt])
 
 
 def phase_flipped(
