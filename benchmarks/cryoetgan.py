@@ -10,14 +10,13 @@ benchmarks/results/cryoetgan_<hardware>_<date>.md.
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from commands import frazil
 from results_file import RESULTS, heading, markdown_table, write_results
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -46,19 +45,11 @@ class Study:
     snr: float
     steps: int
 
-    def frazil(self, *words: str) -> None:
-        """One of frazil's commands; what it says goes to a file."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log.txt").open("a") as log:
-            done = subprocess.run([sys.executable, "-m", "frazil", *words], stdout=log, stderr=log, check=False)
-        if done.returncode:
-            sys.exit(f"frazil {' '.join(words)}\nfailed: see {log.name}")
-
     def simulate(self, name: str, models: list[str], count: int, how: str, seed: int) -> Path:
         """Subtomograms of some models."""
         out = self.folder / name
         words = f"--count {count} --box {self.box} --pixel-size 12 --seed {seed} {how}"
-        self.frazil("simulate", "subtomograms", *models, "--out", str(out), *words.split())
+        frazil(self.folder, "simulate", "subtomograms", *models, "--out", str(out), *words.split())
         return out / "particles.star"
 
     def measure(self) -> dict[str, Any]:
@@ -74,8 +65,15 @@ class Study:
         unlabelled = self.simulate("real to learn from", models, half, hidden, 150 + self.seed)
         began, run = time.monotonic(), self.folder / "run"
         learning = f"--steps {self.steps} --seed {self.seed}"
-        self.frazil(
-            "cryoetgan", "train", str(unlabelled.parent / "subtomograms"), *models, "--out", str(run), *learning.split()
+        frazil(
+            self.folder,
+            "cryoetgan",
+            "train",
+            str(unlabelled.parent / "subtomograms"),
+            *models,
+            "--out",
+            str(run),
+            *learning.split(),
         )
         minutes = (time.monotonic() - began) / 60
         fitted = json.loads((run / "match.json").read_text())["figures"]
@@ -97,13 +95,13 @@ class Study:
     def _generated(self, run: Path, name: str, count: int, models: list[str] | None = None) -> Path:
         out = self.folder / name
         more = ["--models", *models] if models else []
-        self.frazil("cryoetgan", "generate", str(run), "--out", str(out), "--count", str(count), *more)
+        frazil(self.folder, "cryoetgan", "generate", str(run), "--out", str(out), "--count", str(count), *more)
         return out / "particles.star"
 
     def _evaluated(self, name: str, real: Path, kinds: list[Path]) -> dict[str, dict[str, float]]:
         out = self.folder / name
         words = ["evaluate", "subtomograms", str(real), *map(str, kinds), "--out", str(out), "--seed", str(self.seed)]
-        self.frazil(*words)
+        frazil(self.folder, *words)
         return json.loads((out / "figures.json").read_text())["subtomograms"]
 
 

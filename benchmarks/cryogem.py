@@ -10,14 +10,13 @@ benchmarks/results/cryogem.jsonl and is not done again. Tables go to benchmarks/
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from commands import frazil
 from label_integrity import hallucination_rate, strength_kept
 from results_file import RESULTS, heading, markdown_table, write_results
 
@@ -61,14 +60,6 @@ class Study:
     pick_steps: int
     seed: int
 
-    def frazil(self, *words: str) -> None:
-        """One of frazil's commands; what it says goes to a file."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log.txt").open("a") as log:
-            done = subprocess.run([sys.executable, "-m", "frazil", *words], stdout=log, stderr=log, check=False)
-        if done.returncode:
-            sys.exit(f"frazil {' '.join(words)}\nfailed: see {log.name}")
-
     def learn(self, kind: str) -> Path:
         """The run of a translator."""
         out = self.folder / kind
@@ -76,7 +67,17 @@ class Study:
         network = f"--steps {self.steps} --crop {self.crop} --width {self.width}"
         negatives = {MASK: "mask", CUT: "all"}[kind]
         how = f"{network} --negatives {negatives} --precision {self.precision} --seed {self.seed}"
-        self.frazil("cryogem", "train", str(self.learnt), self.model, "--out", str(out), *words.split(), *how.split())
+        frazil(
+            self.folder,
+            "cryogem",
+            "train",
+            str(self.learnt),
+            self.model,
+            "--out",
+            str(out),
+            *words.split(),
+            *how.split(),
+        )
         return out
 
     def made(self, kind: str) -> Path:
@@ -84,7 +85,7 @@ class Study:
         out = self.folder / f"{kind}_made"
         if kind in (MASK, CUT):
             words = f"--count {self.count} --seed {1000 + self.seed}".split()
-            self.frazil("cryogem", "generate", str(self.learn(kind)), "--out", str(out), *words)
+            frazil(self.folder, "cryogem", "generate", str(self.learn(kind)), "--out", str(out), *words)
         else:
             fitted = replace(read_simulation(self.learn(MASK)), out=out, count=self.count, seed=1000 + self.seed)
             simulate_micrographs(_of_kind(fitted, kind))
@@ -99,12 +100,23 @@ class Study:
         run, picks = self.folder / f"{kind}_picker", self.folder / f"{kind}_picks"
         words = f"--diameter {self.diameter} --steps {self.pick_steps} --seed {self.seed}".split()
         own = [*words, *(size if kind == REAL else [])]
-        self.frazil("pick", "train", str(micrographs), "--coordinates", str(labels), "--out", str(run), *own)
+        frazil(self.folder, "pick", "train", str(micrographs), "--coordinates", str(labels), "--out", str(run), *own)
         if not (picks / "picks.star").exists():
-            self.frazil("pick", "apply", str(run), str(self.held_out), "--out", str(picks), "--threshold", "0", *size)
+            frazil(
+                self.folder,
+                "pick",
+                "apply",
+                str(run),
+                str(self.held_out),
+                "--out",
+                str(picks),
+                "--threshold",
+                "0",
+                *size,
+            )
         truth = ["--radius", str(self.radius / self.pixel_size), "--micrographs", str(self.held_out)]
         judged = ["--out", str(self.folder / f"{kind}_judged")]
-        self.frazil("evaluate", "picks", str(picks / "picks.star"), str(self.coordinates), *truth, *judged)
+        frazil(self.folder, "evaluate", "picks", str(picks / "picks.star"), str(self.coordinates), *truth, *judged)
         return json.loads((self.folder / f"{kind}_judged" / "figures.json").read_text())
 
     def distances(self, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -116,7 +128,7 @@ class Study:
         out = self.folder / "distances"
         words = ["--out", str(out), "--pixel-size", str(self.pixel_size), "--seed", str(self.seed)]
         words += ["--coordinates", str(self.coordinates), "--diameter", str(self.diameter)]
-        self.frazil("evaluate", "micrographs", str(self.held_out), *map(str, others.values()), *words)
+        frazil(self.folder, "evaluate", "micrographs", str(self.held_out), *map(str, others.values()), *words)
         found = json.loads((out / "figures.json").read_text())["micrographs"]
         first, *rest = found.values()  # the floor, then in the order given
         return {"real ones against each other": first, **dict(zip(others, rest, strict=True))}
@@ -125,7 +137,7 @@ class Study:
         """Whether particles are where they should be, and nowhere else."""
         empty = self.folder / "empty"
         words = f"--count 6 --particles 0 --seed {2000 + self.seed}".split()
-        self.frazil("cryogem", "generate", str(self.learn(MASK)), "--out", str(empty), *words)
+        frazil(self.folder, "cryogem", "generate", str(self.learn(MASK)), "--out", str(empty), *words)
         fitted = replace(read_simulation(self.learn(MASK)), count=self.count, seed=1000 + self.seed)
         return {
             "hallucination_rate": hallucination_rate(self.folder / f"{REAL}_picker", empty, self.made(MASK)),

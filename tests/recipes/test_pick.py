@@ -102,7 +102,7 @@ def test_coordinates_of_another_pixel_size_or_of_other_micrographs_are_refused(f
         train(options(fields, tmp_path / "run", coordinates=table))
     with pytest.raises(ValueError, match="have no micrograph in common"):
         evaluate_picks(EvaluatePicks(table, fields / "particles.star", 5.0))
-    with pytest.raises(ValueError, match="holds no picker"):
+    with pytest.raises(ValueError, match="holds no run of `frazil pick train`"):
         apply(PickApply(run=fields, micrographs=fields / "micrographs", out=tmp_path / "picks", device="cpu"))
 
 

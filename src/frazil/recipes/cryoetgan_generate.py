@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import tyro
@@ -15,10 +15,11 @@ from frazil.data.specimens import kind_of_model
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
 from frazil.data.subtomogram_scenes import SubtomogramScene
 from frazil.data.workers import in_order, one_thread_per_operation
-from frazil.io import fingerprint, read_record, write_map
+from frazil.io import fingerprint, write_map
 from frazil.methods.base import stable_seed
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig
 from frazil.recipes.cryoetgan import new_method, read_simulation
+from frazil.recipes.learning import load_learnt
 from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_subtomograms import (
     MOST_WORKERS,
@@ -29,7 +30,6 @@ from frazil.recipes.simulate_subtomograms import (
     write_tables,
     write_truths,
 )
-from frazil.training import newest
 from frazil.training.launch import launch
 
 _UNCERTAINTY = "uncertainty"  # folder of the deviations over several draws
@@ -139,14 +139,8 @@ def _translated(
 
 def load(run: Path, simulation: SimulateSubtomograms, device: torch.device) -> CryoETGAN:
     """The translator of a run as its newest checkpoint has it; ValueError for what is no such run."""
-    config = read_record(run / "config.json", "config")["config"]
-    stored = newest(run / "checkpoints")
-    try:
-        method = new_method(CryoETGANConfig(**config["learning"]), simulation, seed=0)
-        if stored is None:
-            raise ValueError(f"{run}: has learnt nothing yet")
-        method.load_state_dict(stored.method)
-    except (KeyError, RuntimeError, TypeError) as error:
-        raise ValueError(f"{run}: holds no run of `frazil cryoetgan train`") from error
-    method.to(device)
-    return method
+
+    def make(config: dict[str, Any]) -> CryoETGAN:
+        return new_method(CryoETGANConfig(**config["learning"]), simulation, seed=0)
+
+    return load_learnt(run, make, device, "cryoetgan train")

@@ -13,15 +13,15 @@ from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
 from frazil.data.micrographs import flattened
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.workers import in_order, one_thread_per_operation
-from frazil.io import fingerprint, read_record
+from frazil.io import fingerprint
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
 from frazil.physics import FieldExposure
 from frazil.recipes.cryogem import read_simulation
+from frazil.recipes.learning import load_learnt
 from frazil.recipes.match_micrographs import FLAT
 from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_micrographs import MOST_WORKERS, exposure_of, fields_of
-from frazil.training import newest
 from frazil.training.launch import launch
 
 
@@ -137,14 +137,4 @@ def _write_tables(data: SimulatedFields, files: MicrographFiles, options: CryoGE
 
 def load(run: Path, device: torch.device) -> CryoGEM:
     """The translator of a run as its newest checkpoint has it; ValueError for what is no such run."""
-    config = read_record(run / "config.json", "config")["config"]
-    stored = newest(run / "checkpoints")
-    try:
-        method = CryoGEM(CryoGEMConfig(**config["learning"]), seed=0)
-        if stored is None:
-            raise ValueError(f"{run}: has learnt nothing yet")
-        method.load_state_dict(stored.method)
-    except (KeyError, RuntimeError, TypeError) as error:
-        raise ValueError(f"{run}: holds no run of `frazil cryogem train`") from error
-    method.to(device)
-    return method
+    return load_learnt(run, lambda config: CryoGEM(CryoGEMConfig(**config["learning"]), 0), device, "cryogem train")

@@ -1,8 +1,16 @@
-"""What runs that learn are told alike: how long, where, how exactly."""
+"""What runs that learn are told alike, how long, where, how exactly; and how what one has learnt is taken up."""
 
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from frazil.training import FitSettings
+import torch
+
+from frazil.io import read_record
+from frazil.methods.base import Method
+from frazil.training import FitSettings, newest
+
+_Method = TypeVar("_Method", bound=Method)
 
 
 @runtime_checkable
@@ -29,3 +37,25 @@ def say_if_stopped(finished: bool, max_minutes: float | None) -> None:
     """Print that there is more to do, where the time was up."""
     if not finished:
         print(f"stopped after {max_minutes:.5g} minutes; the same command goes on")
+
+
+def load_learnt(
+    run: Path, make: Callable[[dict[str, Any]], _Method], device: torch.device, command: str, *beside: str
+) -> _Method:
+    """A run's method, made of the run's configuration, as its newest checkpoint has it.
+
+    ValueError where the folder holds no run of the command, or not the files `beside` that it leaves.
+    """
+    nothing = f"{run}: holds no run of `frazil {command}`"
+    if missing := [name for name in ("config.json", *beside) if not (run / name).is_file()]:
+        raise ValueError(f"{nothing}, {missing[0]} is not there")
+    stored = newest(run / "checkpoints")
+    if stored is None:
+        raise ValueError(f"{run}: has learnt nothing yet")
+    try:
+        method = make(read_record(run / "config.json", "config")["config"])
+        method.load_state_dict(stored.method)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(nothing) from error
+    method.to(device)
+    return method

@@ -19,12 +19,12 @@ from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micro
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.pick import PickConfig, Picker
-from frazil.recipes.learning import fit_settings, say_if_stopped
+from frazil.recipes.learning import fit_settings, load_learnt, say_if_stopped
 from frazil.recipes.particle_run import write_report
 from frazil.recipes.progress import progress_bar
 from frazil.report.pick import PICK_SCALARS, pick_report, picks_figure
 from frazil.report.run_story import RunStory
-from frazil.training import RunFolder, choose_device, fit, newest
+from frazil.training import RunFolder, choose_device, fit
 
 _UNJUDGED = 0.5  # least score of a pick where no micrograph was held out
 
@@ -180,15 +180,16 @@ def apply(options: PickApply) -> None:
     """Write the coordinates found."""
     files = [options.out / name for name in ("picks.star", "picks.txt")]
     refuse_what_is_there(*files)
-    config = read_record(options.run / "config.json", "config")["config"]
-    stored = newest(options.run / "checkpoints")
-    if stored is None or not (options.run / "picker.json").is_file():
-        raise ValueError(f"{options.run}: holds no picker; `frazil pick train` makes one")
-    learning = PickConfig(**config["learning"])
-    method = Picker(learning, [], seed=0)
-    method.load_state_dict(stored.method)
-    method.to(choose_device(options.device))
-    threshold = options.threshold
+    device = choose_device(options.device)
+    method = load_learnt(
+        options.run,
+        lambda config: Picker(PickConfig(**config["learning"]), [], seed=0),
+        device,
+        "pick train",
+        "picker.json",
+    )
+    diameter = read_record(options.run / "config.json", "config")["config"]["diameter"]
+    particle_px, threshold = method.config.particle_px, options.threshold
     if threshold is None:
         threshold = json.loads((options.run / "picker.json").read_text())["threshold"]
     found: dict[str, Coordinates] = {}
@@ -196,11 +197,11 @@ def apply(options: PickApply) -> None:
     paths = find_micrographs(options.micrographs)
     with progress_bar("micrographs", len(paths)) as advance:
         for path in paths:
-            seen = _seen(path, options.pixel_size, config["diameter"], learning.particle_px)
+            seen = _seen(path, options.pixel_size, diameter, particle_px)
             picks = method.pick(seen.image)
             picks = picks[picks.score >= threshold]
             found[path.name] = Coordinates(seen.to_file(picks.place), picks.score.double().numpy())
-            sizes[path.name] = learning.particle_px / float(seen.scale[0])
+            sizes[path.name] = particle_px / float(seen.scale[0])
             advance(1)
     _write(options.out, found, sizes)
     count = sum(len(own.places) for own in found.values())

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -15,12 +15,12 @@ from frazil.io import atomic_path, read_record, refuse_what_is_there, write_part
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.pose import PoseConfig, PosedImages, PoseLearner
-from frazil.recipes.learning import fit_settings, say_if_stopped
+from frazil.recipes.learning import fit_settings, load_learnt, say_if_stopped
 from frazil.recipes.particle_run import write_report
 from frazil.recipes.progress import progress_bar
 from frazil.report.pose import POSE_SCALARS, pose_report
 from frazil.report.run_story import RunStory
-from frazil.training import RunFolder, choose_device, fit, newest
+from frazil.training import RunFolder, choose_device, fit
 
 _MOST_HELD_OUT = 1000
 _ALIKE = 0.02  # by how much boxes of training and of use may differ
@@ -153,11 +153,10 @@ def apply(options: PoseApply) -> None:
 
 def _load(run: Path, device: str) -> tuple[PoseLearner, dict[str, float]]:
     """The encoder of a run, and what images it was taught; ValueError for what is no such run."""
-    config = read_record(run / "config.json", "config")["config"]
-    stored, file = newest(run / "checkpoints"), run / "pose.json"
-    if stored is None or not file.is_file():
-        raise ValueError(f"{run}: holds no pose encoder; `frazil pose train` makes one")
-    method = PoseLearner(PoseConfig(**config["learning"]), config["box"], config["symmetry"], 0, None)
-    method.load_state_dict(stored.method)
-    method.to(choose_device(device))
-    return method, {**json.loads(file.read_text()), "box": config["box"]}
+
+    def make(config: dict[str, Any]) -> PoseLearner:
+        return PoseLearner(PoseConfig(**config["learning"]), config["box"], config["symmetry"], 0, None)
+
+    method = load_learnt(run, make, choose_device(device), "pose train", "pose.json")
+    box = read_record(run / "config.json", "config")["config"]["box"]
+    return method, {**json.loads((run / "pose.json").read_text()), "box": box}
