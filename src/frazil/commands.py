@@ -77,6 +77,12 @@ COMMANDS = {
         "generate",
         "subtomograms like the real ones of a cryoetgan run, with every label",
     ),
+    "cryoetgan tomogram": Command(
+        "frazil.recipes.cryoetgan_tomogram",
+        "CryoETGANTomogram",
+        "tomogram",
+        "whole tomograms like the real ones of a cryoetgan run, every voxel labelled",
+    ),
     "pick train": Command(
         "frazil.recipes.pick", "PickTrain", "train", "a particle picker from micrographs whose particles are known"
     ),

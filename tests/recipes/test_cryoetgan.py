@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -11,13 +12,14 @@ import torch
 from frazil.data.subtomograms import read_subtomograms
 from frazil.geometry import fourier_transform
 from frazil.io import read_map, read_tables
-from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig
+from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig, method
 from frazil.metrics.volume_spectra import sector_distances, sector_power
 from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tomography import missing_wedge
 from frazil.recipes.cryoetgan import CryoETGANTrain, train
 from frazil.recipes.cryoetgan_generate import CryoETGANGenerate, generate
+from frazil.recipes.cryoetgan_tomogram import CryoETGANTomogram, tomogram
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
 MODELS = ("pseudo-protein", "membrane")
@@ -86,6 +88,20 @@ def test_other_structures_can_be_generated_than_those_it_learnt_with(run: Path) 
     assert len(list((out / "truth").glob("*.mrc"))) == 1
     # What is beside a molecule is noise of the same strength, relative to which this one is weaker.
     assert read_subtomograms(out / "particles.star").box == 24
+
+
+def test_a_tomogram_by_tiles_is_the_one_at_once_and_its_labels_are_there(run: Path, tmp_path: Path) -> None:
+    made = CryoETGANTomogram(run, tmp_path / "one", size=(72, 64, 48), molecules=4, vesicles=0, device="cpu")
+    tomogram(made)
+    with mock.patch.object(method, "_TILE", 32):
+        tomogram(replace(made, out=tmp_path / "tiles"))
+    whole, tiled = (read_map(tmp_path / name / "tomograms" / "tomogram_0001.mrc").volume for name in ("one", "tiles"))
+    assert whole.shape == (48, 64, 72)
+    assert torch.allclose(whole, tiled, atol=1e-4)
+    assert not (tmp_path / "one" / "even").exists()
+    assert len(read_tables(tmp_path / "one" / "particles.star")["particles"]) == 4
+    simulated = read_map(tmp_path / "one" / "instances" / "tomogram_0001.mrc").volume
+    assert whole[simulated > 0].mean() > whole[simulated == 0].mean()
 
 
 def test_the_paper_s_networks_have_the_published_numbers_of_weights() -> None:

@@ -18,7 +18,8 @@ from frazil.physics.tilt_scheme import TiltScheme
 
 TABLE = "particles.star"
 """Written last: where it is, the data set is whole."""
-_VOLUMES = ("tomograms", "even", "odd", "instances", "classes")
+_HALVES = ("even", "odd")
+_VOLUMES = ("tomograms", *_HALVES, "instances", "classes")
 OUTPUTS = (TABLE, "tomograms.star", "tilt_series", "picks", "truth", *_VOLUMES)
 
 
@@ -55,8 +56,9 @@ class TomogramFiles:
         classes = of_molecule[instances.long()]
         (self.out / "tilt_series").mkdir(exist_ok=True)
         write_images(self.out / "tilt_series" / f"{name}.mrcs", made.tilts, pixel_size)
-        volumes = dict(zip(_VOLUMES, (made.whole, *made.halves, instances, classes), strict=True))
-        for folder in reversed(_VOLUMES):
+        halves = dict(zip(_HALVES, made.halves, strict=True)) if made.halves else {}
+        volumes = {"instances": instances, "classes": classes, **halves, "tomograms": made.whole}
+        for folder in volumes:
             (self.out / folder).mkdir(exist_ok=True)
             write_map(self.out / folder / f"{name}.mrc", volumes[folder].float(), pixel_size)
 

@@ -50,7 +50,8 @@ class SimulatedTomogram:
 
     tilts: Float[Tensor, "tilts y x"]
     whole: Float[Tensor, "z y x"]
-    halves: tuple[Float[Tensor, "z y x"], Float[Tensor, "z y x"]]
+    halves: tuple[Float[Tensor, "z y x"], Float[Tensor, "z y x"]] | None
+    """None where there is none but the whole."""
 
 
 @dataclass(frozen=True)

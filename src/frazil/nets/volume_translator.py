@@ -53,6 +53,13 @@ class VolumeTranslator(nn.Module):
         self.leave = _convolution(width, 1)
         _calm(self.leave)
 
+    @property
+    def reach(self) -> int:
+        """Voxels around a place that its output depends on, or a few more."""
+        # Two convolutions a block and one in between, at each level, down and up; halving and doubling move a little.
+        levels = len(self.encode)
+        return 4 + sum(7 * 2**level for level in range(levels))
+
     def noise(self, volumes: Float[Tensor, "batch z y x"], generator: torch.Generator) -> Float[Tensor, "batch z y x"]:
         """Standard normal, a value for each voxel."""
         return torch.randn(volumes.shape, generator=generator, device=generator.device)

@@ -1,6 +1,6 @@
 """`frazil simulate tomogram`: whole tomograms of many molecules and vesicles, every voxel labelled."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.tomogram_files import OUTPUTS, TABLE, TomogramFiles
-from frazil.data.tomogram_scenes import TomogramContents, TomogramScene
+from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramContents, TomogramScene
 from frazil.data.workers import one_thread_per_operation
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.io import write_map
@@ -75,32 +75,43 @@ class SimulateTomogram:
     """Same seed and options, same bytes."""
 
 
+Finish = Callable[[int, SimulatedTomogram], SimulatedTomogram]
+"""What becomes of a tomogram of a number before it is written."""
+
+
 def simulate_tomogram(options: SimulateTomogram) -> None:
     """Write the tomograms and their labels; says what it wrote on the terminal.
 
     Raises ValueError, FileNotFoundError or OSError with a sentence for options, files or disks that will not do.
     """
+    write_tomograms(options, {}, lambda scene: _noise_std(scene, options.snr_db), lambda _, made: made)
+
+
+def write_tomograms(
+    options: SimulateTomogram, more: Mapping[str, Any], noise_std: Callable[[TomogramScene], float], finish: Finish
+) -> None:
+    """Write tomograms and labels; `more` decides the bytes too, and `noise_std` how noisy upright images are."""
     _check(options)
-    refuse_another_run(options.out, _configuration(options), OUTPUTS)
+    config = {**_configuration(options), **more}
+    refuse_another_run(options.out, config, OUTPUTS)
     console = Console(stderr=True, soft_wrap=True)
     if (options.out / TABLE).is_file():
-        console.print(f"{options.out}: already simulated with these options")
+        console.print(f"{options.out}: already there with these options")
         return
     with one_thread_per_operation():
-        scene = _scene(options)
-        names = _names(options.models)
+        scene, names = _scene(options), _names(options.models)
         files = TomogramFiles(options.out, TomogramFrame(options.size, options.pixel_size, on_disk=True), names)
         missing = files.missing(options.count)
-        make_folder(options.out, _configuration(options), files.room(len(missing)))
+        make_folder(options.out, config, files.room(len(missing)))
         (options.out / _TRUTH).mkdir(exist_ok=True)
         for name, volume in zip(names, scene.contents.volumes, strict=True):
             write_map(options.out / _TRUTH / f"{name}.mrc", volume, options.pixel_size)
-        noise_std = _noise_std(scene, options.snr_db)
+        strength = noise_std(scene)
         with progress_bar("tomograms", options.count) as advance:
             advance(options.count - len(missing))
             for number in missing:
-                labels = scene.labels(number)
-                files.write_volumes(number, scene.tomogram(number, noise_std), labels, scene.instances(labels))
+                labels, made = scene.labels(number), scene.tomogram(number, strength)
+                files.write_volumes(number, finish(number, made), labels, scene.instances(labels))
                 advance(1)
         every = [scene.labels(number) for number in range(options.count)]
         files.write_labels(every, options.tilts)

@@ -1,10 +1,9 @@
 """CryoETGAN: simulated subtomograms, or bare densities, to ones that look real (Wu et al. 2022)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
-from typing import Any, Literal, NamedTuple
+from itertools import chain, product
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,8 +18,10 @@ from frazil.losses import (
     wasserstein_generator_loss,
 )
 from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.methods.cryoetgan.config import CryoETGANConfig
 from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
 from frazil.nets.volume_translator import VolumeCritic, VolumeTranslator
+from frazil.physics.tomography import missing_wedge_of_field
 
 _LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     "wasserstein": (wasserstein_critic_loss, wasserstein_generator_loss),
@@ -33,75 +34,25 @@ _OPTIMIZERS = {
     "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate, betas=(0.5, 0.999)),
     "rmsprop": lambda parameters, rate: torch.optim.RMSprop(parameters, lr=rate),
 }
+_TILE = 96  # voxels a side of the parts of a tomogram that are translated at once
 _COARSE = 0.15  # cycles per voxel, to which a Gaussian lets through what must stay: finer detail is mostly noise
 
 
-@dataclass(frozen=True)
-class CryoETGANConfig:
-    """How the translator learns."""
-
-    steps: int = 1200
-    """Updates."""
-    batch_size: int = 4
-    """Volumes of each kind in an update."""
-    rate: float = 2e-4
-    """Learning rate; from halfway on it falls to 0, evenly."""
-    start: Literal["physics", "density"] = "physics"
-    """What is translated. physics: subtomograms simulated like the real ones. density: turned structures with noise of
-    --density-noise on them, the paper's."""
-    density_noise: float = 0.2
-    """Standard deviation of the noise on bare densities, whose protein is 1."""
-    keep: Literal["content", "cycle"] = "content"
-    """How molecules are held. content: coarse detail outside the wedge stays as it was. cycle: a second translator
-    leads back, the paper's."""
-    keep_weight: float = 10.0
-    """How much what is kept weighs beside looking real."""
-    adversary: Literal["wasserstein", "least-squares", "least-squares-0.8"] = "least-squares"
-    """What the critic learns; the last is the released code's."""
-    critic_norm: Literal["spectral", "penalty", "none"] = "spectral"
-    """spectral: no layer of the critic stretches anything by more than 1 (Miyato et al. 2018). penalty: the released
-    code's, on the length of the gradient along one axis."""
-    networks: Literal["residual", "published", "released"] = "residual"
-    """residual: what is added to a volume, without normalisation. published: the paper's, 7 and 11 million weights.
-    released: the same with tanh behind the translator and instance norm in the critic."""
-    optimizer: Literal["adam", "rmsprop"] = "adam"
-    """Who takes the steps."""
-    width: int = 8
-    """Channels of the residual translator's first level."""
-    critic_width: int = 16
-    """Channels of its critic's first level."""
-    pool: int = 0
-    """Generated volumes of earlier steps that the critic is shown half of the time."""
-    ema_decay: float = 0.998
-    """Of the average of the translator's weights at each step; the average is what generates."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "width", "critic_width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        for name in ("keep_weight", "density_noise", "pool"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, it is {getattr(self, name):g}")
-        if not self.rate > 0 or not 0 <= self.ema_decay < 1:
-            raise ValueError(f"rate must be positive and ema_decay lie in 0 ... 1: {self.rate:g}, {self.ema_decay:g}")
+Window = tuple[slice, ...]
 
 
-PUBLISHED = CryoETGANConfig(
-    steps=80_000,
-    batch_size=1,
-    start="density",
-    keep="cycle",
-    adversary="wasserstein",
-    networks="published",
-    optimizer="rmsprop",
-    pool=50,
-    ema_decay=0.0,
-)
-"""As the paper says: 50 epochs of 1,600 volumes."""
-RELEASED = replace(
-    PUBLISHED, adversary="least-squares-0.8", critic_norm="penalty", networks="released", keep_weight=100.0
-)
-"""As its released code does."""
+def tiles(shape: Sequence[int], tile: int, reach: int) -> Iterator[tuple[Window, Window]]:
+    """Parts that make up a volume, and what has to be seen for each of them, its ends multiples of 4."""
+    if odd := [side for side in shape if side % 4]:
+        raise ValueError(f"a tomogram's sides must be multiples of 4 voxels, one has {odd[0]}")
+    margin = -(-reach // 4) * 4
+    axes = []
+    for side in shape:
+        starts = range(0, side, tile)
+        cores = [slice(start, min(side, start + tile)) for start in starts]
+        axes.append([(core, slice(max(0, core.start - margin), min(side, core.stop + margin))) for core in cores])
+    for parts in product(*axes):
+        yield tuple(core for core, _ in parts), tuple(seen for _, seen in parts)
 
 
 class UnpairedVolumes(NamedTuple):
@@ -268,6 +219,31 @@ class CryoETGAN(Method):
         noise = self._painter.noise(volumes, generator).to(self.device)
         given = volumes.to(self.device)
         return self._finished(given, self.average(given, noise)).cpu()
+
+    @torch.no_grad()
+    def translate_tomogram(
+        self, tomogram: Float[Tensor, "z y x"], rotation: Float[Tensor, "tilts 3 3"], generator: torch.Generator
+    ) -> Float[Tensor, "z y x"]:
+        """A whole tomogram of any size as a real one would look, its mean 0 and its deviation 1.
+
+        In tiles that overlap by all that a voxel depends on, with one field of noise: the same, to rounding, as at
+        once. What the translator adds is taken out of the wedge that the series' `rotation` leaves.
+        """
+        net = self.average.module
+        if not isinstance(net, VolumeTranslator):
+            raise ValueError("the paper's networks see whole volumes of one size, and make no tomograms")
+        standard = (tomogram - tomogram.mean()) / tomogram.std()
+        noise = torch.randn(standard.shape, generator=generator)
+        made = torch.empty_like(standard)
+        for core, seen in tiles(standard.shape, _TILE, net.reach):
+            both = (part[seen][None].to(self.device) for part in (standard, noise))
+            inner = tuple(slice(c.start - s.start, c.stop - s.start) for c, s in zip(core, seen, strict=True))
+            made[core] = self.average(*both)[0].cpu()[inner]
+        shape = standard.shape
+        seen_by_images = ~missing_wedge_of_field(rotation, (shape[0], shape[1], shape[2]))
+        added = torch.fft.irfftn(torch.fft.rfftn(made - standard) * seen_by_images, s=shape)
+        made = standard + added
+        return (made - made.mean()) / made.std()
 
     # --- storing ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,87 @@
+"""`frazil cryoetgan tomogram`: whole tomograms that look like the subtomograms that a run has learnt from."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+
+from frazil.data.tomogram_scenes import SimulatedTomogram
+from frazil.io import fingerprint
+from frazil.methods.base import stable_seed
+from frazil.recipes.cryoetgan import read_simulation
+from frazil.recipes.cryoetgan_generate import load
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
+from frazil.recipes.simulate_tomogram import SimulateTomogram, write_tomograms
+from frazil.training import choose_device
+
+
+@dataclass(frozen=True)
+class CryoETGANTomogram:
+    """Make whole tomograms like the real ones whose subtomograms a run has learnt from, every voxel labelled.
+
+    Many molecules and vesicles in ice, under the tilts, lenses and noise that were fitted, then the run's translator in
+    tiles that leave no seam. Files and labels are those of `frazil simulate tomogram`, without even and odd halves.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of `frazil cryoetgan train`."""
+    out: Path
+    """Folder for tomograms/, instances/, classes/, tilt_series/, picks/ and RELION's tables."""
+    count: int = 1
+    """Number of tomograms."""
+    size: tuple[int, int, int] = (512, 512, 128)
+    """Voxels along x, y and z, multiples of 4; the tilt axis is y."""
+    molecules: int = 200
+    """Molecules in each, fewer where no more find room."""
+    vesicles: int = 2
+    """Vesicles in each, whose walls no molecule touches."""
+    vesicle_radius: tuple[float, float] = (200.0, 400.0)
+    """Smallest and largest, angstrom."""
+    seed: int = 1000
+    """Same seed, same bytes."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N; other devices round differently."""
+
+
+def tomogram(options: CryoETGANTomogram) -> None:
+    """Write the tomograms and their labels."""
+    fitted = read_simulation(options.run)
+    if fitted.mode != "physics":
+        raise ValueError(f"{options.run}: started from bare densities, which make no tomograms; --start physics does")
+    method = load(options.run, fitted, choose_device(options.device))
+    simulation = _simulation(options, fitted)
+    rotation = simulation.tilts.series(None).rotation
+
+    def finish(number: int, made: SimulatedTomogram) -> SimulatedTomogram:
+        # A generator keeps 32 bits of its seed: counted up, no two of a set are the same.
+        chance = torch.Generator().manual_seed((stable_seed(options.seed, "noise") + number) % 2**32)
+        return replace(made, whole=method.translate_tomogram(made.whole, rotation, chance), halves=None)
+
+    # The units of structures and of noise are those of the subtomograms.
+    noise_std = scene_of(fitted, structures_of(fitted)).noise_std(fitted.snr_db)
+    weights = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
+    write_tomograms(simulation, {"weights": weights}, lambda _: noise_std, finish)
+
+
+def _simulation(options: CryoETGANTomogram, fitted: SimulateSubtomograms) -> SimulateTomogram:
+    """What is simulated, under the conditions that were fitted."""
+    room = options.size[2] * fitted.pixel_size
+    return SimulateTomogram(
+        models=fitted.models,
+        out=options.out,
+        count=options.count,
+        size=options.size,
+        pixel_size=fitted.pixel_size,
+        molecules=options.molecules,
+        vesicles=options.vesicles,
+        vesicle_radius=options.vesicle_radius,
+        tilts=replace(fitted.tilts, ice_thickness=min(fitted.tilts.ice_thickness, room)),
+        correction="none" if fitted.correction == "none" else "phase-flip",
+        noise=fitted.noise,
+        ctf=fitted.ctf,
+        lens=fitted.lens,
+        resolution=fitted.resolution,
+        seed=options.seed,
+    )
