@@ -1,6 +1,7 @@
 """What CryoETGAN's subtomograms teach, beside its physics alone, the simulator of Pei et al., and real ones.
 
-    python benchmarks/cryoetgan.py [--seeds 0 1 2] [--each 400] [--box 32] [--steps 1200] [--folder build/cryoetgan]
+    python benchmarks/cryoetgan.py [--seeds 0 1 2] [--each 400] [--box 32] [--snr-db -16] [--steps 1200] [--ablate]
+        [--folder build/cryoetgan]
 
 The real ones are made by a physics that the trainer is told nothing of: other noise, lenses, doses and tilts than its
 defaults. What is done stands in benchmarks/results/cryoetgan.jsonl and is not done again; the table goes to
@@ -11,6 +12,7 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +21,30 @@ import torch
 from commands import frazil
 from results_file import RESULTS, heading, markdown_table, write_results
 
+from frazil.io import read_tables, write_tables
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KNOWN = ("maps_5A/4v7r.mrc", "maps_5A/4cr2.mrc", "models/5a1a.cif.gz")
 UNSEEN = ("models/3j9i.pdb.gz", "models/2cg9.pdb.gz")
 """Structures that no translator is shown."""
 HIDDEN = "--snr-db {snr} --tilt-range -56 60 --tilt-step 2 --dose-per-tilt 2 --defocus 25000 60000 --shift-percent 4"
 """How the real ones are taken."""
+ABLATION = {
+    "density noise 0": "--adversary wasserstein --density-noise 0",
+    "density noise 0.2": "--adversary wasserstein --density-noise 0.2",
+    "density noise 0.5": "--adversary wasserstein --density-noise 0.5",
+    "Wasserstein alone": "--adversary wasserstein --critic-norm none",
+    "spectral norm alone": "--adversary least-squares",
+    "neither": "--adversary least-squares --critic-norm none",
+}
+"""Options beside the paper's; both Wasserstein and spectral norm, with noise of 0.2, is the paper's choice."""
 OURS, PHYSICS, PEI = "generated", "physics", "pei"
 NOTE = """Accuracy on {count} real subtomograms of a classifier that was taught by each kind alone ({count} of each),
 mean of seeds (and the worst); what share of each kind the real ones' classifier names as labelled; density and
 coverage on its features. The second real draw is what real labels teach. Real ones: {snr:g} dB, {box} voxels of 12 A,
 tilts from -56 to 60 degrees, made by a physics that the trainer was not told; it saw {count} more of them, without
 labels. Classes: 80S (4v7r), 26S proteasome (4cr2), beta-galactosidase (5a1a), membrane; unseen ones: 20S proteasome
-(3j9i), Hsp90 (2cg9). Fitted, simulated and trained for {steps} steps in {minutes:.0f} minutes."""
+(3j9i), Hsp90 (2cg9). Translators learnt for {steps} steps."""
 
 
 @dataclass(frozen=True)
@@ -45,64 +58,98 @@ class Study:
     snr: float
     steps: int
 
-    def simulate(self, name: str, models: list[str], count: int, how: str, seed: int) -> Path:
-        """Subtomograms of some models."""
-        out = self.folder / name
-        words = f"--count {count} --box {self.box} --pixel-size 12 --seed {seed} {how}"
+    @property
+    def count(self) -> int:
+        """Subtomograms of the known structures that each kind has."""
+        return self.each * (len(KNOWN) + 1) // 2
+
+    def measure(self) -> dict[str, Any]:
+        """What each kind teaches, of the structures that the translator was shown and of others."""
+        real, unlabelled = self._real()
+        began = time.monotonic()
+        run = self._learnt("run", unlabelled, "")
+        minutes = (time.monotonic() - began) / 60
+        fitted = json.loads((run / "match.json").read_text())["figures"]
+        alike = f"--tilt-range {fitted['first_tilt']} {fitted['last_tilt']} --snr-db {fitted['snr_db']}"
+        every = {
+            PHYSICS: self._simulated(PHYSICS, self.count, f"{alike} --noise {run / 'noise.txt'}", 200),
+            PEI: self._simulated(PEI, self.count, f"{alike} --mode pei", 300),
+        }
+        ours = self._generated(run, OURS, self.count)
+        kinds = [ours, *(known(table) for table in every.values())]
+        found = self._evaluated("worth", known(real), kinds)
+        unseen = self._generated(run, f"{OURS} unseen", self.each, [str(SHARED / name) for name in UNSEEN])
+        other = self._evaluated("worth of unseen", others(real), [unseen, *(others(one) for one in every.values())])
+        return {"minutes": minutes, "fitted": fitted, "figures": found, "unseen": other}
+
+    def ablate(self) -> dict[str, Any]:
+        """What the paper's choices teach, by small networks from bare densities there and back."""
+        real, unlabelled = self._real()
+        paper = "--start density --keep cycle --optimizer rmsprop"
+        kinds = []
+        for name, words in ABLATION.items():
+            run = self._learnt(f"run, {name}", unlabelled, f"{paper} {words}")
+            kinds.append(self._generated(run, name, self.count))
+        return {"figures": self._evaluated("worth of choices", known(real), kinds)}
+
+    def _real(self) -> tuple[Path, Path]:
+        """Real ones of all structures, labelled, and others of the known ones, which are learnt from without labels."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        noise = self.folder / "noise.txt"
+        noise.write_text("0 5\n0.005 3.5\n0.01 2\n0.02 1.2\n0.03 1\n0.045 0.9\n")
+        hidden = f"{HIDDEN.format(snr=self.snr)} --noise {noise}"
+        real = self._simulated("real", 2 * self.count, hidden, 100)
+        return real, known(self._simulated("real to learn from", self.count, hidden, 150))
+
+    def _simulated(self, name: str, count: int, how: str, seed: int) -> Path:
+        """So many subtomograms of the known structures, and as many of each other one as of each of them."""
+        models = [*(str(SHARED / model) for model in KNOWN), "membrane", *(str(SHARED / model) for model in UNSEEN)]
+        out, total = self.folder / name, count * len(models) // (len(KNOWN) + 1)
+        words = f"--count {total} --box {self.box} --pixel-size 12 --seed {seed + self.seed} {how}"
         frazil(self.folder, "simulate", "subtomograms", *models, "--out", str(out), *words.split())
         return out / "particles.star"
 
-    def measure(self) -> dict[str, Any]:
-        """All of it."""
-        models, unseen = ([str(SHARED / name) for name in names] for names in (KNOWN, UNSEEN))
-        models.append("membrane")
-        half = self.each * len(models) // 2
-        noise = self.folder / "noise.txt"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        noise.write_text("0 5\n0.005 3.5\n0.01 2\n0.02 1.2\n0.03 1\n0.045 0.9\n")
-        hidden = f"{HIDDEN.format(snr=self.snr)} --noise {noise}"
-        real = self.simulate("real", models, 2 * half, hidden, 100 + self.seed)
-        unlabelled = self.simulate("real to learn from", models, half, hidden, 150 + self.seed)
-        began, run = time.monotonic(), self.folder / "run"
-        learning = f"--steps {self.steps} --seed {self.seed}"
-        frazil(
-            self.folder,
-            "cryoetgan",
-            "train",
-            str(unlabelled.parent / "subtomograms"),
-            *models,
-            "--out",
-            str(run),
-            *learning.split(),
-        )
-        minutes = (time.monotonic() - began) / 60
-        fitted = json.loads((run / "match.json").read_text())["figures"]
-        tilts = f"--tilt-range {fitted['first_tilt']} {fitted['last_tilt']}"
-        alike = f"{tilts} --snr-db {fitted['snr_db']}"
-        kinds = {
-            OURS: self._generated(run, "generated", half),
-            PHYSICS: self.simulate(PHYSICS, models, half, f"{alike} --noise {run / 'noise.txt'}", 200 + self.seed),
-            PEI: self.simulate(PEI, models, half, f"{alike} --mode pei", 300 + self.seed),
-        }
-        found = self._evaluated("worth", real, list(kinds.values()))
-        count = self.each * len(unseen)
-        other_real = self.simulate("unseen real", unseen, count, hidden, 400 + self.seed)
-        others = [self._generated(run, "unseen generated", count // 2, unseen)]
-        others.append(self.simulate("unseen pei", unseen, count // 2, f"{alike} --mode pei", 500 + self.seed))
-        other = self._evaluated("worth of unseen", other_real, others)
-        return {"minutes": minutes, "fitted": fitted, "figures": found, "unseen": other}
+    def _learnt(self, name: str, unlabelled: Path, words: str) -> Path:
+        out, models = self.folder / name, [*(str(SHARED / model) for model in KNOWN), "membrane"]
+        how = f"--steps {self.steps} --seed {self.seed} {words}"
+        frazil(self.folder, "cryoetgan", "train", str(unlabelled), *models, "--out", str(out), *how.split())
+        return out
 
-    def _generated(self, run: Path, name: str, count: int, models: list[str] | None = None) -> Path:
+    def _generated(self, run: Path, name: str, count: int, models: Sequence[str] = ()) -> Path:
         out = self.folder / name
         more = ["--models", *models] if models else []
         frazil(self.folder, "cryoetgan", "generate", str(run), "--out", str(out), "--count", str(count), *more)
-        return out / "particles.star"
+        return out / "particles.star" if not models else renumbered(out / "particles.star")
 
     def _evaluated(self, name: str, real: Path, kinds: list[Path]) -> dict[str, dict[str, float]]:
         out = self.folder / name
         words = ["evaluate", "subtomograms", str(real), *map(str, kinds), "--out", str(out), "--seed", str(self.seed)]
         frazil(self.folder, *words)
         return json.loads((out / "figures.json").read_text())["subtomograms"]
+
+
+def known(table: Path) -> Path:
+    """The rows of a table that show structures which a translator is shown."""
+    return _rows(table, "known", lambda number: number <= len(KNOWN) + 1, 0)
+
+
+def others(table: Path) -> Path:
+    """The others."""
+    return _rows(table, "others", lambda number: number > len(KNOWN) + 1, 0)
+
+
+def renumbered(table: Path) -> Path:
+    """A table of the others alone, whose classes are numbered as beside the known ones."""
+    return _rows(table, "renumbered", lambda number: number > 0, len(KNOWN) + 1)
+
+
+def _rows(table: Path, name: str, kept: Callable[[Any], Any], more: int) -> Path:
+    tables = read_tables(table)
+    rows = tables["particles"]
+    rows = rows[kept(rows["rlnClassNumber"])]
+    file = table.with_name(f"{name}.star")
+    write_tables(file, {**tables, "particles": rows.assign(rlnClassNumber=rows["rlnClassNumber"] + more)})
+    return file
 
 
 SHOWN = (
@@ -138,25 +185,30 @@ def main() -> None:
     parser.add_argument("--snr-db", type=float, default=-16.0)
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--folder", type=Path, default=Path("build/cryoetgan"))
+    parser.add_argument("--ablate", action="store_true", help="the paper's choices instead")
     given = parser.parse_args()
     ledger = RESULTS / "cryoetgan.jsonl"
     rows = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
-    asked = {"each": given.each, "box": given.box, "snr": given.snr_db, "steps": given.steps}
+    asked = {"each": given.each, "box": given.box, "snr": given.snr_db, "steps": given.steps, "ablate": given.ablate}
     for seed in given.seeds:
         key = {**asked, "seed": seed}
         if not any(key.items() <= row.items() for row in rows):
-            study = Study(given.folder / "_".join(map(str, key.values())), seed, *asked.values())
-            rows.append({**key, **study.measure()})
+            name = "_".join(map(str, key.values()))
+            study = Study(given.folder / name, seed, given.each, given.box, given.snr_db, given.steps)
+            rows.append({**key, **(study.ablate() if given.ablate else study.measure())})
             with ledger.open("a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
     own = [row for row in rows if asked.items() <= row.items() and row["seed"] in given.seeds]
-    minutes = statistics.mean(row["minutes"] for row in own)
-    told = NOTE.format(count=2 * given.each, snr=given.snr_db, box=given.box, steps=given.steps, minutes=minutes)
-    cpu = torch.device("cpu")
-    tables = f"{table(own, 'figures')}\n\nUnseen structures:\n\n{table(own, 'unseen')}"
-    text = f"{heading('CryoETGAN', cpu)}\n{told}\n\n{tables}\n"
+    what = "cryoetgan_ablation" if given.ablate else "cryoetgan"
+    told = NOTE.format(count=2 * given.each, snr=given.snr_db, box=given.box, steps=given.steps)
+    text = f"{heading('CryoETGAN', torch.device('cpu'))}\n{told}\n\n{table(own, 'figures')}\n"
+    if not given.ablate:
+        minutes = statistics.mean(row["minutes"] for row in own)
+        text += (
+            f"\nFitted, simulated and learnt in {minutes:.0f} minutes. Unseen structures:\n\n{table(own, 'unseen')}\n"
+        )
     print(text)
-    print(write_results("cryoetgan", cpu, text))
+    print(write_results(what, torch.device("cpu"), text))
 
 
 if __name__ == "__main__":
