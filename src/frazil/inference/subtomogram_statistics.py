@@ -1,10 +1,10 @@
 """What unlabelled subtomograms tell of how they were taken: range of tilts, noise, and how strong molecules are."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
+from scipy.optimize import nnls
 from torch import Tensor
 
 from frazil.geometry import centred_coordinates, fourier_transform, frequency_grid, shell_index
@@ -15,19 +15,29 @@ _BIN = 2.0  # degrees
 _EDGE = 0.5  # of the seen directions' power, at which the wedge begins
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Mean square of volumes where molecules are, and beside them."""
+def radial_profile(volumes: Float[Tensor, "count box box box"]) -> Float[Tensor, " radii"]:
+    """Mean square of volumes by the distance from their middle, in voxels, to that of a face."""
+    box = volumes.shape[-1]
+    place = centred_coordinates(box, 3).norm(dim=-1).round().long().flatten()
+    square = volumes.double().square().mean(0).flatten()
+    total, count = (torch.zeros(int(place.max()) + 1, dtype=torch.float64) for _ in range(2))
+    total.index_add_(0, place, square)
+    count.index_add_(0, place, torch.ones_like(square))
+    return (total / count)[: box // 2 + 1]
 
-    inside: float
-    outside: float
 
+def strengths(
+    real: Float[Tensor, " radii"], signal: Float[Tensor, " radii"], noise: Float[Tensor, " radii"]
+) -> tuple[float, float]:
+    """How much of the profiles of signal and of noise makes up that of real volumes; neither less than nothing.
 
-def spread(volumes: Float[Tensor, "count box box box"], radius: float) -> Spread:
-    """Within `radius` voxels of the middle, and beyond."""
-    within = _ball(volumes.shape[-1], radius)
-    square = volumes.double().square().mean(0)
-    return Spread(float(square[within].mean()), float(square[~within].mean()))
+    Least squares over all voxels, of which there are more the farther out. Noise has a profile too: a reconstruction
+    does not treat the middle of its box and its faces alike.
+    """
+    weight = torch.arange(len(real), dtype=torch.float64).clamp(min=0.5)  # the root of the voxels at a distance
+    parts = torch.stack([signal, noise], 1) * weight[:, None]
+    found, _ = nnls(parts.numpy(), (real * weight).numpy())
+    return float(found[0]), float(found[1])
 
 
 def power_beside(volumes: Float[Tensor, "count box box box"], radius: float) -> Float[Tensor, " shells"]:

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.seeds import numbered_generator
-from frazil.inference.subtomogram_statistics import power_beside, spread, tilt_range
+from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range
 from frazil.io import atomic_path
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
 
+_ROUNDS = 3  # of noise with the spectrum that was found, whose profile is nearer to the real one's
 _FEW = 48  # simulated ones, whose molecules' and whose noise's shape is measured
 _STRONGEST = 0.95  # part of the variance that may be molecules', at most
 
@@ -38,7 +39,7 @@ def match_subtomograms(
     """The simulation whose subtomograms are as noisy as real ones of mean 0 and deviation 1, which are not labelled.
 
     Molecules reach `radius` angstrom from the middle; the spectrum of an image's noise is written to `noise`. Molecules
-    are as strong as the middle of real volumes has more power than what lies beside it. A range of tilts other than
+    are as strong as the power of real volumes rises to the middle beyond what noise's does. A range of tilts other than
     the default's is the user's, and stays.
     """
     within = radius / like.pixel_size
@@ -46,20 +47,22 @@ def match_subtomograms(
     found = tilt_range(real) if given == TiltScheme().tilt_range else given
     like = replace(like, tilts=replace(like.tilts, tilt_range=found), noise="white")
     scene = replace(scene_of(like, structures_of(like)), count=_FEW, each=_FEW // 4)
-    imaging = scene.imaging
     labels = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]
-    clean = torch.cat([imaging.clean(one.molecules, one.lens) for one in labels])
-    generator = numbered_generator(like.seed, scene.tomograms)
-    white = torch.cat([imaging.noise(one.molecules, one.lens, generator) for one in labels])
-    seen, made = spread(real, within), spread(clean, within)
-    strength = max(0.0, (seen.inside - seen.outside) / (made.inside - made.outside))
+    clean = torch.cat([scene.imaging.clean(one.molecules, one.lens) for one in labels])
+    spectrum = torch.ones(like.box // 2 + 1)
+    for _ in range(_ROUNDS):
+        _write(noise, spectrum, like)
+        imaging = scene_of(replace(like, noise=str(noise)), structures_of(like)).imaging
+        generator = numbered_generator(like.seed, scene.tomograms)
+        made = torch.cat([imaging.noise(one.molecules, one.lens, generator) for one in labels])
+        strength, _ = strengths(*map(radial_profile, (real, clean, made)))
+        power = (power_beside(real, within) - strength * power_beside(clean, within)).clamp(min=0)
+        spectrum = spectrum * power / power_beside(made, within)
+        spectrum[0] = spectrum[1]  # the mean of each volume was taken off
     share = min(_STRONGEST, strength * float(clean.double().var((1, 2, 3)).mean()))
-    power = power_beside(real, within) - strength * power_beside(clean, within)
-    spectrum = (power / power_beside(white, within)).clamp(min=0)
-    spectrum[0] = spectrum[1]  # the mean of each volume was taken off
     _write(noise, spectrum, like)
     if not share > 0:
-        raise ValueError("the middle of the real subtomograms is no stronger than what lies beside it")
+        raise ValueError("the middle of the real subtomograms is no stronger than noise would make it")
     snr_db = 10 * math.log10(share / (1 - share))
     return SubtomogramMatch(replace(like, noise=str(noise.resolve()), snr_db=snr_db), share)
 
