@@ -99,6 +99,9 @@ def test_a_tomogram_by_tiles_is_the_one_at_once_and_its_labels_are_there(run: Pa
     assert whole.shape == (48, 64, 72)
     assert torch.allclose(whole, tiled, atol=1e-4)
     assert not (tmp_path / "one" / "even").exists()
+    listed = read_tables(tmp_path / "one" / "tomograms.star")["global"]
+    named = [name for column in listed if "ReconstructedTomogram" in column for name in listed[column]]
+    assert named == ["tomograms/tomogram_0001.mrc"]
     assert len(read_tables(tmp_path / "one" / "particles.star")["particles"]) == 4
     simulated = read_map(tmp_path / "one" / "instances" / "tomogram_0001.mrc").volume
     assert whole[simulated > 0].mean() > whole[simulated == 0].mean()

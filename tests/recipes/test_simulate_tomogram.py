@@ -43,6 +43,10 @@ def test_masks_tables_and_picks_say_the_same_and_what_the_tomogram_shows(tmp_pat
     table = read_tables(tmp_path / "particles.star")["particles"]
     instances, classes, tomogram = (volume(tmp_path, folder) for folder in ("instances", "classes", "tomograms"))
     assert tomogram.shape == SIZE[::-1]
+    listed = read_tables(tmp_path / "tomograms.star")["global"]
+    named = [name for column in listed if "ReconstructedTomogram" in column for name in listed[column]]
+    assert len(named) == 3
+    assert all((tmp_path / name).is_file() for name in named)
     assert set(instances.unique().int().tolist()) == {0, *range(1, len(table) + 1)}
     middle = torch.tensor([side // 2 for side in SIZE])
     for number, row in enumerate(table.itertuples(), 1):

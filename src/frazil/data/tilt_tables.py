@@ -29,6 +29,8 @@ class TomogramFrame:
     pixel_size: float
     on_disk: bool = False
     """Whether the tomograms and the images of their tilt series are there, and not the molecules alone."""
+    halves: bool = False
+    """Whether tomograms of even and odd movie frames are there too."""
 
 
 def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | None], frame: TomogramFrame) -> None:
@@ -63,7 +65,7 @@ def _list_of(lenses: Mapping[str, CTF | None], frame: TomogramFrame, scheme: Til
     shared = {column: np.concatenate([one[column] for one in microscopes]) for column in microscopes[0]}
     sizes: dict[str, object] = {f"rlnTomoSize{axis}": side for axis, side in zip("XYZ", frame.size, strict=True)}
     if frame.on_disk:
-        of = {"": "tomograms", "Half1": "even", "Half2": "odd"}
+        of = {"": "tomograms"} | ({"Half1": "even", "Half2": "odd"} if frame.halves else {})
         sizes |= {
             f"rlnTomoReconstructedTomogram{half}": [f"{folder}/{name}.mrc" for name in lenses]
             for half, folder in of.items()

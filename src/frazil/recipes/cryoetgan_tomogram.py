@@ -7,6 +7,7 @@ from typing import Annotated
 import torch
 import tyro
 
+from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.tomogram_scenes import SimulatedTomogram
 from frazil.io import fingerprint
 from frazil.methods.base import stable_seed
@@ -62,7 +63,8 @@ def tomogram(options: CryoETGANTomogram) -> None:
     # The units of structures and of noise are those of the subtomograms.
     noise_std = scene_of(fitted, structures_of(fitted)).noise_std(fitted.snr_db)
     weights = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
-    write_tomograms(simulation, {"weights": weights}, lambda _: noise_std, finish)
+    frame = TomogramFrame(simulation.size, simulation.pixel_size, on_disk=True)
+    write_tomograms(simulation, frame, {"weights": weights}, lambda _: noise_std, finish)
 
 
 def _simulation(options: CryoETGANTomogram, fitted: SimulateSubtomograms) -> SimulateTomogram:

@@ -46,13 +46,14 @@ def match_subtomograms(
     given = like.tilts.tilt_range
     found = tilt_range(real) if given == TiltScheme().tilt_range else given
     like = replace(like, tilts=replace(like.tilts, tilt_range=found), noise="white")
-    scene = replace(scene_of(like, structures_of(like)), count=_FEW, each=_FEW // 4)
+    volumes = structures_of(like)
+    scene = replace(scene_of(like, volumes), count=_FEW, each=_FEW // 4)
     labels = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]
     clean = torch.cat([scene.imaging.clean(one.molecules, one.lens) for one in labels])
     spectrum = torch.ones(like.box // 2 + 1)
     for _ in range(_ROUNDS):
         _write(noise, spectrum, like)
-        imaging = scene_of(replace(like, noise=str(noise)), structures_of(like)).imaging
+        imaging = scene_of(replace(like, noise=str(noise)), volumes).imaging
         generator = numbered_generator(like.seed, scene.tomograms)
         made = torch.cat([imaging.noise(one.molecules, one.lens, generator) for one in labels])
         strength, _ = strengths(*map(radial_profile, (real, clean, made)))

@@ -84,11 +84,16 @@ def simulate_tomogram(options: SimulateTomogram) -> None:
 
     Raises ValueError, FileNotFoundError or OSError with a sentence for options, files or disks that will not do.
     """
-    write_tomograms(options, {}, lambda scene: _noise_std(scene, options.snr_db), lambda _, made: made)
+    frame = TomogramFrame(options.size, options.pixel_size, on_disk=True, halves=True)
+    write_tomograms(options, frame, {}, lambda scene: _noise_std(scene, options.snr_db), lambda _, made: made)
 
 
 def write_tomograms(
-    options: SimulateTomogram, more: Mapping[str, Any], noise_std: Callable[[TomogramScene], float], finish: Finish
+    options: SimulateTomogram,
+    frame: TomogramFrame,
+    more: Mapping[str, Any],
+    noise_std: Callable[[TomogramScene], float],
+    finish: Finish,
 ) -> None:
     """Write tomograms and labels; `more` decides the bytes too, and `noise_std` how noisy upright images are."""
     _check(options)
@@ -100,7 +105,7 @@ def write_tomograms(
         return
     with one_thread_per_operation():
         scene, names = _scene(options), _names(options.models)
-        files = TomogramFiles(options.out, TomogramFrame(options.size, options.pixel_size, on_disk=True), names)
+        files = TomogramFiles(options.out, frame, names)
         missing = files.missing(options.count)
         make_folder(options.out, config, files.room(len(missing)))
         (options.out / _TRUTH).mkdir(exist_ok=True)
