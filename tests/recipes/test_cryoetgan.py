@@ -1,6 +1,9 @@
 """CryoETGAN as a user runs it: the simulation is fitted, what is generated is labelled, bytes follow from the seed."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +85,30 @@ def test_the_same_seed_gives_the_same_bytes_and_more_draws_say_how_sure_it_is(ru
     assert float(spread.max()) > 0
 
 
+@pytest.mark.slow
+def test_two_ranks_write_the_bytes_that_one_writes(run: Path, tmp_path: Path) -> None:
+    alone = generated(run, "alone", draws=2)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "frazil"]
+    words = ["cryoetgan", "generate", run, "--out", tmp_path / "ranks", "--count", 12, "--draws", 2, "--device", "cpu"]
+    subprocess.run([*launcher, *map(str, words)], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    files = {path.relative_to(alone): path for path in alone.rglob("*") if path.is_file()}
+    assert len(files) > 24
+    for name, path in files.items():
+        assert path.read_bytes() == (tmp_path / "ranks" / name).read_bytes(), name
+
+
+def test_a_translator_that_is_told_the_class_keeps_to_the_models_it_learnt_with(run: Path, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    learning = CryoETGANConfig(steps=6, batch_size=2, width=4, critic_width=4, conditional=True)
+    assert train(options(run.parent / "real" / "particles.star", told, learning=learning)) == 0
+    assert len(read_subtomograms(generated(told, "small") / "particles.star")) == 12
+    with pytest.raises(ValueError, match="--models: a run that learnt with --conditional"):
+        generated(told, "others", models=("membrane",))
+    with pytest.raises(ValueError, match="it makes volumes of one class each, and no tomograms"):
+        tomogram(CryoETGANTomogram(told, tmp_path / "whole", size=(48, 48, 48), molecules=1, vesicles=0))
+    assert not (tmp_path / "whole").exists()
+
+
 def test_other_structures_can_be_generated_than_those_it_learnt_with(run: Path) -> None:
     out = generated(run, "other", models=("membrane",))
     assert set(read_tables(out / "particles.star")["particles"]["rlnClassNumber"]) == {1}
@@ -140,6 +167,8 @@ def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) ->
         generated(run, "none", draws=0)
     with pytest.raises(ValueError, match="the networks take boxes of 24 voxels or more, a multiple of 4, not 22"):
         CryoETGAN(CryoETGANConfig(), torch.ones(22, 22, 12, dtype=torch.bool), 0)
+    with pytest.raises(ValueError, match="the published networks are not told of classes: leave out --conditional"):
+        CryoETGANConfig(networks="published", conditional=True)
     with pytest.raises(ValueError, match="rate must be positive"):
         CryoETGANConfig(rate=0.0)
     assert not (tmp_path / "out").exists()

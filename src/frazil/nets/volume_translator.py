@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, interpolate, leaky_relu
 
@@ -39,12 +39,14 @@ class VolumeTranslator(nn.Module):
     """A U-Net of `depth` halvings, `width` channels at full size, twice as many at each level below.
 
     Linear, added to its input, and without normalisation, so that tiles need not know of each other. It also takes
-    white noise of its own, which it may turn into what the input lacks. Sides must be multiples of 2^depth.
+    white noise of its own, which it may turn into what the input lacks. Sides must be multiples of 2^depth. Where
+    there are `classes`, it is told each volume's: what that adds to the deepest level's channels begins as nothing.
     """
 
-    def __init__(self, width: int = 8, depth: int = 2) -> None:
+    def __init__(self, width: int = 8, depth: int = 2, classes: int = 0) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
+        self.classes = nn.Parameter(torch.zeros(classes, widths[-1], 1, 1, 1)) if classes else None
         self.enter = _convolution(2, width)
         self.down = nn.ModuleList(_convolution(before, after) for before, after in pairwise(widths))
         self.encode = nn.ModuleList(VolumeBlock(width) for width in widths)
@@ -65,13 +67,18 @@ class VolumeTranslator(nn.Module):
         return torch.randn(volumes.shape, generator=generator, device=generator.device)
 
     def forward(
-        self, volumes: Float[Tensor, "batch z y x"], noise: Float[Tensor, "batch z y x"]
+        self,
+        volumes: Float[Tensor, "batch z y x"],
+        noise: Float[Tensor, "batch z y x"],
+        label: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch z y x"]:
-        """Volumes with what they lacked."""
+        """Volumes with what they lacked; `label` counts the classes from 0, where there are any."""
         levels = [self.encode[0](self.enter(torch.stack([volumes, noise], 1)))]
         for convolution, block in zip(self.down, list(self.encode)[1:], strict=True):
             levels.append(block(convolution(avg_pool3d(leaky_relu(levels[-1], _SLOPE), 2))))
         seen = levels.pop()
+        if self.classes is not None and label is not None:
+            seen = seen + self.classes[label]
         for fine, convolution, block in zip(levels[::-1], list(self.up)[::-1], list(self.decode)[::-1], strict=True):
             seen = block(fine + convolution(interpolate(leaky_relu(seen, _SLOPE), scale_factor=2, mode="nearest")))
         return volumes + self.leave(leaky_relu(seen, _SLOPE))[:, 0]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 import tyro
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.data.kept_images import epoch_rows
@@ -125,23 +125,29 @@ def _batches(
 ):
     """Volumes of both kinds, each of them as often as the others."""
     size = options.learning.batch_size
+    label = _structures(len(simulated), options)
 
     def draw(context: StepContext) -> UnpairedVolumes:
         own = context.share(size)
-        parts = []
-        for name, volumes in {"simulated": simulated, "real": real}.items():
-            seed = stable_seed(options.seed, name)
-            rows = epoch_rows(torch.arange(len(volumes)), context.step, size, seed)[own]
-            parts.append(volumes[rows].to(context.device))
-        return UnpairedVolumes(*parts)
+        first, second = (
+            epoch_rows(torch.arange(len(volumes)), context.step, size, stable_seed(options.seed, name))[own]
+            for name, volumes in {"simulated": simulated, "real": real}.items()
+        )
+        parts = (simulated[first], real[second], label[first])
+        return UnpairedVolumes(*(part.to(context.device) for part in parts))
 
     return draw
+
+
+def _structures(count: int, options: CryoETGANTrain) -> Int[Tensor, " count"]:
+    """Place among the models of what each simulated volume shows: they take turns."""
+    return torch.arange(count) % len(options.models)
 
 
 def new_method(learning: CryoETGANConfig, simulation: SimulateSubtomograms, seed: int) -> CryoETGAN:
     """The networks, which have learnt nothing yet."""
     seen = ~missing_wedge(simulation.tilts.series(None).rotation, simulation.box)
-    return CryoETGAN(learning, seen, seed)
+    return CryoETGAN(learning, seen, seed, len(simulation.models))
 
 
 def _unmatched(options: CryoETGANTrain, real: Subtomograms) -> SimulateSubtomograms:
@@ -217,7 +223,9 @@ def _report(
     """The page: what was fitted, and slices of real, simulated and generated volumes."""
     generator = torch.Generator().manual_seed(stable_seed(options.seed, "shown"))
     few = simulated[:_SHOWN]
-    generated = torch.cat([method.translate(some, generator) for some in few.split(4)])
+    label = _structures(len(few), options)
+    pairs = zip(few.split(4), label.split(4), strict=True)
+    generated = torch.cat([method.translate(some, shown, generator) for some, shown in pairs])
     match = json.loads((folder.path / MATCH).read_text())
     story = RunStory(
         title=f"CryoETGAN: {options.real.resolve().name}",
@@ -226,7 +234,6 @@ def _report(
         record=folder.record(),
         log=folder.path / "log.jsonl",
     )
-    label = torch.arange(len(few)) % len(options.models)
     kinds = {
         "real": (real[:_SHOWN], None),
         "simulated": (few, label),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import torch
 import tyro
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.data.simulated_files import make_folder, refuse_another_run
@@ -72,6 +72,8 @@ def generate(options: CryoETGANGenerate) -> None:
     method = load(options.run, fitted, fabric.device)
     simulation = replace(fitted, out=options.out, count=options.count, seed=options.seed)
     if options.models:
+        if method.config.conditional:
+            raise ValueError("--models: a run that learnt with --conditional makes what it learnt with alone")
         models = (m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models)
         simulation = replace(simulation, models=tuple(models))
     config = {name: value for name, value in asdict(simulation).items() if name not in ("out", "workers")}
@@ -113,8 +115,9 @@ def _write_volumes(
     def make(place: int) -> int:
         rows = scene.rows(missing[place])
         given = scene.halves(missing[place], noise_std).mean(0)
-        for row, volume in zip(rows, given, strict=True):
-            draws = _translated(method, volume, row, options)
+        shown = scene.labels(missing[place]).molecules.structure
+        for row, volume, label in zip(rows, given, shown, strict=True):
+            draws = _translated(method, volume, label, row, options)
             if options.draws > 1:
                 (files.out / _UNCERTAINTY).mkdir(exist_ok=True)
                 write_map(files.out / _UNCERTAINTY / files.name(row), draws.std(0), files.pixel_size)
@@ -128,13 +131,17 @@ def _write_volumes(
 
 
 def _translated(
-    method: CryoETGAN, volume: Float[Tensor, "box box box"], row: int, options: CryoETGANGenerate
+    method: CryoETGAN,
+    volume: Float[Tensor, "box box box"],
+    label: Int[Tensor, ""],
+    row: int,
+    options: CryoETGANGenerate,
 ) -> Float[Tensor, "draws box box box"]:
     """One volume as a real one would look, several times."""
     standard = (volume - volume.mean()) / volume.std()
     # A generator keeps 32 bits of its seed: counted up, no two of a set are the same.
     chance = torch.Generator().manual_seed((stable_seed(options.seed, "noise") + row) % 2**32)
-    return method.translate(standard.expand(options.draws, -1, -1, -1), chance)
+    return method.translate(standard.expand(options.draws, -1, -1, -1), label.expand(options.draws), chance)
 
 
 def load(run: Path, simulation: SimulateSubtomograms, device: torch.device) -> CryoETGAN:

@@ -52,6 +52,7 @@ def tomogram(options: CryoETGANTomogram) -> None:
     if fitted.mode != "physics":
         raise ValueError(f"{options.run}: started from bare densities, which make no tomograms; --start physics does")
     method = load(options.run, fitted, choose_device(options.device))
+    method.check_tomograms()
     simulation = _simulation(options, fitted)
     rotation = simulation.tilts.series(None).rotation
 

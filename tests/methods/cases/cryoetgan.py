@@ -20,8 +20,8 @@ CYCLE = replace(CONFIG, keep="cycle", adversary="wasserstein", optimizer="rmspro
 def batch(context: StepContext) -> UnpairedVolumes:
     generator = context.generator("volumes", device="cpu")
     drawn = torch.randn(2, 2, BOX, BOX, BOX, generator=generator)
-    own = context.share(2)
-    return UnpairedVolumes(drawn[0, own].to(context.device), drawn[1, own].to(context.device))
+    own, label = context.share(2), torch.arange(2)
+    return UnpairedVolumes(*(part[own].to(context.device) for part in (*drawn, label)))
 
 
 def learnt(method: Method) -> dict[str, Tensor]:
@@ -37,10 +37,11 @@ def learnt(method: Method) -> dict[str, Tensor]:
 
 def case(config: CryoETGANConfig) -> Callable[[], Case]:
     seen = ~missing_wedge(TiltScheme().series(None).rotation, BOX)
-    return lambda: Case(lambda: CryoETGAN(config, seen, seed=0), batch, 3, learnt)
+    return lambda: Case(lambda: CryoETGAN(config, seen, seed=0, structures=2), batch, 3, learnt)
 
 
 CASES: dict[str, Callable[[], Case]] = {
     "cryoetgan": case(CONFIG),
     "cryoetgan, cycle": case(CYCLE),
+    "cryoetgan, classes told": case(replace(CONFIG, conditional=True)),
 }

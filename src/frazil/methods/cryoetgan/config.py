@@ -32,6 +32,9 @@ class CryoETGANConfig:
     networks: Literal["residual", "published", "released"] = "residual"
     """residual: what is added to a volume, without normalisation. published: the paper's, 7 and 11 million weights.
     released: the same with tanh behind the translator and instance norm in the critic."""
+    conditional: bool = False
+    """Tell the residual translator which of the models each volume shows, so that it may treat them differently; it
+    then makes no others, and no tomograms."""
     optimizer: Literal["adam", "rmsprop"] = "adam"
     """Who takes the steps."""
     width: int = 8
@@ -50,6 +53,8 @@ class CryoETGANConfig:
         for name in ("keep_weight", "density_noise", "pool"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, it is {getattr(self, name):g}")
+        if self.conditional and self.networks != "residual":
+            raise ValueError(f"the {self.networks} networks are not told of classes: leave out --conditional")
         if not self.rate > 0 or not 0 <= self.ema_decay < 1:
             raise ValueError(f"rate must be positive and ema_decay lie in 0 ... 1: {self.rate:g}, {self.ema_decay:g}")
 

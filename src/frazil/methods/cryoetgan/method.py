@@ -6,7 +6,7 @@ from itertools import chain, product
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -60,6 +60,8 @@ class UnpairedVolumes(NamedTuple):
 
     simulated: Float[Tensor, "batch box box box"]
     real: Float[Tensor, "batch box box box"]
+    label: Int[Tensor, " batch"]
+    """Place of each simulated one's structure among the models."""
 
 
 def check_box(box: int) -> None:
@@ -71,14 +73,16 @@ def check_box(box: int) -> None:
 class CryoETGAN(Method):
     """A translator and its critic, and what holds molecules where they are."""
 
-    def __init__(self, config: CryoETGANConfig, seen: Bool[Tensor, "box box half"], seed: int) -> None:
+    def __init__(
+        self, config: CryoETGANConfig, seen: Bool[Tensor, "box box half"], seed: int, structures: int = 1
+    ) -> None:
         self.config = config
         box = seen.shape[0]
         check_box(box)
         self._seen = seen
         with torch.random.fork_rng():
             torch.manual_seed(stable_seed(seed, "cryoetgan"))
-            self._painter = self._translator()
+            self._painter = self._translator(structures if config.conditional else 0)
             self._nets: dict[str, nn.Module] = {"translator": self._painter, "critic": self._critic()}
             if config.keep == "cycle":
                 self._nets |= {"back": self._translator(), "back_critic": self._critic()}
@@ -95,9 +99,9 @@ class CryoETGAN(Method):
         self._pool = torch.empty(0, box, box, box)
         self.device = torch.device("cpu")
 
-    def _translator(self) -> VolumeTranslator | PublishedVolumeTranslator:
+    def _translator(self, classes: int = 0) -> VolumeTranslator | PublishedVolumeTranslator:
         if self.config.networks == "residual":
-            return VolumeTranslator(self.config.width)
+            return VolumeTranslator(self.config.width, classes=classes)
         return PublishedVolumeTranslator(squashed=self.config.networks == "released")
 
     def _critic(self) -> VolumeCritic | PublishedVolumeCritic:
@@ -116,7 +120,7 @@ class CryoETGAN(Method):
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = self.config.rate * min(1.0, 2 * (1 - done))
-        fake = self._translated("translator", batch.simulated, context)
+        fake = self._translated("translator", batch.simulated, context, batch.label)
         back = self._translated("back", batch.real, context) if "back" in self._nets else None
         critic_loss = self._judged("critic", batch.real, self._pooled(fake.detach(), context), context)
         if back is not None:
@@ -134,12 +138,22 @@ class CryoETGAN(Method):
         told = {"kept": kept, "realism": realism, "critic_loss": critic_loss, "changed": changed}
         return {name: value.detach() for name, value in told.items()}
 
-    def _translated(self, name: str, volumes: Float[Tensor, "batch box box box"], context: StepContext) -> Tensor:
+    def _translated(
+        self,
+        name: str,
+        volumes: Float[Tensor, "batch box box box"],
+        context: StepContext,
+        label: Int[Tensor, " batch"] | None = None,
+    ) -> Tensor:
         size = self.config.batch_size
         noise = self._painter.noise(volumes.new_empty(size, *volumes.shape[1:]), context.generator("noise", name))
         with context.autocast():
-            made = self._nets[name](volumes, noise[context.share(size)])
+            made = self._nets[name](volumes, noise[context.share(size)], *self._told(label))
         return self._finished(volumes, made.float())
+
+    def _told(self, label: Int[Tensor, " batch"] | None) -> tuple[Tensor, ...]:
+        """What a translator is told of some volumes besides how they look."""
+        return () if label is None or not self.config.conditional else (label.to(self.device),)
 
     def _finished(
         self, volumes: Float[Tensor, "batch box box box"], made: Float[Tensor, "batch box box box"]
@@ -213,12 +227,19 @@ class CryoETGAN(Method):
 
     @torch.no_grad()
     def translate(
-        self, volumes: Float[Tensor, "count box box box"], generator: torch.Generator
+        self, volumes: Float[Tensor, "count box box box"], label: Int[Tensor, " count"], generator: torch.Generator
     ) -> Float[Tensor, "count box box box"]:
-        """Volumes as real ones would look, by the average of the weights."""
+        """Volumes as real ones would look, by the average of the weights; `label`: places among the models."""
         noise = self._painter.noise(volumes, generator).to(self.device)
         given = volumes.to(self.device)
-        return self._finished(given, self.average(given, noise)).cpu()
+        return self._finished(given, self.average(given, noise, *self._told(label))).cpu()
+
+    def check_tomograms(self) -> None:
+        """ValueError where it has learnt in a way that makes no tomograms."""
+        if self.config.networks != "residual":
+            raise ValueError("the paper's networks see whole volumes of one size, and make no tomograms")
+        if self.config.conditional:
+            raise ValueError("learnt with --conditional, it makes volumes of one class each, and no tomograms")
 
     @torch.no_grad()
     def translate_tomogram(
@@ -230,8 +251,7 @@ class CryoETGAN(Method):
         once. What the translator adds is taken out of the wedge that the series' `rotation` leaves.
         """
         net = self.average.module
-        if not isinstance(net, VolumeTranslator):
-            raise ValueError("the paper's networks see whole volumes of one size, and make no tomograms")
+        assert isinstance(net, VolumeTranslator)
         standard = (tomogram - tomogram.mean()) / tomogram.std()
         noise = torch.randn(standard.shape, generator=generator)
         made = torch.empty_like(standard)
