@@ -17,6 +17,7 @@ from frazil.geometry import (
     rotate_volume,
     shell_average,
     shell_index,
+    soft_sphere,
     symmetry_rotations,
 )
 from frazil.io import read_map
@@ -139,6 +140,23 @@ def test_the_second_half_map_is_brought_onto_the_first_over_both_hands(maps: Hal
     aligned = fourier_shell_correlation(maps.first, maps.second, PIXEL_SIZE)
     direct = fourier_shell_correlation(first, second, PIXEL_SIZE)
     assert aligned.resolution(0.5) < 1.2 * direct.resolution(0.5)
+
+
+def test_maps_that_have_nothing_in_common_align_no_better_than_chance(maps: HalfMaps) -> None:
+    assert maps.by_chance is not None
+    assert maps.by_chance < 0.4
+    ball, generator = soft_sphere(BOX, 0.3 * BOX, 2.0), torch.Generator().manual_seed(4)
+    first, second = (ball * torch.randn(ball.shape, generator=generator) for _ in range(2))
+    apart = compare_half_maps(first, second, PIXEL_SIZE, "C1")
+    assert apart.by_chance is not None
+    assert apart.by_chance > 0.6
+
+
+def test_maps_in_one_frame_are_left_as_they_are() -> None:
+    first, second = halves(0.3)
+    compared = compare_half_maps(first, second, PIXEL_SIZE)
+    assert torch.equal(compared.second, second)
+    assert compared.by_chance is None
 
 
 def test_the_mean_is_of_the_aligned_halves_and_the_resolution_of_the_corrected_curve(maps: HalfMaps) -> None:

@@ -1,5 +1,6 @@
 """`frazil refine` as a user starts it: from a rough map to poses that RELION reads."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,13 @@ def test_a_run_leaves_maps_poses_and_a_report(run: Path) -> None:
     page = (run / "report.html").read_text()
     assert "Half-map resolution" in page
     assert "Certainty" in page
+
+
+def test_the_half_maps_on_file_are_those_whose_agreement_the_log_tells(run: Path) -> None:
+    first, second = (read_map(run / f"half{half}.mrc") for half in (1, 2))
+    fsc = fourier_shell_correlation(first.volume, second.volume, first.pixel_size)
+    told = json.loads((run / "log.jsonl").read_text().splitlines()[-1])["half_map_resolution"]
+    assert fsc.resolution(0.143) == pytest.approx(told, rel=0.03)  # of rounding beyond the last shell
 
 
 def test_the_map_is_finer_than_what_it_started_from(data: Path, start: Path, run: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,8 @@ def test_a_flat_map_still_has_a_page(tmp_path: Path) -> None:
     noise = half_maps(torch.randn(BOX, BOX, BOX), torch.randn(BOX, BOX, BOX))
     flat = HalfMaps(noise.first, noise.second, torch.full((BOX, BOX, BOX), 0.25), noise.fsc, PIXEL_SIZE)
     assert "Map" in page(flat, tmp_path)
+
+
+def test_halves_that_agree_as_noise_does_are_warned_of(good: HalfMaps, tmp_path: Path) -> None:
+    assert "with noise that is turned" not in page(replace(good, by_chance=0.2), tmp_path)
+    assert "with noise that is turned" in page(replace(good, by_chance=0.9), tmp_path)

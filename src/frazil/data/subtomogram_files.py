@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.subtomogram_scenes import SubtomogramLabels
-from frazil.data.tilt_tables import TomogramFrame, microscope_columns, molecule_columns, write_tilt_series
+from frazil.data.tilt_tables import TomogramFrame, half_sets, microscope_columns, molecule_columns, write_tilt_series
 from frazil.io import write_map, write_tables
 from frazil.physics.tilt_scheme import TiltScheme
 
@@ -61,7 +60,7 @@ class SubtomogramFiles:
         count = len(data)
         data = data.assign(
             rlnImageName=[f"{VOLUMES}/{self.name(row)}" for row in range(count)],
-            rlnRandomSubset=np.arange(count) % 2 + 1,
+            rlnRandomSubset=half_sets(data),
         )
         optics = {
             "rlnOpticsGroup": [1],

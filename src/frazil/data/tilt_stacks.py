@@ -23,6 +23,7 @@ _PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
 _TILTS = ["rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot"]
 _FRAMES = "rlnTomoVisibleFrames"
 _ANGLES = ("Rot", "Tilt", "Psi")
+_STRENGTH = "rlnCtfScalefactor"
 _MAY_LACK = ("phase_shift_deg", "b_factor")  # of a lens: 0 where nothing says them
 
 
@@ -101,7 +102,8 @@ class TiltStacks:
         if _FRAMES in self.table:
             visible = visible[torch.tensor(ast.literal_eval(str(self.table[_FRAMES].iloc[row]))).bool()]
         lens = None if series.lens is None else series.lens[visible]
-        shown = TiltSeries(series.rotation[visible], series.dose[visible], lens)
+        strength = None if series.strength is None else series.strength[visible]
+        shown = TiltSeries(series.rotation[visible], series.dose[visible], lens, strength)
         if held == len(series):  # WarpTools writes all of them
             return visible, shown
         if held != len(visible):
@@ -196,9 +198,11 @@ def _one_series(images: pd.DataFrame, entry: pd.Series, particle: pd.Series, whe
     before = images.get("rlnMicrographPreExposure", pd.Series(np.zeros(len(images))))
     half = float(entry.get("rlnTomoImportFractionalDose", 0.0)) / 2
     dose = torch.from_numpy(before.to_numpy(np.float32, copy=True)) + half
-    rotation = _rotations(images, where)
+    rotation, strength = _rotations(images, where), None
+    if _STRENGTH in images:
+        strength = torch.from_numpy(images[_STRENGTH].to_numpy(np.float32, copy=True))
     if "rlnDefocusU" not in images:
-        return TiltSeries(rotation, dose, None)
+        return TiltSeries(rotation, dose, None, strength)
     values = {}
     for name, column in CTF_COLUMNS.items():
         given = next((source[column] for source in (images, entry, particle) if column in source), None)
@@ -206,7 +210,7 @@ def _one_series(images: pd.DataFrame, entry: pd.Series, particle: pd.Series, whe
             raise ValueError(f"{where}: says nothing of {column}, nor does the particles' table")
         numbers = np.asarray(0.0 if given is None else given, np.float32)
         values[name] = torch.from_numpy(np.broadcast_to(numbers, len(images)).copy())
-    return TiltSeries(rotation, dose, CTF(**values))
+    return TiltSeries(rotation, dose, CTF(**values), strength)
 
 
 def _rotations(images: pd.DataFrame, where: str) -> Float[Tensor, "tilts 3 3"]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from frazil.data.ctf_columns import columns_of_ctf
 from frazil.geometry import rotation_to_euler
@@ -33,6 +32,11 @@ class TomogramFrame:
     """Whether tomograms of even and odd movie frames are there too."""
 
 
+def half_sets(molecules: pd.DataFrame) -> pd.Series:
+    """1 or 2 in turns within each class, so that each class has both halves."""
+    return molecules.groupby("rlnClassNumber").cumcount() % 2 + 1
+
+
 def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | None], frame: TomogramFrame) -> None:
     """Write the list of tomograms, and of each, by its name, the images' table and their angles (.tlt)."""
     (out / _SERIES).mkdir(exist_ok=True)
@@ -46,7 +50,8 @@ def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | 
             "rlnTomoZRot": 0.0,
             "rlnTomoXShiftAngst": 0.0,
             "rlnTomoYShiftAngst": 0.0,
-            "rlnCtfScalefactor": torch.deg2rad(scheme.angles).cos().numpy(),
+            # Thicker ice adds noise here, and takes nothing of the signal.
+            "rlnCtfScalefactor": 1.0,
         }
     )
     for name, lens in lenses.items():

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from frazil.data.tilt_tables import TomogramFrame, microscope_columns, molecule_columns, write_tilt_series
+from frazil.data.tilt_tables import TomogramFrame, half_sets, microscope_columns, molecule_columns, write_tilt_series
 from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramLabels
 from frazil.io import atomic_path, write_images, write_map, write_tables
 from frazil.physics.tilt_scheme import TiltScheme
@@ -76,7 +75,7 @@ class TomogramFiles:
         }
         columns = [molecule_columns(name, own.molecules) for name, own in zip(lenses, every, strict=True)]
         data = pd.concat(map(pd.DataFrame, columns), ignore_index=True)
-        data = data.assign(rlnRandomSubset=np.arange(len(data)) % 2 + 1)
+        data = data.assign(rlnRandomSubset=half_sets(data))
         write_tables(self.out / TABLE, {"optics": pd.DataFrame(optics), "particles": data})
 
     def _write_picks(self, name: str, labels: TomogramLabels) -> None:

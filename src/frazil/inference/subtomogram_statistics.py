@@ -16,8 +16,9 @@ _EDGE = 0.5  # of the seen directions' power, at which the wedge begins
 
 
 def radial_profile(volumes: Float[Tensor, "count box box box"]) -> Float[Tensor, " radii"]:
-    """Mean square of volumes by the distance from their middle, in voxels, to that of a face."""
+    """Mean square of volumes by the distance from their middle, in voxels, to that of a face; less each one's mean."""
     box = volumes.shape[-1]
+    volumes = volumes - volumes.mean((1, 2, 3), keepdim=True)
     place = centred_coordinates(box, 3).norm(dim=-1).round().long().flatten()
     square = volumes.double().square().mean(0).flatten()
     total, count = (torch.zeros(int(place.max()) + 1, dtype=torch.float64) for _ in range(2))

@@ -7,12 +7,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.geometry import fourier_transform, inverse_fourier_transform, shell_index
+from frazil.geometry import fourier_transform, inverse_fourier_transform, shell_index, soft_sphere
 from frazil.io import write_map
 from frazil.metrics.alignment import align, apply_alignment
-from frazil.metrics.fsc import FSC, HALF_MAPS_AGREE, HalfMapFSC, half_map_fsc, last_held_shell, write_fsc
+from frazil.metrics.fsc import (
+    FSC,
+    HALF_MAPS_AGREE,
+    HalfMapFSC,
+    half_map_fsc,
+    last_held_shell,
+    randomise_phases,
+    write_fsc,
+)
 from frazil.metrics.mask import half_map_mask
 from frazil.metrics.sharpening import guinier_b_factor, sharpen
+
+_DRAWS = 3  # of phases by chance
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,9 @@ class HalfMaps:
     mean: Float[Tensor, "box box box"]
     fsc: HalfMapFSC
     pixel_size: float
+    by_chance: float | None = None
+    """Of maps that were aligned: how well the first can be aligned with maps of the second's spectrum and of random
+    phases, beside how well it is with the second; about 1 where the two have nothing in common."""
 
     @property
     def resolution(self) -> float:
@@ -37,19 +50,35 @@ class HalfMaps:
 
 
 def compare_half_maps(
-    first: Float[Tensor, "box box box"], second: Float[Tensor, "box box box"], pixel_size: float, symmetry: str
+    first: Float[Tensor, "box box box"],
+    second: Float[Tensor, "box box box"],
+    pixel_size: float,
+    symmetry: str | None = None,
 ) -> HalfMaps:
-    """Bring the second half map onto the first, over both hands, and measure how far they agree.
+    """How far two half maps agree, in one frame as they are, or, of a point group, once the second is on the first.
 
-    The mask comes from the two maps alone; where no density stands out in them there is none.
+    That is over both hands. The mask comes from the two maps alone; where no density stands out in them there is none.
     """
-    second = apply_alignment(second, align(second, first, pixel_size, symmetry), pixel_size)
+    by_chance = None
+    if symmetry is not None:
+        alignment = align(second, first, pixel_size, symmetry)
+        by_chance = _chance(first, second, pixel_size, symmetry) / max(alignment.score, 1e-6)
+        second = apply_alignment(second, alignment, pixel_size)
     try:
         mask = half_map_mask(first, second, pixel_size)
     except ValueError:
         mask = torch.ones_like(first)
     fsc = half_map_fsc(first, second, pixel_size, mask, torch.Generator().manual_seed(0))
-    return HalfMaps(first, second, combine_half_maps(first, second, fsc.corrected), fsc, pixel_size)
+    return HalfMaps(first, second, combine_half_maps(first, second, fsc.corrected), fsc, pixel_size, by_chance)
+
+
+def _chance(
+    first: Float[Tensor, "box box box"], second: Float[Tensor, "box box box"], pixel_size: float, symmetry: str
+) -> float:
+    """The best correlation that the first map can be brought to with some of the second's spectrum, phases random."""
+    generator, inside = torch.Generator().manual_seed(1), soft_sphere(len(first), 0.3 * len(first), 2.0).to(first)
+    draws = (randomise_phases(second, 1, generator) * inside for _ in range(_DRAWS))
+    return max(align(drawn, first, pixel_size, symmetry).score for drawn in draws)
 
 
 def sharpened(maps: HalfMaps) -> tuple[HalfMaps, float | None]:

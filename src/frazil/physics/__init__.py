@@ -16,6 +16,7 @@ from frazil.physics.noise import (
 )
 from frazil.physics.potential import (
     centre_of_mass,
+    cut_off,
     deposit_gaussians,
     low_pass,
     potential_from_atoms,
@@ -85,6 +86,7 @@ __all__ = [
     "counted_exposure",
     "crop_centre",
     "ctf_from_table",
+    "cut_off",
     "delocalisation",
     "deposit_gaussians",
     "electron_wavelength",

@@ -47,6 +47,14 @@ def low_pass(
     return inverse_fourier_transform(fourier_transform(volume, 3) * envelope, box, 3)
 
 
+def cut_off(volume: Float[Tensor, "box box box"], pixel_size: float, resolution: float) -> Float[Tensor, "box box box"]:
+    """The same without any detail finer than that."""
+    box = volume.shape[-1]
+    frequency = frequency_grid(box, pixel_size, 3, device=volume.device, dtype=volume.dtype).norm(dim=-1)
+    spectrum = fourier_transform(low_pass(volume, pixel_size, resolution), 3)
+    return inverse_fourier_transform(spectrum * (frequency * resolution <= 1), box, 3)
+
+
 def centre_of_mass(positions: Float[Tensor, "atoms 3"], elements: Sequence[str]) -> Float[Tensor, "3"]:
     """Mean position (xyz) of the atoms, each weighted by its scattering in the forward direction, f(0)."""
     weight = scattering_coefficients(elements)[:, 0].sum(-1).to(positions)

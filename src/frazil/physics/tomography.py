@@ -34,6 +34,8 @@ class TiltSeries:
     """Electrons per square angstrom that the specimen has had in the middle of each exposure."""
     lens: CTF | None
     """A row for each image, at the centre of the tomogram; None for no lens."""
+    strength: Float[Tensor, " tilts"] | None = None
+    """What each image holds of the signal beside the others, thicker ice less, say; None where all are alike."""
 
     def __len__(self) -> int:
         return len(self.rotation)
@@ -43,6 +45,8 @@ class TiltSeries:
     ) -> Float[Tensor, "batch tilts y half"]:
         """What lens and radiation leave of what lies so many angstrom below the centre; frequency in 1/angstrom."""
         left = self.dose_envelope(frequency.norm(dim=-1))
+        if self.strength is not None:
+            left = left * self.strength[:, None, None]
         if self.lens is None:
             return left.expand(len(depth), -1, -1, -1)
         return left * torch.stack([evaluate_ctf(self.lens.at_depth(below), frequency) for below in depth])

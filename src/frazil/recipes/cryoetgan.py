@@ -175,7 +175,9 @@ def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder) -> 
     if not file.is_file():
         like = _unmatched(options, real)
         radius = max(radius_of(model) for model in options.models)
-        few = real.volumes(range(min(len(real), _MEASURED)))
+        # Tables are often sorted by tomogram or class.
+        order = torch.randperm(len(real), generator=torch.Generator().manual_seed(options.seed))
+        few = real.volumes(order[:_MEASURED].sort().values.tolist())
         match = match_subtomograms(few, like, radius, folder.path / _NOISE)
         simulation = match.simulation
         if options.learning.start == "density":

@@ -30,6 +30,7 @@ from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import reconstruction_report
 from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, fit
+from frazil.training.launch import launch
 
 _NEARLY_ROUND, _SETTLE = 12, 100  # order of the group; iterations at most
 _FAINTEST = 1e-3  # the least power that a particle is given
@@ -106,6 +107,7 @@ def _refine(options: CryoGANRun, config: CryoGANConfig, folder: RunFolder) -> in
     # Seen at CryoGAN's detail, a particle of that many equal sides is nearly round: its shape has to be settled first.
     round_ = len(symmetry_rotations(config.symmetry)) >= _NEARLY_ROUND
     refining = refine.RefineConfig(symmetry=config.symmetry, settle=_SETTLE if round_ else 0)
+    launch(options.device, options.precision).barrier()  # one rank has just written the map, and all read it
     shared = options.shared(folder, "refine")
     return refine.run(refine.RefineRun(**shared, reference=folder.path / "map.mrc", refining=refining))
 

@@ -119,7 +119,7 @@ def _export(method: Refine, half_sets: HalfSets, folder: RunFolder, options: Ref
     """Half maps, map, FSC, particles with their poses, and the report."""
     first, second = (half.map.cpu() for half in method.halves)
     pixel_size = half_sets.particles.pixel_size(len(first))
-    maps, b_factor = sharpened(compare_half_maps(first, second, pixel_size, method.config.symmetry))
+    maps, b_factor = sharpened(compare_half_maps(first, second, pixel_size))  # in one frame from the start
     write_half_maps(folder.path, maps)
     found = _found(method, half_sets)
     _write_star(found, half_sets, folder.path / "particles.star")

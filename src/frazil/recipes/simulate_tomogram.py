@@ -1,5 +1,6 @@
 """`frazil simulate tomogram`: whole tomograms of many molecules and vesicles, every voxel labelled."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -161,6 +162,7 @@ def _names(models: Sequence[str]) -> list[str]:
     names = [Path(model).name for model in models]
     for suffix in (".gz", ".bz2", ".pdb", ".ent", ".cif", ".mmcif", ".mrc", ".map", ".ccp4"):
         names = [name.removesuffix(suffix) for name in names]
+    names = [re.sub(r"[\s_<>:\"/\\|?*]+", "-", name) for name in names]  # as copick allows
     return [name if names.count(name) == 1 else f"{name}-{place}" for place, name in enumerate(names, 1)]
 
 

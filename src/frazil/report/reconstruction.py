@@ -7,6 +7,7 @@ from frazil.report.map_views import map_figure
 from frazil.report.page import Report
 from frazil.report.run_story import RunStory
 
+_CHANCE = 0.5  # of the correlation of halves, which noise that was aligned reaches
 _AT_THE_END = 1.01  # times the finest detail of the maps, where an FSC curve that never falls is said to
 
 
@@ -32,6 +33,12 @@ def _warnings(report: Report, maps: HalfMaps) -> None:
         report.warn(
             f"The half maps agree only to {half:.0f} Å, a quarter of the box or worse: the run found no common"
             " structure. Check the contrast's sign, the diameter and the CTF, or let it run longer."
+        )
+    elif maps.by_chance is not None and maps.by_chance > _CHANCE:
+        report.warn(
+            "The half maps agree hardly better than one of them does with noise that is turned as well as can be, so"
+            f" {half:.0f} Å is no measure of the map: the run found no common structure. Check the contrast's sign, the"
+            " diameter and the CTF, or let it run longer."
         )
     if is_inverted(maps.first):
         report.warn(

@@ -62,9 +62,26 @@ def test_it_has_settled_when_two_iterations_have_gained_nothing_or_one_at_nyquis
         method.update(None, at(steps))
         steps += 1
         gained = method.best_score > 1.005 * before[0] or method.furthest > before[1]
+        gained = gained or steps == 1  # whose score is in the start's own units
         assert (method.stalled == 0) == gained
     assert 3 <= steps <= 12
     assert method.stalled == (1 if method.furthest == tiny.BOX // 2 - 1 else 2)
+
+
+def test_the_start_s_contrast_does_not_matter() -> None:
+    methods = [tiny.refine(count=60) for _ in range(2)]
+    for half in methods[1].halves:
+        half.volume = 1000 * half.volume
+    found = [updated(method, 2).halves[0] for method in methods]
+    torch.testing.assert_close(found[1].noise, found[0].noise, rtol=1e-2, atol=0)
+    torch.testing.assert_close(found[1].volume, found[0].volume, rtol=0, atol=1e-2 * float(found[0].volume.std()))
+
+
+def test_the_halves_start_from_nothing_finer_than_they_may_share() -> None:
+    method = tiny.refine()
+    power = shell_average(fourier_transform(method.halves[0].volume, 3).abs().square(), tiny.BOX, 3)
+    assert float(power[5:].max()) < 1e-10 * float(power[1])  # 40 angstrom are shell 4
+    assert float(power[4]) > 1e-4 * float(power[1])
 
 
 def test_the_noise_is_measured(refined: Refine) -> None:

@@ -41,7 +41,7 @@ def half_images(half: int, count: int = 40, symmetry: str = "C1", noise: float =
 
 def refine(symmetry: str = "C1", count: int = 40, **changes: Any) -> Refine:
     """A refinement from the true volume, blurred and of another contrast."""
-    config = RefineConfig(**{"symmetry": symmetry, "start_resolution": 50.0, "keep": (4, 2), **changes})
+    config = RefineConfig(**{"symmetry": symmetry, "start_resolution": 40.0, "keep": (4, 2), **changes})
     halves = [half_images(half, count, symmetry) for half in range(2)]
-    start = 5 * low_pass(specimen(symmetry), PIXEL_SIZE, 50.0)
+    start = 5 * low_pass(specimen(symmetry), PIXEL_SIZE, 40.0)
     return Refine(config, halves, [start, start], SUPPORT)

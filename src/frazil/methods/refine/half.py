@@ -29,8 +29,8 @@ class Expectation:
     """What one pass over the images found; rows that another rank had are 0."""
 
     sums: BackProjection
-    noise: Float[Tensor, " shells"]
-    """Power of what the map does not explain, summed over the shells."""
+    powers: Float[Tensor, "3 shells"]
+    """Of the images, of these with what the map expects at their poses, and of what it expects: sums over shells."""
     pose: Pose
     score: Float[Tensor, " particles"]
     """Logarithm of the best pose's likelihood against that of noise alone."""
@@ -39,7 +39,13 @@ class Expectation:
 
     def tensors(self) -> list[Tensor]:
         """All that ranks add up."""
-        return [self.sums.sums, self.noise, self.pose.rotation, self.pose.shift, self.score, self.certainty]
+        return [self.sums.sums, self.powers, self.pose.rotation, self.pose.shift, self.score, self.certainty]
+
+    def noise(self, scaled: bool) -> Float[Tensor, " shells"]:
+        """Power of what the map does not explain, as it is or, where its units are not the images', at best."""
+        observed, cross, expected = self.powers
+        contrast = 1.0 if scaled else cross.sum() / expected.sum().clamp(min=torch.finfo(cross.dtype).tiny)
+        return observed - contrast * (2 * cross - contrast * expected)
 
 
 @dataclass
@@ -81,7 +87,8 @@ class HalfRefinement:
         search = make_search(self.volume)
         sums = BackProjection.empty(self.data.box, like=self.volume)
         pose, nothing = _no_poses(self.data.count, self.volume), torch.zeros_like
-        found = Expectation(sums, nothing(self.noise), pose.map(nothing), nothing(self.score), nothing(self.certainty))
+        powers = nothing(self.noise).expand(3, -1).clone()
+        found = Expectation(sums, powers, pose.map(nothing), nothing(self.score), nothing(self.certainty))
         for part in rows.split(search.at_once()):
             self._expect(part, search, disc, found)
         return found
@@ -99,9 +106,9 @@ class HalfRefinement:
         found.sums.add(slices, weight, pair.rotation, disc.frequency)
         expected = pair.slices * observed.ctf[pair.image]
         cross = (pair.moved * observed.spectrum[pair.image] * expected.conj()).real
-        explained = 2 * cross - pair.weight[:, None] * expected.abs().square()
-        residual = observed.spectrum.abs().square().sum(0) - explained.sum(0)
-        found.noise.index_add_(0, disc.shell, residual * disc.weight / self.data.count)
+        size = pair.weight[:, None] * expected.abs().square()
+        powers = torch.stack([observed.spectrum.abs().square().sum(0), cross.sum(0), size.sum(0)])
+        found.powers.index_add_(1, disc.shell, powers * disc.weight / self.data.count)
 
     def weigh(
         self,

@@ -34,7 +34,7 @@ from frazil.methods.refine.config import RefineConfig
 from frazil.methods.refine.half import Expectation, HalfRefinement, Weighed
 from frazil.methods.side_by_side import SideBySide
 from frazil.metrics import HALF_MAPS_AGREE, fourier_shell_correlation
-from frazil.physics import BackProjection, SpectrumTable, low_pass, sample_slices, to_fourier_volume
+from frazil.physics import BackProjection, SpectrumTable, cut_off, sample_slices, to_fourier_volume
 
 _STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled", "settling", "settled_in", "refined")
 _AHEAD = 1.25  # times the resolution that the halves agree on, to where images are compared next
@@ -69,7 +69,7 @@ class Refine(Method):
         self._box, self._pixel_size = data[0].box, data[0].pixel_size
         self._radius, self._max_shift = support.radius / self._pixel_size, support.max_shift / self._pixel_size
         self.halves = [
-            HalfRefinement(half, low_pass(volume, self._pixel_size, config.start_resolution), self._radius)
+            HalfRefinement(half, cut_off(volume, self._pixel_size, config.start_resolution), self._radius)
             for half, volume in zip(data, start, strict=True)
         ]
         self.last_shell = self._shell(config.start_resolution)
@@ -100,9 +100,10 @@ class Refine(Method):
     def _refine(self, context: StepContext) -> dict[str, Tensor | float]:
         disc = FourierDisc.of(self.last_shell, like=self.halves[0].volume)
         levels = search_levels(self._box, self.last_shell, self._radius, self._max_shift, self.config.keep)
+        scaled = context.step > 0  # a start has units of its own
 
         def make_search(volume: Tensor) -> PoseSearch:
-            exact, scaled = partial(sample_slices, to_fourier_volume(volume)), context.step > 0
+            exact = partial(sample_slices, to_fourier_volume(volume))
             if not self.config.quick:
                 return PoseSearch(exact, self._grid, disc, levels, scaled)
             return PoseSearch(SpectrumTable.of(volume).slices, self._grid, disc, levels, scaled, exact)
@@ -110,11 +111,12 @@ class Refine(Method):
         found = self._every_half(lambda half: half.expect(make_search, disc, _own(half, context)), context)
         for half, part in zip(self.halves, found, strict=True):
             half.pose, half.score, half.certainty = part.pose, part.score, part.certainty
-            half.noise = disc.shell_means(part.noise)
+            half.noise = disc.shell_means(part.noise(scaled))
         self._maximise(found)
         joined = {name: torch.cat([getattr(half, name) for half in self.halves]) for name in ("score", "certainty")}
         means = {name: values.mean() for name, values in joined.items()}
-        self._note_gain(float(means["score"]))
+        if scaled:
+            self._note_gain(float(means["score"]))
         self.refined += 1
         return {**means}
 
@@ -161,7 +163,7 @@ class Refine(Method):
         shared = _TRUSTED * self._box * self._pixel_size / self.last_shell
         self.settling, self.best_score = False, 0.0
         self.last_shell = self.furthest = self._shell(shared)
-        return low_pass(volume, self._pixel_size, shared)
+        return cut_off(volume, self._pixel_size, shared)
 
     def _note_gain(self, score: float) -> None:
         """Count the iterations that have gained nothing, neither detail nor likelihood."""
