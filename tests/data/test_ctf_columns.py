@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from frazil.data import ctf_of_table
-from frazil.data.ctf_columns import CTF_COLUMNS, columns_of_ctf
+from frazil.data.ctf_columns import CTF_COLUMNS, columns_of_ctf, ignored_aberrations
 from frazil.io import ParticleTable
 from frazil.physics import CTF
 
@@ -58,3 +58,18 @@ def test_images_whose_ctf_was_applied_are_refused(column: str) -> None:
     assert len(ctf_of_table(table(**{column: 0}))) == 3
     with pytest.raises(ValueError, match=rf"x\.star: {column} is 1"):
         ctf_of_table(table(**{column: [0, 0, 1]}))
+
+
+def test_aberrations_that_are_left_out_are_named_where_they_are_not_nought() -> None:
+    data = pd.DataFrame(
+        {
+            "rlnImageName": ["1@a.mrcs", "2@a.mrcs"],
+            "rlnBeamTiltX": [0.0, 0.0],
+            "rlnOddZernike": ["[0,0,0.01]", "[0,0,0]"],
+            "rlnMagMat00": [1.0, 1.0],
+            "rlnMagMat01": [0.0, 0.002],
+        }
+    )
+    table = ParticleTable(Path("x.star"), data, pd.DataFrame({"rlnOpticsGroup": [1]}))
+    assert ignored_aberrations(table) == ["rlnOddZernike", "rlnMagMat01"]
+    assert ignored_aberrations(table.select([0])) == ["rlnOddZernike"]

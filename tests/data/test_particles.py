@@ -156,19 +156,29 @@ def test_half_sets_drawn_by_seed_are_even_and_the_same_again(data: Data) -> None
     assert first.tolist() != particles.half_sets(seed=4).tolist()
 
 
-def test_half_sets_that_are_not_two_are_refused(data: Data) -> None:
+@pytest.mark.parametrize(
+    ("half", "why"),
+    [
+        ([0, 2, 2], r"x\.star: rlnRandomSubset holds 0, 2, not 1 and 2"),
+        ([1, 2, 2], r"rows 1 and 3 name the same image, 1@a\.mrcs, and rlnRandomSubset"),
+    ],
+)
+def test_half_sets_that_are_not_two_or_share_an_image_are_refused(data: Data, half: list[int], why: str) -> None:
     path = data([], HEAD.replace("_rlnDefocusAngle #5", "_rlnDefocusAngle #5\n_rlnRandomSubset #6"))
-    path.write_text(path.read_text() + "1@a.mrcs 1 1 1 1 0\n2@a.mrcs 1 1 1 1 2\n")
-    with pytest.raises(ValueError, match=r"x\.star: rlnRandomSubset holds 0, 2, not 1 and 2"):
+    path.write_text(path.read_text() + "1@a.mrcs 1 1 1 1 {}\n2@a.mrcs 1 1 1 1 {}\n1@a.mrcs 1 1 1 1 {}\n".format(*half))
+    with pytest.raises(ValueError, match=why):
         open_particles(path, "dark").half_sets(seed=3)
+
+
+def test_rows_may_share_an_image_as_after_symmetry_expansion_in_one_half_set(data: Data) -> None:
+    particles = open_particles(data(["7@a.mrcs", "2@a.mrcs", "7@a.mrcs", "3@a.mrcs"] * 5), "dark")
+    assert len(particles.load()) == 20
+    half = particles.half_sets(seed=3).reshape(5, 4)
+    assert (half == half[0, [0, 1, 0, 3]]).all()
 
 
 def test_fewer_rows_than_images_are_a_selection(data: Data) -> None:
     assert len(open_particles(data(["7@a.mrcs"]), "dark")) == 1
-
-
-def test_rows_may_share_an_image_as_after_symmetry_expansion(data: Data) -> None:
-    assert len(open_particles(data(["7@a.mrcs"] * 20), "dark").load()) == 20
 
 
 def test_a_missing_stack_is_named_with_its_row(data: Data) -> None:

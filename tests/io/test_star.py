@@ -75,6 +75,19 @@ def test_relion_30_origins_in_pixels_become_angstrom(star: Star) -> None:
     assert pose.shift.tolist() == [[-4.0, 2.0], [0.0, -1.0]]
 
 
+def test_origins_in_pixels_beside_optics_groups_become_angstrom_too(star: Star) -> None:
+    text = RELION_31.replace("rlnOriginXAngst", "rlnOriginX").replace("rlnOriginYAngst", "rlnOriginY")
+    pose = read_particles(star(text)).pose()
+    assert pose is not None
+    assert pose.shift[0].tolist() == [-6.0, 3.0]
+
+
+def test_origins_in_pixels_of_unknown_size_are_refused(star: Star) -> None:
+    text = RELION_30.replace("_rlnMagnification #7\n_rlnDetectorPixelSize #8\n", "").replace(" 50000 10", "")
+    with pytest.raises(ValueError, match=r"origins are in pixels .rlnOriginX., and no column says how large"):
+        read_particles(star(text)).pose()
+
+
 def test_a_table_without_angles_has_no_pose(star: Star) -> None:
     assert read_particles(star("data_\nloop_\n_rlnImageName\n1@a.mrcs\n")).pose() is None
 

@@ -35,6 +35,12 @@ def test_every_column_comes_back(tmp_path: Path, table: ParticleTable) -> None:
     pd.testing.assert_frame_equal(read.optics, table.optics, check_dtype=False)
 
 
+def test_what_particles_have_of_their_own_beside_their_group_comes_back(tmp_path: Path, table: ParticleTable) -> None:
+    own = table.with_columns(rlnImagePixelSize=np.array([1.5, 1.5, 1.25]))
+    write_particles(tmp_path / "out.star", own)
+    assert read_particles(tmp_path / "out.star").data["rlnImagePixelSize"].tolist() == [1.5, 1.5, 1.25]
+
+
 def test_starfile_reads_optics_once_per_group(tmp_path: Path, table: ParticleTable) -> None:
     write_particles(tmp_path / "out.star", table)
     blocks = starfile.read(tmp_path / "out.star", always_dict=True)

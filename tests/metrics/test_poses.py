@@ -28,7 +28,7 @@ def in_another_frame(truth: Pose, symmetry: str, mirrored: bool) -> tuple[Pose, 
     rotation = truth.rotation @ equivalent @ frame
     if mirrored:
         rotation = torch.diag(torch.tensor([-1.0, -1.0, 1.0])) @ rotation
-    return Pose(rotation, truth.shift + truth.rotation[:, :2] @ offset), frame
+    return Pose(rotation, truth.shift + (truth.rotation @ equivalent)[:, :2] @ offset), frame
 
 
 @SYMMETRIES

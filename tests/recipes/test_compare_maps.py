@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from frazil.cli import main
-from frazil.geometry import centred_coordinates, fourier_crop, random_rotations, soft_sphere
+from frazil.geometry import (
+    centred_coordinates,
+    fourier_crop,
+    fourier_transform,
+    inverse_fourier_transform,
+    random_rotations,
+    shell_index,
+    soft_sphere,
+)
 from frazil.io import read_map, write_map
 from frazil.metrics import fit_box, fourier_shell_correlation, mirror_volume, move_volume, rotation_distance
 
@@ -73,6 +81,17 @@ def test_fsc_under_a_mask_is_corrected_for_it(
     with (tmp_path / "fsc.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["corrected"]) for row in rows] == pytest.approx(summary["curves"]["corrected"], abs=1e-6)
+
+
+def test_the_corrected_curve_ends_where_the_maps_did_before_one_was_turned(
+    maps: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = shell_index(BOX, 3)
+    for path in maps:
+        spectrum = fourier_transform(read_map(path).volume, 3)
+        write_map(path, inverse_fourier_transform(spectrum * (shell <= 5), BOX, 3), PIXEL_SIZE)
+    assert run("fsc", *maps, "--align", "--mask", "sphere", "--json") == 0
+    assert max(printed_json(capsys)["curves"]["corrected"][6:]) == 0
 
 
 def test_fsc_gives_the_same_figures_every_time(maps: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

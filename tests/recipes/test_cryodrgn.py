@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from frazil.data import open_particles
+from frazil.geometry import Pose, random_rotations, symmetry_rotations
 from frazil.io import read_map, read_particles, write_particles
 from frazil.io.particle_table import ANGLES, ORIGINS
 from frazil.methods.cryodrgn import CryoDRGNConfig
 from frazil.metrics import pose_errors
-from frazil.recipes.cryodrgn import CryoDRGNRun, load, run, split_rows
+from frazil.recipes.cryodrgn import CryoDRGNRun, from_all_sides, load, run, split_rows
 from frazil.recipes.evaluate_heterogeneity import EvaluateHeterogeneity, evaluate_heterogeneity
 
 Options = Callable[..., CryoDRGNRun]
@@ -120,6 +121,22 @@ def test_held_out_images_are_in_no_half_and_the_halves_share_none(two_structures
     assert split.learnt.tolist() == sorted(torch.cat(split.halves).tolist())
     half = particles.half_sets(1)
     assert np.all(half[split.halves[0].numpy()] == 1)
+
+
+def test_poses_of_a_symmetric_refinement_are_spread_over_all_sides(
+    two_structures: Path, small_cryodrgn: Options, tmp_path: Path
+) -> None:
+    group = symmetry_rotations("O").float()
+    whole = Pose(random_rotations(4000, torch.Generator().manual_seed(1)), torch.zeros(4000, 2))
+    # As a refinement finds them: the equivalent whose view is nearest to one axis.
+    one_part = whole.rotation[:, None] @ group
+    nearest = one_part[:, :, 2, 2].argmax(1)
+    found = Pose(one_part[torch.arange(4000), nearest], whole.shift)
+    spread = from_all_sides(found, small_cryodrgn(tmp_path / "run", symmetry="O"))
+    assert float(found.rotation[:, 2].mean(0).norm()) > 0.7
+    assert float(spread.rotation[:, 2].mean(0).norm()) < 0.06
+    kept = found.rotation[:, None] @ group - spread.rotation[:, None]
+    assert float(kept.abs().amax((2, 3)).amin(1).max()) < 1e-5
 
 
 @pytest.mark.gpu

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frazil.io import read_particles, write_particles, write_record
+from frazil.io import fingerprint, read_particles, write_particles, write_record
 from frazil.recipes.select_particles import SelectParticles, select_particles
 from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
@@ -20,7 +20,9 @@ def run(tmp_path: Path) -> Path:
     table = read_particles(data / "particles.star")
     out = tmp_path / "run"
     out.mkdir()
-    write_record(out / "config.json", {"config": {"particles": str(data / "particles.star")}, "starts": []})
+    file = data / "particles.star"
+    inputs = {str(file): fingerprint(file)}
+    write_record(out / "config.json", {"config": {"particles": str(file)}, "inputs": inputs, "starts": []})
     cluster = np.array([1, 2, 3, 1, 2, 3, 1, 2, 3, 1])
     write_particles(out / "particles.star", table.with_columns(frazilCluster=cluster, frazilLatent1=np.zeros(10)))
     return out
@@ -84,6 +86,12 @@ def test_a_row_that_is_none_is_named_with_its_line(run: Path, tmp_path: Path, li
     (tmp_path / "rows.txt").write_text(f"3\n{line}\n")
     with pytest.raises(ValueError, match=r"rows.txt, line 2: '.*' is no row of the 10 particles"):
         select_particles(SelectParticles(run, tmp_path / "picked.star", rows=tmp_path / "rows.txt"))
+
+
+def test_a_table_that_was_sorted_since_is_refused(run: Path, tmp_path: Path) -> None:
+    write_particles(original(run), read_particles(original(run)).select(range(9, -1, -1)))
+    with pytest.raises(ValueError, match=r"is not what it was when the run in .* began; its rows may be others"):
+        select_particles(SelectParticles(run, tmp_path / "picked.star", clusters="1"))
 
 
 def test_a_table_that_has_changed_since_is_refused(run: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The lens of each image in a table: RELION's columns to a CTF and back."""
 
 import numpy as np
+import pandas as pd
 import torch
 
 from frazil.io import ParticleTable
@@ -19,6 +20,13 @@ CTF_COLUMNS = {
 """Where a table says each parameter of a CTF; both use the same units."""
 
 _ZERO_WHERE_MISSING = ("phase_shift_deg", "b_factor")
+_HIGHER = [
+    "rlnBeamTiltX",
+    "rlnBeamTiltY",
+    "rlnOddZernike",
+    "rlnEvenZernike",
+    *(f"rlnMagMat{row}{column}" for row in "01" for column in "01"),
+]
 _CTF_APPLIED = ["rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"]
 
 
@@ -26,6 +34,17 @@ def missing_ctf_columns(table: ParticleTable) -> list[str]:
     """The columns without which a table does not tell its CTF."""
     needed = [column for name, column in CTF_COLUMNS.items() if name not in _ZERO_WHERE_MISSING]
     return [column for column in needed if column not in table.data]
+
+
+def ignored_aberrations(table: ParticleTable) -> list[str]:
+    """Columns of aberrations that no CTF here has, where they are not all nought (or no magnification)."""
+    return [column for column in _HIGHER if column in table.data and _says_something(column, table.data[column])]
+
+
+def _says_something(column: str, values: pd.Series) -> bool:
+    numbers = pd.to_numeric(values.astype(str).str.strip("[]").str.split(",").explode(), errors="coerce").to_numpy()
+    nothing = 1.0 if column in ("rlnMagMat00", "rlnMagMat11") else 0.0
+    return bool((np.isfinite(numbers) & (numbers != nothing)).any())
 
 
 def ctf_of_table(table: ParticleTable) -> CTF:

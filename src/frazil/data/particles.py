@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -121,8 +122,12 @@ class Particles:
         tables = {path: fingerprint(path) for path in (self.table.path, *self.table.beside)}
         return tables | {stack.path: fingerprint_of_ends(stack.path) for stack in self.source.stacks}
 
+    def image_numbers(self) -> Int[Tensor, " rows"]:
+        """Which image, from 0, each row is of: a table may name one in several rows."""
+        return torch.from_numpy(pd.factorize(self.table.data["rlnImageName"].astype(str))[0].astype(np.int64))
+
     def half_sets(self, seed: int) -> np.ndarray:
-        """Half set of each particle, 1 or 2: the table's own, or drawn evenly by `seed`."""
+        """Half set of each particle, 1 or 2: the table's own, or drawn evenly by `seed`; an image is in one alone."""
         if "rlnRandomSubset" in self.table.data:
             half = self.table.numbers("rlnRandomSubset").astype(np.int64)
             if set(half) != {1, 2}:
@@ -131,11 +136,27 @@ class Particles:
                     f"{self.table.path}: rlnRandomSubset holds {found}, not 1 and 2; without that column half sets"
                     " are drawn by chance"
                 )
+            self._refuse_shared(half)
             return half
         if len(self) < 2:
             raise ValueError(f"{self.table.path}: half set 2 is empty; two halves are needed")
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
-        return (order % 2 + 1).numpy()
+        image = self.image_numbers()
+        order = torch.randperm(int(image.max()) + 1, generator=torch.Generator().manual_seed(seed))
+        half = (order[image] % 2 + 1).numpy()
+        if len(set(half)) < 2:
+            raise ValueError(f"{self.table.path}: all rows name one image; two halves are needed")
+        return half
+
+    def _refuse_shared(self, half: np.ndarray) -> None:
+        """ValueError for an image that is in both half sets."""
+        names = self.table.data["rlnImageName"].astype(str)
+        apart = np.flatnonzero(half != pd.Series(half).groupby(names.to_numpy()).transform("first").to_numpy())
+        if len(apart):
+            first = int((names == names.iloc[apart[0]]).to_numpy().argmax())
+            raise ValueError(
+                f"{self.table.path}: rows {first + 1} and {apart[0] + 1} name the same image, {names.iloc[first]}, and"
+                " rlnRandomSubset puts it into both half sets, which then share its noise"
+            )
 
 
 def open_particles(path: str | Path, contrast: Contrast = "auto", radius: float | None = None) -> Particles:

@@ -87,6 +87,11 @@ class ParticleTable:
         """Orientations and positions of the particles; None where the table holds no angles."""
         if not set(ANGLES) <= set(self.data):
             return None
+        if "rlnOriginX" in self.data and ORIGINS[0] not in self.data:
+            raise ValueError(
+                f"{self.path}: its origins are in pixels (rlnOriginX), and no column says how large those are; add"
+                " rlnImagePixelSize"
+            )
         angles = np.stack([self.numbers(column) for column in ANGLES], axis=-1)
         # RELION's origin is the shift that brings the particle to the centre: the opposite of where it is.
         shift = [-self.numbers(column) if column in self.data else np.zeros(len(self)) for column in ORIGINS]

@@ -126,7 +126,7 @@ def read_particles(path: str | Path) -> ParticleTable:
     tables = read_tables(path)
     data = _particle_block(tables, path)
     if "optics" in tables:
-        return ParticleTable(path, join_optics(data, tables["optics"], path), tables["optics"])
+        return ParticleTable(path, in_angstrom(join_optics(data, tables["optics"], path)), tables["optics"])
     return ParticleTable(path, *group_optics(in_angstrom(data)))
 
 
@@ -177,13 +177,20 @@ def in_angstrom(data: pd.DataFrame) -> pd.DataFrame:
 def write_particles(path: str | Path, table: ParticleTable) -> None:
     """Write a STAR file of RELION 3.1, data_optics and data_particles, whole or not at all.
 
-    Every column the table was read with is kept; those of the optics groups stand once per group.
+    Every column the table was read with is kept; where all particles have what their optics groups say, it stands
+    once per group.
     """
     path = Path(path)
-    grouped = [name for name in table.optics if name != "rlnOpticsGroup"]
-    data = table.data.drop(columns=grouped, errors="ignore")
+    data = table.data.drop(columns=_as_in_groups(table.data, table.optics))
     data = data.assign(rlnImageName=names_seen_from(table, path.parent))
     write_tables(path, {"optics": table.optics, "particles": data})
+
+
+def _as_in_groups(data: pd.DataFrame, optics: pd.DataFrame) -> list[str]:
+    """Columns of which every particle has its optics group's value."""
+    groups = optics.set_index("rlnOpticsGroup")
+    both = [str(name) for name in groups if name in data]
+    return [name for name in both if data[name].eq(data["rlnOpticsGroup"].map(groups[name])).all()]
 
 
 def write_tables(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:

@@ -58,11 +58,13 @@ class StepContext:
 
     def sum_over_ranks(self, tensors: Sequence[Tensor]) -> None:
         """Replace what each rank summed over its own images by the sum over all ranks, in place."""
+        if self.world_size == 1:
+            return
         carriers = [nn.Parameter(torch.empty_like(tensor)) for tensor in tensors]
         for carrier, tensor in zip(carriers, tensors, strict=True):
             carrier.grad = tensor
         self.average_gradients(carriers)  # the one message that ranks exchange
-        for tensor in tensors if self.world_size > 1 else []:
+        for tensor in tensors:
             tensor *= self.world_size
 
 
@@ -91,6 +93,9 @@ class Method(ABC):
 
     ends_early: ClassVar[bool] = False
     """Whether `settled` ends most runs before their last step: the time left is then the most there can be."""
+
+    agree_every: ClassVar[int] = 10
+    """Steps after which several ranks ask each other whether to store or to stop: a second's worth of them."""
 
     def settled(self) -> bool:
         """Whether further steps would change nothing that matters: the run ends here, before its last step.

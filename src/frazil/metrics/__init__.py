@@ -17,6 +17,7 @@ from frazil.metrics.fsc import (
     HalfMapFSC,
     fourier_shell_correlation,
     half_map_fsc,
+    last_held_shell,
     randomise_phases,
     write_fsc,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "information_imbalance",
     "is_hollow_shell",
     "is_inverted",
+    "last_held_shell",
     "mirror_volume",
     "move_volume",
     "neighbourhood_similarity",

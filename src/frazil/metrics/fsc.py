@@ -21,6 +21,7 @@ TRUTH_AGREES = 0.5
 THRESHOLDS = TRUTH_AGREES, HALF_MAPS_AGREE
 RANDOMISE_BELOW = 0.8
 """Phases are randomised from the first shell whose unmasked FSC is lower (Chen et al. 2013, section 2.4)."""
+_ALL = 0.99  # of a masked shell's correlation, from which on it is the mask's
 _NOTHING = 1e-9  # of the strongest shell's power: rounding
 _SHELLS_OF_LEAKAGE = 2  # the mask smears a sharp cut-off over its neighbours, so the correction starts later
 
@@ -116,13 +117,17 @@ def half_map_fsc(
     pixel_size: float,
     mask: Float[Tensor, "box box box"],
     generator: torch.Generator,
+    last_shell: int | None = None,
 ) -> HalfMapFSC:
     """FSC of two half maps under a mask, corrected for the mask by phase randomisation.
 
     FSC_true = (FSC_t - FSC_n) / (1 - FSC_n), Chen et al. (Ultramicroscopy 135:24, 2013), equation 4; `generator`
-    draws the phases of the two halves, one after the other. `half1` must not have been turned: where it ends, the
-    corrected curve does.
+    draws the phases of the two halves, one after the other. The corrected curve ends with the finest shell that both
+    maps held before anything was turned: `last_shell`, or else that of both as they are.
     """
+    if last_shell is None:
+        last_shell = min(last_held_shell(half1), last_held_shell(half2))
+
     unmasked = fourier_shell_correlation(half1, half2, pixel_size)
     masked = fourier_shell_correlation(half1, half2, pixel_size, mask)
     below = torch.nonzero(unmasked.correlation[1:] < RANDOMISE_BELOW).flatten()
@@ -131,11 +136,12 @@ def half_map_fsc(
     noise2 = randomise_phases(half2, first_shell, generator)
     randomised = fourier_shell_correlation(noise1, noise2, pixel_size, mask)
     total, by_mask = masked.correlation, randomised.correlation
-    true = (total - by_mask) / (1 - by_mask).clamp(min=1e-6)
+    # Where the mask alone explains all, nothing is told.
+    true = torch.where(by_mask < _ALL, (total - by_mask) / (1 - by_mask), 0.0)
     shell = torch.arange(len(total), device=total.device)
     corrected = torch.where(shell < first_shell + _SHELLS_OF_LEAKAGE, total, true)
     # Beyond where the maps end there is only what the mask smeared over from their last shells.
-    corrected = torch.where(shell > last_held_shell(half1), 0.0, corrected)
+    corrected = torch.where(shell > last_shell, 0.0, corrected)
     return HalfMapFSC(unmasked, masked, randomised, replace(masked, correlation=corrected))
 
 

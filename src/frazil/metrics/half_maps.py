@@ -60,6 +60,7 @@ def compare_half_maps(
     That is over both hands. The mask comes from the two maps alone; where no density stands out in them there is none.
     """
     by_chance = None
+    last_shell = min(map(last_held_shell, (first, second)))
     if symmetry is not None:
         alignment = align(second, first, pixel_size, symmetry)
         by_chance = _chance(first, second, pixel_size, symmetry) / max(alignment.score, 1e-6)
@@ -68,7 +69,7 @@ def compare_half_maps(
         mask = half_map_mask(first, second, pixel_size)
     except ValueError:
         mask = torch.ones_like(first)
-    fsc = half_map_fsc(first, second, pixel_size, mask, torch.Generator().manual_seed(0))
+    fsc = half_map_fsc(first, second, pixel_size, mask, torch.Generator().manual_seed(0), last_shell)
     return HalfMaps(first, second, combine_half_maps(first, second, fsc.corrected), fsc, pixel_size, by_chance)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import roma
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.geometry import Pose, rotation_angle, symmetry_rotations
@@ -52,36 +52,35 @@ def pose_errors(found: Pose, truth: Pose, symmetry: str = "C1") -> PoseErrors:
     equivalent = truth.rotation[:, None] @ group
     # Seen from behind, a particle of the other hand shows what this one does: half a turn in the image's plane.
     half_turn = group.new_tensor([-1.0, -1.0, 1.0])[:, None]
-    hands = [_common_frame(rotation, equivalent) for rotation in (found.rotation, half_turn * found.rotation)]
+    seen = found.rotation, half_turn * found.rotation
+    frames = [_common_frame(rotation, equivalent) for rotation in seen]
+    hands = [_nearest(rotation, equivalent, frame) for rotation, frame in zip(seen, frames, strict=True)]
     best = min(range(2), key=lambda hand: float(hands[hand][1].median()))
-    rotation, angle = hands[best]
+    rotation, (nearest, angle) = frames[best], hands[best]
     moved = found.shift - truth.shift
     agree = angle <= _AGREE * angle.median()
-    views = truth.rotation[:, :2]
+    views = equivalent[torch.arange(len(nearest)), nearest, :2]
     offset = torch.linalg.lstsq(views[agree].flatten(0, 1), moved[agree].flatten()[:, None]).solution[:, 0]
     return PoseErrors(angle, (moved - views @ offset).norm(dim=-1), rotation, bool(best), offset)
 
 
-def _common_frame(
-    found: Float[Tensor, "n 3 3"], equivalent: Float[Tensor, "n group 3 3"]
-) -> tuple[Float[Tensor, "3 3"], Float[Tensor, " n"]]:
-    """The turn A for which found = truth A in most images, and what it leaves of each."""
+def _common_frame(found: Float[Tensor, "n 3 3"], equivalent: Float[Tensor, "n group 3 3"]) -> Float[Tensor, "3 3"]:
+    """The turn A for which found = truth A in most images."""
     some = torch.linspace(0, len(found) - 1, min(_SAMPLE, len(found))).long()
     starts = equivalent[some[:_STARTS], 0].mT @ found[some[:_STARTS]]
     left = torch.stack([_nearest(found[some], equivalent[some], start)[1].median() for start in starts])
     frame = starts[left.argmin()]
     for _ in range(_ROUNDS):
-        turn, angle = _nearest(found, equivalent, frame)
+        nearest, angle = _nearest(found, equivalent, frame)
+        turn = equivalent[torch.arange(len(nearest)), nearest].mT @ found
         frame = roma.special_procrustes(turn[angle <= _AGREE * angle.median()].mean(0))
-    return frame, _nearest(found, equivalent, frame)[1]
+    return frame
 
 
 def _nearest(
     found: Float[Tensor, "n 3 3"], equivalent: Float[Tensor, "n group 3 3"], frame: Float[Tensor, "3 3"]
-) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, " n"]]:
-    """Each image's own turn, of the equivalent ones that nearest to `frame`, and its angle to it in degrees."""
+) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
+    """Of each image's equivalent true orientations the one that `frame` turns nearest to its own, and by what angle."""
     turn = equivalent.mT @ found[:, None]
-    angle = rotation_angle(turn, frame.expand_as(turn))
-    nearest = angle.argmin(1)
-    row = torch.arange(len(turn), device=turn.device)
-    return turn[row, nearest], angle[row, nearest]
+    angle, nearest = rotation_angle(turn, frame.expand_as(turn)).min(1)
+    return nearest, angle

@@ -74,7 +74,7 @@ def fsc(options: CompareMaps) -> None:
         _require_same_grid(options.first, first, options.second, second)
         volume = first.volume
     mask = _mask(options, volume, second)
-    curves = _curves(volume, second, mask)
+    curves = _curves(volume, second, mask, _last_shell(first, second))
     if options.out is not None:
         metrics.write_fsc(options.out, curves)
     summary |= {
@@ -169,11 +169,18 @@ def _require_same_size(mask_path: Path, mask: Map, path: Path, reference: Map) -
         raise ValueError(f"{mask_path} has {_size(mask)}, but {path} has {_size(reference)}")
 
 
-def _curves(volume: Tensor, second: Map, mask: Tensor | None) -> dict[str, FSC]:
+def _last_shell(first: Map, second: Map) -> int:
+    """Of the second map's grid, the finest shell in which both maps held anything when they were read."""
+    lengths = [len(found.volume) * found.pixel_size for found in (first, second)]
+    shells = [metrics.last_held_shell(found.volume) for found in (first, second)]
+    return min(int(shells[0] * lengths[1] / lengths[0] + 1e-6), shells[1])
+
+
+def _curves(volume: Tensor, second: Map, mask: Tensor | None, last_shell: int) -> dict[str, FSC]:
     if mask is None:
         return {"unmasked": metrics.fourier_shell_correlation(volume, second.volume, second.pixel_size)}
     generator = torch.Generator().manual_seed(0)  # the same maps give the same figures
-    return metrics.half_map_fsc(volume, second.volume, second.pixel_size, mask, generator).curves()
+    return metrics.half_map_fsc(volume, second.volume, second.pixel_size, mask, generator, last_shell).curves()
 
 
 def _size(found: Map) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from frazil.data import ImageBatch, KeptImages, Particles, epoch_rows
-from frazil.geometry import Pose
+from frazil.geometry import Pose, symmetry_rotations
 from frazil.inference import ParticleImages
 from frazil.io import fingerprint, read_particles, read_record
 from frazil.io.cryodrgn import read_poses
@@ -113,7 +113,18 @@ def _infer(options: CryoDRGNRun, folder: RunFolder) -> Pose | None:
     """The poses of all images against what they have in common; None where the time did not suffice."""
     refining = refine.RefineConfig(symmetry=options.symmetry)
     shared = options.shared(folder, _POSES)
-    return refine.refine(refine.RefineRun(**shared, reference=options.init, refining=refining))
+    found = refine.refine(refine.RefineRun(**shared, reference=options.init, refining=refining))
+    return None if found is None else from_all_sides(found, options)
+
+
+def from_all_sides(pose: Pose, options: CryoDRGNRun) -> Pose:
+    """Poses that a symmetric refinement has found, each changed for one that the point group makes the same, by chance.
+
+    Those found are views of one part of the sphere, and what is learnt has no symmetry that would fill the rest.
+    """
+    group = symmetry_rotations(options.symmetry).to(pose.rotation)
+    generator = torch.Generator().manual_seed(stable_seed(options.seed, "equivalent"))
+    return Pose(pose.rotation @ group[torch.randint(len(group), (len(pose),), generator=generator)], pose.shift)
 
 
 def load(out: Path, device: str = "auto") -> tuple[CryoDRGN, Particles]:
@@ -135,7 +146,11 @@ def load(out: Path, device: str = "auto") -> tuple[CryoDRGN, Particles]:
     opened = open_run(options)
     RunFolder(out).refuse_changed(_inputs(options, opened.particles))
     data, split = _data(options, opened.particles), split_rows(opened.particles, learning, options.seed)
-    pose = _inferred_pose(out) if options.poses == _INFER else _known_pose(options, opened.particles)
+    pose = (
+        from_all_sides(_inferred_pose(out), options)
+        if options.poses == _INFER
+        else _known_pose(options, opened.particles)
+    )
     method = CryoDRGN(learning, data, pose, split, opened.support, options.seed)
     try:
         method.load_state_dict(stored.method)
@@ -185,13 +200,17 @@ def _inferred_pose(out: Path) -> Pose:
 def split_rows(particles: Particles, config: CryoDRGNConfig, seed: int) -> Split:
     """The images held out, by chance, and those that each model learns from."""
     generator = torch.Generator().manual_seed(stable_seed(seed, "held out"))
-    order = torch.randperm(len(particles), generator=generator)
-    count = round(config.held_out * len(particles))
-    learnt, held_out = order[count:].sort().values, order[:count].sort().values
-    if not config.halves:
-        return Split(learnt, held_out, None)
+    image = particles.image_numbers()  # one that stands in several rows is held out in all or in none
+    order = torch.randperm(int(image.max()) + 1, generator=generator)
+    held = torch.isin(image, order[: round(config.held_out * len(order))])
+    learnt, held_out = (~held).nonzero()[:, 0], held.nonzero()[:, 0]
     number = torch.from_numpy(particles.half_sets(seed).astype(np.int64))[learnt]
-    return Split(learnt, held_out, (learnt[number == 1], learnt[number == 2]))
+    halves = (learnt[number == 1], learnt[number == 2])
+    counts = [len(half) for half in halves] if config.halves else [len(learnt)]
+    if not min(counts):
+        left = " and ".join(map(str, counts))
+        raise ValueError(f"{particles.table.path}: with {len(held_out)} images held out, {left} are left to learn from")
+    return Split(learnt, held_out, halves if config.halves else None)
 
 
 def batches(method: CryoDRGN, seed: int):

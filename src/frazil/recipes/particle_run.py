@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.data import Particles, Support, open_particles, touching_distance
+from frazil.data.ctf_columns import ignored_aberrations
 from frazil.inference import ParticleImages
 from frazil.report import Report
 from frazil.training import FitSettings, RunFolder
@@ -85,6 +86,8 @@ class OpenParticles:
         if self.touching:
             diameter = 2 * self.particles.radius
             print(f"the particles touch: diameter {diameter:.0f} angstrom, unless --diameter says otherwise")
+        if ignored := ignored_aberrations(self.particles.table):
+            print(f"{self.particles.table.path}: {', '.join(ignored)} are left out of account")
 
 
 def write_report(report: Report, folder: RunFolder) -> None:

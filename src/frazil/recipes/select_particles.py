@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from frazil.io import ParticleTable, read_particles, read_record, refuse_what_is_there, write_particles
+from frazil.io import ParticleTable, fingerprint, read_particles, read_record, refuse_what_is_there, write_particles
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,18 @@ def select_particles(options: SelectParticles) -> None:
     if options.out.suffix.lower() != ".star":
         raise ValueError(f"{options.out}: the file to write must end in .star")
     refuse_what_is_there(options.out)
-    config = read_record(options.run / "config.json", "config")["config"]
+    record = read_record(options.run / "config.json", "config")
+    config = record["config"]
     if "particles" not in config:
         raise ValueError(f"{options.run}: holds no run on particles")
     table = read_particles(config["particles"])
     found = read_particles(options.run / "particles.star")
     if len(found) != len(table):
         raise ValueError(f"{table.path}: {len(table)} rows, but the run had {len(found)}; it is not what it was")
+    if fingerprint(table.path) not in record.get("inputs", {}).values():
+        raise ValueError(
+            f"{table.path}: is not what it was when the run in {options.run} began; its rows may be others"
+        )
     picked = np.zeros(len(table), bool)
     if options.rows is not None:
         picked[_read_rows(options.rows, len(table))] = True

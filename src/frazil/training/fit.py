@@ -23,7 +23,6 @@ from frazil.training.run_folder import RunFolder
 Batches = Callable[[StepContext], Any]
 """This rank's share of a step's batch: a pure function of seed, step and rank."""
 
-AGREE_EVERY = 10  # steps after which several ranks ask each other whether to store or to stop
 GO_ON, STORE, TIME_IS_UP, SIGNAL = 0, 1, 2, 128
 
 
@@ -146,7 +145,7 @@ class _Loop:
     def decide(self, received: list[int]) -> int:
         """What to do after this step: the most urgent wish of any rank."""
         now, done, several = time.monotonic(), self.done, self.context.world_size > 1
-        if several and self.step % AGREE_EVERY and not done:
+        if several and self.step % self._method.agree_every and not done:
             return GO_ON
         wish = STORE if done or now >= self._store_at else GO_ON
         if now >= self._run.opened + 60 * (self._settings.max_minutes or math.inf):

@@ -55,6 +55,7 @@ class Refine(Method):
     """Two half maps refined side by side; what they agree on says how far each may be believed."""
 
     ends_early = True
+    agree_every = 1  # a step is an iteration over all images
 
     def __init__(
         self,
