@@ -10,10 +10,11 @@ benchmarks/results/cryoetgan_<hardware>_<date>.md.
 
 import argparse
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ from commands import frazil
 from results_file import RESULTS, heading, markdown_table, write_results
 
 from frazil.io import read_tables, write_tables
+from frazil.recipes.cryoetgan import read_simulation
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KNOWN = ("maps_5A/4v7r.mrc", "maps_5A/4cr2.mrc", "models/5a1a.cif.gz")
 UNSEEN = ("models/3j9i.pdb.gz", "models/2cg9.pdb.gz")
 """Structures that no translator is shown."""
+SHOWN_MODELS = [*(str(SHARED / model) for model in KNOWN), "membrane"]
 HIDDEN = "--snr-db {snr} --tilt-range -56 60 --tilt-step 2 --dose-per-tilt 2 --defocus 25000 60000 --shift-percent 4"
 """How the real ones are taken."""
 ABLATION = {
@@ -40,11 +44,11 @@ ABLATION = {
 """Options beside the paper's; both Wasserstein and spectral norm, with noise of 0.2, is the paper's choice."""
 OURS, PHYSICS, PEI = "generated", "physics", "pei"
 NOTE = """Accuracy on {count} real subtomograms of a classifier that was taught by each kind alone ({count} of each),
-mean of seeds (and the worst); what share of each kind the real ones' classifier names as labelled; density and
-coverage on its features. The second real draw is what real labels teach. Real ones: {snr:g} dB, {box} voxels of 12 A,
-tilts from -56 to 60 degrees, made by a physics that the trainer was not told; it saw {count} more of them, without
-labels. Classes: 80S (4v7r), 26S proteasome (4cr2), beta-galactosidase (5a1a), membrane; unseen ones: 20S proteasome
-(3j9i), Hsp90 (2cg9). Translators learnt for {steps} steps."""
+mean of seeds (and the worst); what share of each kind the real ones' classifier, taught by {count} others, names as
+labelled; density and coverage on its features. The second real draw is what real labels teach. Real ones: {snr:g} dB,
+{box} voxels of 12 A, tilts from -56 to 60 degrees, made by a physics that the trainer was not told; it saw {count} more
+of them, without labels. Classes: 80S (4v7r), 26S proteasome (4cr2), beta-galactosidase (5a1a), membrane; unseen ones:
+20S proteasome (3j9i), Hsp90 (2cg9). Translators learnt for {steps} steps."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Study:
     @property
     def count(self) -> int:
         """Subtomograms of the known structures that each kind has."""
-        return self.each * (len(KNOWN) + 1) // 2
+        return self.each * (len(KNOWN) + 1) // 3
 
     def measure(self) -> dict[str, Any]:
         """What each kind teaches, of the structures that the translator was shown and of others."""
@@ -70,16 +74,21 @@ class Study:
         run = self._learnt("run", unlabelled, "")
         minutes = (time.monotonic() - began) / 60
         fitted = json.loads((run / "match.json").read_text())["figures"]
-        alike = f"--tilt-range {fitted['first_tilt']} {fitted['last_tilt']} --snr-db {fitted['snr_db']}"
-        every = {
-            PHYSICS: self._simulated(PHYSICS, self.count, f"{alike} --noise {run / 'noise.txt'}", 200),
-            PEI: self._simulated(PEI, self.count, f"{alike} --mode pei", 300),
-        }
-        ours = self._generated(run, OURS, self.count)
-        kinds = [ours, *(known(table) for table in every.values())]
+        tilts = f"--tilt-range {fitted['first_tilt']} {fitted['last_tilt']}"
+        how = {PHYSICS: f"{tilts} --noise {run / 'noise.txt'}", PEI: f"{tilts} --mode pei"}
+        # Other molecules stand in the same noise, beside which they are weaker or stronger.
+        weaker = self._weaker(read_simulation(run))
+        kinds, unseen = [self._generated(run, OURS, self.count)], []
+        models = [str(SHARED / name) for name in UNSEEN]
+        unseen.append(self._generated(run, f"{OURS} unseen", self.count // 2, models))
+        for place, (name, words) in enumerate(how.items(), 2):
+            snr = f"--snr-db {fitted['snr_db']}"
+            kinds.append(self._simulated(name, SHOWN_MODELS, self.count, f"{words} {snr}", 100 * place))
+            snr = f"--snr-db {fitted['snr_db'] + weaker}"
+            alone = self._simulated(f"{name} unseen", models, self.count // 2, f"{words} {snr}", 100 * place + 50)
+            unseen.append(renumbered(alone))
         found = self._evaluated("worth", known(real), kinds)
-        unseen = self._generated(run, f"{OURS} unseen", self.each, [str(SHARED / name) for name in UNSEEN])
-        other = self._evaluated("worth of unseen", others(real), [unseen, *(others(one) for one in every.values())])
+        other = self._evaluated("worth of unseen", others(real), unseen)
         return {"minutes": minutes, "fitted": fitted, "figures": found, "unseen": other}
 
     def ablate(self) -> dict[str, Any]:
@@ -98,27 +107,35 @@ class Study:
         noise = self.folder / "noise.txt"
         noise.write_text("0 5\n0.005 3.5\n0.01 2\n0.02 1.2\n0.03 1\n0.045 0.9\n")
         hidden = f"{HIDDEN.format(snr=self.snr)} --noise {noise}"
-        real = self._simulated("real", 2 * self.count, hidden, 100)
-        return real, known(self._simulated("real to learn from", self.count, hidden, 150))
+        models = [*SHOWN_MODELS, *(str(SHARED / model) for model in UNSEEN)]
+        total = 3 * self.count * len(models) // len(SHOWN_MODELS)
+        real = self._simulated("real", models, total, hidden, 100)
+        total = self.count * len(models) // len(SHOWN_MODELS)
+        return real, known(self._simulated("real to learn from", models, total, hidden, 150))
 
-    def _simulated(self, name: str, count: int, how: str, seed: int) -> Path:
-        """So many subtomograms of the known structures, and as many of each other one as of each of them."""
-        models = [*(str(SHARED / model) for model in KNOWN), "membrane", *(str(SHARED / model) for model in UNSEEN)]
-        out, total = self.folder / name, count * len(models) // (len(KNOWN) + 1)
-        words = f"--count {total} --box {self.box} --pixel-size 12 --seed {seed + self.seed} {how}"
+    def _weaker(self, simulation: SimulateSubtomograms) -> float:
+        """By how many decibels the other structures are weaker than the known ones, in the same noise."""
+        other = replace(simulation, models=tuple(str(SHARED / name) for name in UNSEEN))
+        noise = [scene_of(one, structures_of(one)).noise_std(0.0) for one in (other, simulation)]
+        return 20 * math.log10(noise[0] / noise[1])
+
+    def _simulated(self, name: str, models: Sequence[str], count: int, how: str, seed: int) -> Path:
+        """Subtomograms of some structures, in turns."""
+        out = self.folder / name
+        words = f"--count {count} --box {self.box} --pixel-size 12 --seed {seed + self.seed} {how}"
         frazil(self.folder, "simulate", "subtomograms", *models, "--out", str(out), *words.split())
         return out / "particles.star"
 
     def _learnt(self, name: str, unlabelled: Path, words: str) -> Path:
-        out, models = self.folder / name, [*(str(SHARED / model) for model in KNOWN), "membrane"]
+        out = self.folder / name
         how = f"--steps {self.steps} --seed {self.seed} {words}"
-        frazil(self.folder, "cryoetgan", "train", str(unlabelled), *models, "--out", str(out), *how.split())
+        frazil(self.folder, "cryoetgan", "train", str(unlabelled), *SHOWN_MODELS, "--out", str(out), *how.split())
         return out
 
     def _generated(self, run: Path, name: str, count: int, models: Sequence[str] = ()) -> Path:
         out = self.folder / name
-        more = ["--models", *models] if models else []
-        frazil(self.folder, "cryoetgan", "generate", str(run), "--out", str(out), "--count", str(count), *more)
+        words = ["--count", str(count), "--seed", str(1000 + self.seed), *(["--models", *models] if models else [])]
+        frazil(self.folder, "cryoetgan", "generate", str(run), "--out", str(out), *words)
         return out / "particles.star" if not models else renumbered(out / "particles.star")
 
     def _evaluated(self, name: str, real: Path, kinds: list[Path]) -> dict[str, dict[str, float]]:
@@ -200,7 +217,7 @@ def main() -> None:
                 file.write(json.dumps(rows[-1]) + "\n")
     own = [row for row in rows if asked.items() <= row.items() and row["seed"] in given.seeds]
     what = "cryoetgan_ablation" if given.ablate else "cryoetgan"
-    told = NOTE.format(count=2 * given.each, snr=given.snr_db, box=given.box, steps=given.steps)
+    told = NOTE.format(count=len(SHOWN_MODELS) * given.each // 3, snr=given.snr_db, box=given.box, steps=given.steps)
     text = f"{heading('CryoETGAN', torch.device('cpu'))}\n{told}\n\n{table(own, 'figures')}\n"
     if not given.ablate:
         minutes = statistics.mean(row["minutes"] for row in own)

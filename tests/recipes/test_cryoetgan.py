@@ -109,6 +109,22 @@ def test_a_translator_that_is_told_the_class_keeps_to_the_models_it_learnt_with(
     assert not (tmp_path / "whole").exists()
 
 
+def test_each_class_has_both_half_sets(run: Path) -> None:
+    table = read_tables(generated(run, "halves") / "particles.star")["particles"]
+    assert table.groupby("rlnClassNumber")["rlnRandomSubset"].nunique().tolist() == [2, 2]
+
+
+def test_from_bare_densities_the_wedge_is_the_translator_s_to_empty() -> None:
+    seen = ~missing_wedge(TILTS.series(None).rotation, 24)
+    volumes, change = torch.randn(2, 24, 24, 24), torch.randn(2, 24, 24, 24)
+    for start, free in (("physics", False), ("density", True)):
+        learning = CryoETGANConfig(start=start, width=4, critic_width=4)
+        made = CryoETGAN(learning, seen, 0)._finished(volumes, volumes + change)
+        there = [fourier_transform(each, 3)[:, ~seen] for each in (made, volumes)]
+        ratio = (there[0] / there[1]).abs()
+        assert bool(ratio.std() > 0.1 * ratio.mean()) == free
+
+
 def test_other_structures_can_be_generated_than_those_it_learnt_with(run: Path) -> None:
     out = generated(run, "other", models=("membrane",))
     assert set(read_tables(out / "particles.star")["particles"]["rlnClassNumber"]) == {1}
@@ -163,6 +179,10 @@ def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) ->
         train(options(real, tmp_path / "out", simulated=1))
     with pytest.raises(ValueError, match=r"holds no run of `frazil cryoetgan train`"):
         generated(tmp_path, "nothing")
+    with pytest.raises(ValueError, match=r"--correction wiener: .* says phase-flip, frazilCtfCorrection"):
+        train(options(real, tmp_path / "out", correction="wiener"))
+    with pytest.raises(ValueError, match="sides must be multiples of 4 voxels, one has 50"):
+        tomogram(CryoETGANTomogram(run, tmp_path / "out", size=(48, 50, 48), molecules=1, vesicles=0))
     with pytest.raises(ValueError, match="--draws must be 1 or more, not 0"):
         generated(run, "none", draws=0)
     with pytest.raises(ValueError, match="the networks take boxes of 24 voxels or more, a multiple of 4, not 22"):

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from frazil.data.subtomograms import read_subtomograms
 from frazil.methods.classify import ClassifyConfig
-from frazil.recipes.evaluate_subtomograms import EvaluateSubtomograms, evaluate_subtomograms
+from frazil.recipes.evaluate_subtomograms import EvaluateSubtomograms, _thirds, evaluate_subtomograms
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
 QUICK = ClassifyConfig(steps=120, batch_size=16, width=8, rate=5e-3, shift=1)
@@ -80,6 +81,21 @@ def test_a_set_in_a_folder_called_real_is_not_taken_for_the_truth_and_other_data
     other = simulated(tmp_path / "again" / "real", seed=3)
     with pytest.raises(ValueError, match="holds a run of another configuration"):
         evaluate_subtomograms(EvaluateSubtomograms(real, (other,), tmp_path / "out", learning=QUICK))
+
+
+def test_the_three_parts_of_the_real_ones_share_no_tomogram_or_have_their_part_of_every_class(tmp_path: Path) -> None:
+    for each, shared in ((8, False), (24, True)):
+        table = simulated(tmp_path / str(each), count=96, per_tomogram=each)
+        parts = _thirds(read_subtomograms(table), seed=0)
+        assert [len(part) for part in parts] == [32, 32, 32]
+        every = [path for part in parts for path in part.paths]
+        assert len(set(every)) == 96
+        named = [set(part.table["rlnTomoName"]) for part in parts if part.table is not None]
+        assert bool(named[0] & named[1]) == shared
+        for part in parts:
+            number = part.classes()
+            assert number is not None
+            assert not shared or number.bincount().tolist() == [0, 16, 16]
 
 
 def test_what_cannot_be_compared_is_refused_in_a_sentence(tmp_path: Path) -> None:

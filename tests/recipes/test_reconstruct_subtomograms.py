@@ -91,6 +91,49 @@ def test_stacks_of_the_visible_tilts_alone_and_particles_off_the_middle_are_unde
     assert float(fourier_shell_correlation(average, extracted.volume, PIXEL_SIZE).correlation[1:10].min()) > 0.9
 
 
+def test_images_count_for_as_much_as_their_scale_says(extracted: Extracted) -> None:
+    """Multiplied by a lens that grows weaker with the tilt, as WarpTools writes them: the volume does not notice."""
+    folder = extracted.folder
+    series = next((folder / "tilt_series").glob("*.star"))
+    tables = read_tables(series)
+    scale = torch.deg2rad(TiltScheme((-60.0, 60.0), tilt_step=3.0).angles).cos()
+    reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "even"))
+    write_tables(series, {name: table.assign(rlnCtfScalefactor=scale.numpy()) for name, table in tables.items()})
+    for number in range(1, COUNT + 1):
+        stack = read_map(folder / f"{number}.mrcs").volume
+        write_images(folder / f"{number}.mrcs", stack * scale[:, None, None], PIXEL_SIZE)
+    reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "scaled"))
+    even, scaled = (read_map(folder / out / "average.mrc").volume for out in ("even", "scaled"))
+    assert float((scaled - even).std() / even.std()) < 0.1
+
+
+def test_particles_of_one_half_set_have_an_average_and_no_halves(
+    extracted: Extracted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = extracted.folder
+    table = read_tables(folder / "particles.star")["particles"]
+    write_tables(folder / "particles.star", {"particles": table.assign(rlnRandomSubset=1)})
+    reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
+    said = capsys.readouterr().out
+    assert "all particles are in one half set" in said
+    assert "no rlnCenteredCoordinateXAngst" in said
+    assert (folder / "out" / "average.mrc").is_file()
+    assert not (folder / "out" / "half1.mrc").exists()
+    write_tables(folder / "particles.star", {"particles": table.assign(rlnRandomSubset=3)})
+    with pytest.raises(ValueError, match="rlnRandomSubset holds 3, not 1 and 2"):
+        reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "other"))
+
+
+def test_optics_groups_of_two_kinds_are_refused(extracted: Extracted) -> None:
+    folder = extracted.folder
+    table = read_tables(folder / "particles.star")["particles"].drop(columns="rlnImagePixelSize")
+    optics = pd.DataFrame({"rlnOpticsGroup": [1, 2], "rlnImagePixelSize": [8.0, 4.0]})
+    data = table.assign(rlnOpticsGroup=[1 + (row > 5) for row in range(COUNT)])
+    write_tables(folder / "particles.star", {"optics": optics, "particles": data})
+    with pytest.raises(ValueError, match=r"rlnImagePixelSize is 8, 4 in its optics groups; take one at a time"):
+        reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
+
+
 def test_what_is_wrong_with_tables_is_said_in_a_sentence(extracted: Extracted) -> None:
     folder, volume, _ = extracted
     with pytest.raises(ValueError, match="say how its tilt series were taken, --tomograms"):

@@ -103,7 +103,7 @@ def test_structures_that_are_called_alike_keep_files_of_their_own(tmp_path: Path
         write_map(models[-1], fourier_crop(pseudo_protein(48, 6.0), 24, 3), 12.0)
     simulate_tomogram(options(tmp_path / "out", models=tuple(models)))
     names = sorted(path.name for path in (tmp_path / "out" / "truth").iterdir())
-    assert names == ["emd_1.23-1.mrc", "emd_1.23-2.mrc"]
+    assert names == ["emd-1.23-1.mrc", "emd-1.23-2.mrc"]
     assert len(list((tmp_path / "out" / "picks" / "tomogram_0001").iterdir())) == 2
 
 

@@ -12,9 +12,12 @@ from frazil.data.subtomogram_scenes import SubtomogramLabels
 from frazil.data.tilt_tables import TomogramFrame, half_sets, microscope_columns, molecule_columns, write_tilt_series
 from frazil.io import write_map, write_tables
 from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tomography import Correction
 
 TABLE = "particles.star"
 """Written last: where it is, the data set is whole."""
+CORRECTION = "frazilCtfCorrection"
+"""Column of an optics group: none, phase-flip or wiener, of which RELION's own tells only the first from the others."""
 VOLUMES, HALVES = "subtomograms", ("half1", "half2")
 OUTPUTS = (TABLE, "tomograms.star", "tilt_series", VOLUMES, *HALVES, "truth")
 
@@ -28,8 +31,8 @@ class SubtomogramFiles:
     box: int
     halves: bool = False
     """Whether those of even and odd movie frames are written too."""
-    flipped: bool = True
-    """Whether the signs of the lens were put right."""
+    correction: Correction = "phase-flip"
+    """What was done about the lens."""
 
     def name(self, row: int) -> str:
         """Of a subtomogram, from 0, in every folder."""
@@ -68,7 +71,8 @@ class SubtomogramFiles:
             **microscope_columns(every[0].lens),
             "rlnTomoTiltSeriesPixelSize": self.pixel_size,
             "rlnCtfDataAreCtfPremultiplied": 0,
-            "rlnCtfDataArePhaseFlipped": int(self.flipped),
+            "rlnCtfDataArePhaseFlipped": int(self.correction != "none"),
+            CORRECTION: self.correction,
             "rlnImageDimensionality": 3,
             "rlnTomoSubtomogramBinning": 1.0,
             "rlnImagePixelSize": self.pixel_size,

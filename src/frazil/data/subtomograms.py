@@ -35,7 +35,10 @@ class Subtomograms:
     def volumes(self, rows: Sequence[int] | None = None) -> Float[Tensor, "count box box box"]:
         """Some volumes, or all, each of mean 0 and standard deviation 1: their units are the reconstruction's."""
         wanted = self.paths if rows is None else [self.paths[row] for row in rows]
-        return torch.stack([_standardised(path) for path in wanted])
+        volumes = torch.empty(len(wanted), self.box, self.box, self.box)
+        for place, path in enumerate(wanted):
+            volumes[place] = _standardised(path)
+        return volumes
 
     def classes(self) -> Int[Tensor, " count"] | None:
         """Number of each one's class, as the table says it; None where nothing does."""

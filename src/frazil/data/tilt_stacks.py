@@ -19,9 +19,11 @@ from frazil.physics import CTF
 from frazil.physics.tomography import Correction, TiltSeries, correcting
 
 PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
+_OF_ALL = ("rlnImagePixelSize", "rlnImageSize", PREMULTIPLIED)  # optics groups have to share them
 _PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
 _TILTS = ["rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot"]
 _FRAMES = "rlnTomoVisibleFrames"
+_CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
 _ANGLES = ("Rot", "Tilt", "Psi")
 _STRENGTH = "rlnCtfScalefactor"
 _MAY_LACK = ("phase_shift_deg", "b_factor")  # of a lens: 0 where nothing says them
@@ -62,6 +64,11 @@ class TiltStacks:
         return PREMULTIPLIED in self.table and bool(self.table[PREMULTIPLIED].iloc[0])
 
     @property
+    def has_places(self) -> bool:
+        """Whether the table says, in angstrom from the tomogram's centre, where particles are (RELION 5)."""
+        return set(_CENTRED) <= set(self.table)
+
+    @property
     def has_poses(self) -> bool:
         """Whether the table says how particles lie."""
         return {f"rlnAngle{name}" for name in _ANGLES} <= set(self.table)
@@ -82,7 +89,7 @@ class TiltStacks:
         At the particle's depth, where the table has it in angstrom from the tomogram's centre (RELION 5).
         """
         places, series = self._shown(row)
-        centred = [self._number(row, f"rlnCenteredCoordinate{axis}Angst") for axis in "XYZ"]
+        centred = [self._number(row, column) for column in _CENTRED]
         hand = self.hand[str(self.table["rlnTomoName"].iloc[row])]
         depth = hand * (series.rotation[:, 2] @ torch.tensor(centred))
         transfer = series.transfer(frequency_grid(self.box, self.pixel_size), depth[None])[0]
@@ -153,6 +160,7 @@ def read_tilt_stacks(source: Path, tomograms: Path | None = None) -> TiltStacks:
     if tomograms is None:
         raise ValueError(f"{source}: say how its tilt series were taken, --tomograms tomograms.star")
     optics = tables.get("optics")
+    _refuse_mixed(optics, source)
     table = (data if optics is None else join_optics(data, optics, source)).reset_index(drop=True)
     first = {str(row["rlnTomoName"]): row for _, row in table.drop_duplicates("rlnTomoName").iterrows()}
     entries = _entries(tomograms, sorted(set(table["rlnTomoName"].astype(str))))
@@ -165,6 +173,14 @@ def read_tilt_stacks(source: Path, tomograms: Path | None = None) -> TiltStacks:
             raise FileNotFoundError(f"{source}, row {row}: {name} is not there")
         stacks.append(ImageStack(path))
     return TiltStacks(source, table, optics, stacks, series, hand)
+
+
+def _refuse_mixed(optics: pd.DataFrame | None, source: Path) -> None:
+    """ValueError where optics groups have other pixels, boxes or corrections: they do not make volumes of one kind."""
+    for column in _OF_ALL:
+        if optics is not None and column in optics and optics[column].nunique() > 1:
+            values = ", ".join(f"{float(value):g}" for value in optics[column].unique())
+            raise ValueError(f"{source}: {column} is {values} in its optics groups; take one at a time")
 
 
 def _beside(name: str, table: Path) -> Path:

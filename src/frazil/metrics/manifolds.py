@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_AT_ONCE = 8192  # features
+
 
 @dataclass(frozen=True)
 class Manifolds:
@@ -31,7 +33,7 @@ def manifolds(
     if min(len(real), len(made)) <= neighbours:
         raise ValueError(f"{len(real)} and {len(made)} samples are too few for {neighbours} neighbours of each")
     about_real, about_made = (_radius(values, neighbours) for values in (real, made))
-    apart = torch.cdist(real.double(), made.double())
+    apart = _distances(real, made)
     in_real, in_made = apart < about_real[:, None], apart < about_made
     return Manifolds(
         precision=float(in_real.any(0).double().mean()),
@@ -41,7 +43,18 @@ def manifolds(
     )
 
 
+def _distances(
+    first: Float[Tensor, "first features"], second: Float[Tensor, "second features"]
+) -> Float[Tensor, "first second"]:
+    """Between all pairs, in double precision; volumes have more features than that precision has room for at once."""
+    square = torch.zeros(len(first), len(second), dtype=torch.float64)
+    for one, two in zip(first.split(_AT_ONCE, 1), second.split(_AT_ONCE, 1), strict=True):
+        one, two = one.double(), two.double()
+        square += one.square().sum(1)[:, None] + two.square().sum(1) - 2 * one @ two.T
+    return square.clamp(min=0).sqrt()
+
+
 def _radius(values: Float[Tensor, "count features"], neighbours: int) -> Float[Tensor, " count"]:
     """Distance of each sample to the last of its nearest neighbours."""
-    apart = torch.cdist(values.double(), values.double())
+    apart = _distances(values, values)
     return apart.kthvalue(neighbours + 1, dim=1).values  # the nearest is the sample itself

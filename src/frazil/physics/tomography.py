@@ -191,6 +191,11 @@ class SliceSums:
         slices, weights = once * weighted.flatten(1)[:, inside], once * weight.flatten(1)[:, inside]
         self.sums.add(slices, weights, rotation, frequency[inside])
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not bool(self.sums.sums[2].any())
+
     def volume(self) -> Float[Tensor, "box box box"]:
         """sum weighted / (sum weight + prior), the prior a small part of the mean weight where images looked."""
         whole = self.sums.symmetrised(torch.eye(3)[None])

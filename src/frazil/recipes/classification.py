@@ -31,8 +31,9 @@ def learn_classifier(
         drawn = epoch_rows(rows, context.step, size, stable_seed(seed, "volumes"))[context.share(size)]
         return volumes[drawn].to(context.device), label[drawn].to(context.device)
 
-    held = hashlib.blake2b(volumes.numpy().tobytes() + label.numpy().tobytes(), digest_size=8).hexdigest()
-    run = RunFolder.open(folder, {**asdict(config), "seed": seed, "classes": classes, "volumes": held})
+    held = hashlib.blake2b(volumes.contiguous().numpy().data, digest_size=8)
+    held.update(label.numpy().tobytes())
+    run = RunFolder.open(folder, {**asdict(config), "seed": seed, "classes": classes, "volumes": held.hexdigest()})
     fit(method, batches, FitSettings(config.steps, seed), run)
     return method
 

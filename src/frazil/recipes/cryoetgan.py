@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import torch
 import tyro
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from frazil.data.kept_images import epoch_rows
 from frazil.data.specimens import kind_of_model, radius_of
-from frazil.data.subtomogram_files import TABLE
+from frazil.data.subtomogram_files import CORRECTION, TABLE
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
 from frazil.io import atomic_path, fingerprint
 from frazil.methods import StepContext
@@ -64,8 +64,9 @@ class CryoETGANTrain:
     """Where a Gaussian low-pass of the models falls to 1/e, in angstrom; Nyquist if not given."""
     shift_percent: float = 5.0
     """Largest distance of a molecule from the middle of its box along each axis, in percent of the box."""
-    correction: Correction = "phase-flip"
-    """What was done about the lens in the real ones: none, phase-flip or wiener."""
+    correction: Correction | None = None
+    """What was done about the lens in the real ones: none, phase-flip or wiener; what their table says, if not given,
+    or else phase-flip."""
     ctf: str = "ranges"
     """Lenses: a STAR, .cs or .npy table whose rows are drawn, ranges (see --defocus), or none."""
     lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=lambda: CTFRanges((20_000.0, 50_000.0)))
@@ -96,6 +97,7 @@ def train(options: CryoETGANTrain) -> int:
     options = replace(options, learning=replace(_PRESETS[options.preset], **wanted), given=())
     real = read_subtomograms(options.real, options.pixel_size)
     check_box(real.box)
+    options = replace(options, correction=_correction(options, real))
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]
     folder = RunFolder.open(
@@ -161,12 +163,21 @@ def _unmatched(options: CryoETGANTrain, real: Subtomograms) -> SimulateSubtomogr
         pixel_size=real.pixel_size,
         shift_percent=options.shift_percent,
         tilts=options.tilts,
-        correction=options.correction,
+        correction=options.correction or "phase-flip",
         ctf=options.ctf if options.ctf in ("ranges", "none") else str(Path(options.ctf).resolve()),
         lens=options.lens,
         resolution=options.resolution,
         seed=options.seed,
     )
+
+
+def _correction(options: CryoETGANTrain, real: Subtomograms) -> Correction:
+    """What was done about the lens; ValueError where the option says other than the table."""
+    says = None if real.table is None or CORRECTION not in real.table else str(real.table[CORRECTION].iloc[0])
+    told: Correction | None = next((known for known in get_args(Correction) if known == says), None)
+    if told is not None and options.correction not in (None, told):
+        raise ValueError(f"--correction {options.correction}: {real.source} says {told}, {CORRECTION}")
+    return options.correction or told or "phase-flip"
 
 
 def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder) -> SimulateSubtomograms:

@@ -53,6 +53,10 @@ def tomogram(options: CryoETGANTomogram) -> None:
         raise ValueError(f"{options.run}: started from bare densities, which make no tomograms; --start physics does")
     method = load(options.run, fitted, choose_device(options.device))
     method.check_tomograms()
+    if odd := [side for side in options.size if side % 4]:
+        raise ValueError(f"--size: a tomogram's sides must be multiples of 4 voxels, one has {odd[0]}")
+    if fitted.correction == "wiener":
+        raise ValueError(f"{options.run}: learnt from Wiener's volumes, and tomograms are made by phase flips alone")
     simulation = _simulation(options, fitted)
     rotation = simulation.tilts.series(None).rotation
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+import pandas as pd
 import torch
 import tyro
 from jaxtyping import Int
@@ -23,6 +25,7 @@ from frazil.metrics.volume_spectra import SECTORS
 from frazil.recipes.classification import Labelled, accuracy, learn_classifier
 from frazil.report.subtomograms import subtomograms_report
 
+_TOMOGRAM, _MANY = "rlnTomoName", 9  # tomograms, from which on parts share none
 _SECOND, _ZEROS = "a second real draw", "zeros"
 _HIGHER = ("precision", "recall", "density", "coverage")
 
@@ -31,8 +34,9 @@ _HIGHER = ("precision", "recall", "density", "coverage")
 class EvaluateSubtomograms:
     """Hold labelled subtomograms against real ones: the published figures, and what a classifier learns from each.
 
-    Half of the real ones are the reference, the other half a second real draw, which stands beside every figure, as
-    empty volumes do: a figure that cannot tell those two apart says nothing, and the command says so.
+    A third of the real ones teaches a classifier, another is the reference, the last a second real draw, which stands
+    beside every figure, as empty volumes do: a figure that cannot tell those two apart says nothing, and the command
+    says so.
     """
 
     real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="REAL")]
@@ -46,7 +50,7 @@ class EvaluateSubtomograms:
     neighbours: int = 5
     """Of precision, recall, density and coverage."""
     seed: int = 0
-    """Seed of how the real ones are halved, and of the classifiers."""
+    """Seed of how the real ones are shared out, and of the classifiers."""
     learning: Annotated[ClassifyConfig, tyro.conf.arg(name="")] = field(default_factory=ClassifyConfig)
     """How the classifiers learn."""
 
@@ -58,7 +62,7 @@ class Judged:
     like: Likeness
     teaches: float | None
     """Accuracy on the second real draw of a classifier that it taught (train on synthetic, test on real); the second
-    draw's own is what the first real draw taught."""
+    draw's own is what as many real ones taught."""
     is_told: float | None
     """Accuracy on it of the classifier that the real ones taught: are its labels right?"""
 
@@ -79,7 +83,7 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
         raise ValueError("give one table or more of OTHERS")
     real = read_subtomograms(options.real, options.pixel_size)
     names = sorted(set(_numbers(real).tolist()))
-    reference, second = _halves(real, options.seed)
+    taught, reference, second = _thirds(real, options.seed)
     named = zip(_names(options.others), options.others, strict=True)
     sets = {name: read_subtomograms(path, options.pixel_size) for name, path in named}
     for name, other in sets.items():
@@ -92,7 +96,7 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     truth, again = _labelled(reference, names), _labelled(second, names)
     options.out.mkdir(parents=True, exist_ok=True)
     folder, learning = options.out / "classifiers", options.learning
-    judge = learn_classifier(truth, len(names), folder / "of the real ones", learning, options.seed)
+    judge = learn_classifier(_labelled(taught, names), len(names), folder / "of the real ones", learning, options.seed)
     taught_by = {
         name: learn_classifier(own, len(names), folder / f"of {name}", learning, options.seed)
         for name, own in labelled.items()
@@ -137,10 +141,26 @@ def _check(other: Subtomograms, real: Subtomograms, names: list[int]) -> None:
         )
 
 
-def _halves(real: Subtomograms, seed: int) -> tuple[Subtomograms, Subtomograms]:
-    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(stable_seed(seed, "halves"))).tolist()
-    middle = len(order) // 2
-    return real.select(order[:middle]), real.select(order[middle : 2 * middle])
+def _thirds(real: Subtomograms, seed: int) -> list[Subtomograms]:
+    """Three parts that share no tomogram, where there are enough of them: those share lens, ice and noise.
+
+    Else each has its part of every class.
+    """
+    number, generator = _numbers(real), torch.Generator().manual_seed(stable_seed(seed, "thirds"))
+    if real.table is not None and _TOMOGRAM in real.table and real.table[_TOMOGRAM].nunique() >= _MANY:
+        tomogram = torch.from_numpy(pd.factorize(real.table[_TOMOGRAM])[0].astype(np.int64))
+        order = torch.randperm(int(tomogram.max()) + 1, generator=generator)
+        groups = [(tomogram == one).nonzero()[:, 0].tolist() for one in order.tolist()]
+    else:
+        order = torch.randperm(len(real), generator=generator)
+        groups = [[row] for row in order[number[order].argsort(stable=True)].tolist()]
+    parts: list[list[int]] = [[], [], []]
+    for group in groups:
+        min(parts, key=len).extend(group)
+    for part in parts:
+        if lacking := set(number.tolist()) - set(number[part].tolist()):
+            raise ValueError(f"{real.source}: too few of class {min(lacking)} to share them out over three parts")
+    return [real.select(sorted(part)) for part in parts]
 
 
 def _labelled(found: Subtomograms, names: list[int], most: int | None = None) -> Labelled:

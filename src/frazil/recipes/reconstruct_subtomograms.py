@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import tyro
 
-from frazil.data.subtomogram_files import TABLE, VOLUMES
+from frazil.data.subtomogram_files import CORRECTION, TABLE, VOLUMES
 from frazil.data.tilt_stacks import PREMULTIPLIED, ParticleSpectra, TiltStacks, read_tilt_stacks
 from frazil.geometry import shift_phase
 from frazil.io import atomic_path, refuse_what_is_there, write_map, write_tables
@@ -37,6 +37,11 @@ def reconstruct_subtomograms(options: ReconstructSubtomograms) -> None:
     refuse_what_is_there(options.out / TABLE, options.out / "average.mrc")
     (options.out / VOLUMES).mkdir(parents=True, exist_ok=True)
     half = _half_sets(stacks)
+    if not stacks.has_places:
+        print(
+            f"{options.source}: no rlnCenteredCoordinateXAngst, so the lens of every particle is that of its tomogram's"
+            " centre"
+        )
     averages = [SliceSums.empty(stacks.box, torch.empty(0)) for _ in range(2)]
     with progress_bar("subtomograms", len(stacks)) as advance:
         for row in range(len(stacks)):
@@ -59,7 +64,10 @@ def reconstruct_subtomograms(options: ReconstructSubtomograms) -> None:
 def _half_sets(stacks: TiltStacks) -> np.ndarray:
     """1 or 2 for each particle: the table's, or in turns."""
     if "rlnRandomSubset" in stacks.table:
-        return stacks.table["rlnRandomSubset"].to_numpy(np.int64)
+        half = stacks.table["rlnRandomSubset"].to_numpy(np.int64)
+        if other := set(half.tolist()) - {1, 2}:
+            raise ValueError(f"{stacks.source}: rlnRandomSubset holds {min(other)}, not 1 and 2")
+        return half
     return np.arange(len(stacks)) % 2 + 1
 
 
@@ -72,7 +80,11 @@ def _add(sums: SliceSums, images: ParticleSpectra, stacks: TiltStacks, row: int)
 
 def _write_average(halves: list[SliceSums], pixel_size: float, out: Path) -> None:
     first, second = halves
-    volumes = {"half1": first.volume(), "half2": second.volume(), "average": first.joined(second).volume()}
+    write_map(out / "average.mrc", first.joined(second).volume(), pixel_size)
+    if first.is_empty or second.is_empty:
+        print("average: all particles are in one half set, so nothing says how good it is")
+        return
+    volumes = {"half1": first.volume(), "half2": second.volume()}
     for name, volume in volumes.items():
         write_map(out / f"{name}.mrc", volume, pixel_size)
     fsc = fourier_shell_correlation(volumes["half1"], volumes["half2"], pixel_size)
@@ -90,6 +102,7 @@ def _write_table(stacks: TiltStacks, half: np.ndarray, options: ReconstructSubto
         "rlnImageSize": stacks.box,
         PREMULTIPLIED: 0,
         "rlnCtfDataArePhaseFlipped": int(options.correction != "none" or stacks.premultiplied),
+        CORRECTION: "phase-flip" if options.correction == "none" and stacks.premultiplied else options.correction,
     }
     names = [f"{VOLUMES}/{row + 1:06d}.mrc" for row in range(len(stacks))]
     optics = stacks.optics

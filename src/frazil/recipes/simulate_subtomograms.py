@@ -154,8 +154,8 @@ def _imaging(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box
 
 def files_of(options: SimulateSubtomograms) -> SubtomogramFiles:
     """Where its files are."""
-    flipped = options.mode == "physics" and options.correction != "none"
-    return SubtomogramFiles(options.out, options.pixel_size, options.box, options.halves, flipped)
+    correction = options.correction if options.mode == "physics" else "none"
+    return SubtomogramFiles(options.out, options.pixel_size, options.box, options.halves, correction)
 
 
 def write_truths(options: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> None:

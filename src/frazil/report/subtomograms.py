@@ -19,10 +19,10 @@ Volumes = Mapping[str, tuple[Float[Tensor, "_count box box box"], Int[Tensor, " 
 """Volumes by kind, each with its class, where that is known."""
 
 _FIGURES = Reading(
-    look="Every kind against the first half of the real subtomograms. Beside them stand the second half of the real"
-    " ones, which nothing can be expected to beat, and empty volumes. Teaches: how many real ones a classifier names"
-    " rightly that has learnt from this kind alone. Is told: how many of this kind the classifier of the real ones"
-    " names as their labels do.",
+    look="Every kind against a third of the real subtomograms. Beside them stands another third, which nothing can be"
+    " expected to beat, and empty volumes; the last third taught the classifier of the real ones. Teaches: how many"
+    " real ones a classifier names rightly that has learnt from this kind alone. Is told: how many of this kind the"
+    " classifier of the real ones names as their labels do.",
     good="Teaches, density and coverage (on features) near the second real draw's; spectra near 0.",
     bad="Is told far below the second draw's: labels are wrong, or the molecule cannot be seen. A density far above 1:"
     " all are near a few real ones.",

@@ -158,8 +158,11 @@ class CryoETGAN(Method):
     def _finished(
         self, volumes: Float[Tensor, "batch box box box"], made: Float[Tensor, "batch box box box"]
     ) -> Float[Tensor, "batch box box box"]:
-        """What came of some volumes, of mean 0 and deviation 1 as all that are read; nothing new in the wedge."""
-        if self.config.networks == "residual":
+        """What came of some volumes, of mean 0 and deviation 1 as all that are read.
+
+        Nothing is new in the wedge of what has one already; a bare density's is the translator's to empty.
+        """
+        if self.config.networks == "residual" and self.config.start == "physics":
             box = volumes.shape[-1]
             seen = self._seen.to(volumes.device)
             made = volumes + inverse_fourier_transform(fourier_transform(made - volumes, 3) * seen, box, 3)
