@@ -20,15 +20,15 @@ from commands import frazil
 from label_integrity import hallucination_rate, strength_kept
 from results_file import RESULTS, heading, markdown_table, write_results
 
+from frazil.io import read_tables, write_tables
 from frazil.io.micrographs import find_micrographs
-from frazil.physics import CTFRanges
+from frazil.methods.cryogem import PUBLISHED_LENS
 from frazil.recipes.cryogem import read_simulation
 from frazil.recipes.simulate_micrographs import ExposureOptions, SimulateMicrographs, simulate_micrographs
 
 REAL, MASK, CUT = "real labels", "CryoGEM", "CUT"
 PUBLISHED = ExposureOptions(snr_db=-10.0, mode="paper")
 """The released code's; its lenses are `PUBLISHED_LENS`."""
-PUBLISHED_LENS = CTFRanges(defocus=(15000.0, 20000.0), astigmatism=(100.0, 500.0), amplitude_contrast=0.1)
 NOISES = ("gaussian", "poisson-gaussian", "gaussian, published", "poisson-gaussian, published")
 """The paper's order and its noises, at the signal-to-noise ratio and under the lenses that were fitted, or its own."""
 KINDS = (REAL, MASK, CUT, "simulation", *NOISES)
@@ -60,10 +60,25 @@ class Study:
     pick_steps: int
     seed: int
 
+    def _lenses(self) -> Path:
+        """The lenses of the micrographs that are learnt from, alone."""
+        out, wanted = self.folder / "lenses.star", {path.stem for path in self.learnt.iterdir()}
+        if not out.is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            tables = read_tables(Path(self.ctf))
+            kept = {
+                name: table[table["rlnMicrographName"].map(lambda one: Path(one).stem in wanted)]
+                if "rlnMicrographName" in table
+                else table
+                for name, table in tables.items()
+            }
+            write_tables(out, kept)
+        return out
+
     def learn(self, kind: str) -> Path:
         """The run of a translator."""
         out = self.folder / kind
-        words = f"--ctf {self.ctf} --amplitude-contrast {self.amplitude_contrast} --pixel-size {self.pixel_size}"
+        words = f"--ctf {self._lenses()} --amplitude-contrast {self.amplitude_contrast} --pixel-size {self.pixel_size}"
         network = f"--steps {self.steps} --crop {self.crop} --width {self.width}"
         negatives = {MASK: "mask", CUT: "all"}[kind]
         how = f"{network} --negatives {negatives} --precision {self.precision} --seed {self.seed}"
@@ -98,7 +113,7 @@ class Study:
         if kind != REAL:
             micrographs, labels = self.made(kind) / "micrographs", self.made(kind) / "particles.star"
         run, picks = self.folder / f"{kind}_picker", self.folder / f"{kind}_picks"
-        words = f"--diameter {self.diameter} --steps {self.pick_steps} --seed {self.seed}".split()
+        words = f"--diameter {self.diameter} --steps {self.pick_steps} --seed {self.seed} --held-out 0".split()
         own = [*words, *(size if kind == REAL else [])]
         frazil(self.folder, "pick", "train", str(micrographs), "--coordinates", str(labels), "--out", str(run), *own)
         if not (picks / "picks.star").exists():
@@ -220,6 +235,8 @@ def main() -> None:
     kinds, seeds = given.pop("kinds"), given.pop("seeds")
     settings = {name: given[name] for name in (*settings, "radius", "precision")}
     settings |= {"data": given["real"].resolve().name, "model": Path(given["model"]).name}
+    settings |= {name: given[name] for name in ("pixel_size", "diameter", "amplitude_contrast")}
+    settings |= {name: Path(given[name]).name for name in ("ctf", "coordinates")}
     learnt, held_out = _shared_out(given.pop("real"), given.pop("learn_from"), given["folder"])
     given |= {"learnt": learnt, "held_out": held_out}
     path = RESULTS / "cryogem.jsonl"

@@ -22,6 +22,12 @@ def test_the_levels_follow_the_ice_in_units_of_the_noise(generator: torch.Genera
     assert through[:, -1].mean() - through[:, 0].mean() == pytest.approx(0.04, abs=0.012)
 
 
+def test_strong_ice_is_not_taken_for_noise(generator: torch.Generator) -> None:
+    wedge = 3.0 * torch.linspace(-1, 1, 300).expand(240, 300)
+    found = ice_levels(wedge + torch.randn(240, 300, generator=generator)).mean(0)
+    assert found[-8] - found[8] == pytest.approx(6.0 * 0.75, rel=0.12)
+
+
 def test_the_zero_of_a_micrographs_scale_does_not_matter(generator: torch.Generator) -> None:
     image = torch.randn(128, 128, generator=generator) + torch.linspace(0, 1, 128)
     assert torch.allclose(ice_levels(image), ice_levels(3 * image - 20), atol=0.02)

@@ -8,13 +8,14 @@ import torch
 from PIL import Image
 
 from frazil.io import ImageStack, StackWriter, write_map
-from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
+from frazil.io.micrographs import find_micrographs, known_pixel_size, micrograph_stem, read_micrograph
 
 
 def test_pictures_and_mrc_files_hold_the_same(tmp_path: Path) -> None:
     values = np.arange(12, dtype=np.uint16).reshape(3, 4) * 1000
     Image.fromarray(values).save(tmp_path / "a.png")
-    Image.fromarray(values.astype(np.float32)).save(tmp_path / "a.tif")
+    # As RELION, IMOD and EMAN2 write it: the last row first.
+    Image.fromarray(values[::-1].astype(np.float32)).save(tmp_path / "a.tif")
     write_map(tmp_path / "a.mrc", torch.from_numpy(values.astype(np.float32))[None], 1.5)
     read = [read_micrograph(tmp_path / name) for name in ("a.png", "a.tif", "a.mrc")]
     for micrograph in read:
@@ -24,6 +25,24 @@ def test_pictures_and_mrc_files_hold_the_same(tmp_path: Path) -> None:
     assert known_pixel_size(tmp_path / "a.png", read[0], 2.0) == 2
     with pytest.raises(ValueError, match=r"a.png: does not say its pixel size; give --pixel-size"):
         known_pixel_size(tmp_path / "a.png", read[0], None)
+
+
+def test_a_header_s_size_along_z_says_nothing_of_an_image(tmp_path: Path) -> None:
+    write_map(tmp_path / "a.mrc", torch.zeros(1, 4, 6), 1.5)
+    held = bytearray((tmp_path / "a.mrc").read_bytes())
+    held[48:52] = np.float32(0).tobytes()  # the cell's length along z
+    (tmp_path / "a.mrc").write_bytes(bytes(held))
+    assert read_micrograph(tmp_path / "a.mrc").pixel_size == pytest.approx(1.5)
+
+
+def test_micrographs_that_are_called_alike_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_map(tmp_path / folder / "1.mrc", torch.zeros(1, 4, 6), 1.5)
+    (tmp_path / "both.star").write_text("data_\nloop_\n_rlnMicrographName\na/1.mrc\nb/1.mrc\n")
+    with pytest.raises(ValueError, match=r"a/1\.mrc and .*b/1\.mrc: micrographs are known by their names"):
+        find_micrographs(tmp_path / "both.star")
+    assert micrograph_stem("a.mrc.gz") == "a"
 
 
 def test_micrographs_are_found_in_a_folder_in_a_table_and_beside_it(tmp_path: Path) -> None:

@@ -19,6 +19,13 @@ def test_every_particle_has_one_pick_and_the_pairs_are_as_many_as_can_be() -> No
     assert len(match_picks(np.empty((0, 2)), TRUTH, 2.0)[0]) == 0
 
 
+def test_a_pick_between_two_particles_is_no_reason_to_match_a_farther_one() -> None:
+    """Topaz's rule: the sum of distance^2 - radius^2 decides, not how many pairs there are."""
+    picks, truth = np.array([[9.0, 0.0], [18.5, 0.0]]), np.array([[0.0, 0.0], [9.0, 0.0]])
+    rows, columns = match_picks(picks, truth, 10.0)
+    assert (rows.tolist(), columns.tolist()) == ([0], [1])
+
+
 def test_the_area_is_the_sum_of_precision_times_gain_in_recall() -> None:
     picks = np.array([[0.1, 0.0], [50.0, 50.0], [10.1, 0.0], [0.0, 10.1]])
     curve = precision_recall({"a": (picks, np.array([0.9, 0.8, 0.7, 0.6]))}, {"a": TRUTH}, 2.0)

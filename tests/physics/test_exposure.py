@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from frazil.geometry import filter_field, on_rectangle, rectangle_frequency
-from frazil.physics import CountedExposure, Detector, PaperExposure, ParticleField, counted_exposure, make_ctf
+from frazil.physics import (
+    CountedExposure,
+    Detector,
+    PaperExposure,
+    ParticleField,
+    contrast_at,
+    counted_exposure,
+    make_ctf,
+)
 from frazil.physics.exposure import PaperNoise
 from frazil.physics.solvent import smooth_transmission
 
@@ -43,7 +51,9 @@ def test_a_counted_exposure_has_the_snr_asked_for(
     field: ParticleField, snr_db: float, coloured: bool, generator: torch.Generator
 ) -> None:
     curve = torch.tensor([[0.0, 8.0], [0.05, 4.0], [0.12, 1.0]]) if coloured else None
-    exposure = counted_exposure(Detector(400.0, curve, None), snr_db, field.image[None], PIXEL_SIZE)
+    detector = Detector(400.0, curve, None)
+    contrast = contrast_at(detector, snr_db, field.image[None], PIXEL_SIZE)
+    exposure = counted_exposure(detector, contrast, SIZE, PIXEL_SIZE)
     seen = exposure.expose(field, EVEN, None, generator) / exposure.dose
     clean = -exposure.contrast * field.image
     noise = seen - 1 - clean
@@ -55,8 +65,7 @@ def test_the_background_has_the_spectrum_that_was_measured(blurred: bool, genera
     curve = torch.tensor([[0.0, 8.0], [0.05, 4.0], [0.12, 1.0]])
     mtf = torch.tensor([[0.0, 1.0], [1 / 6, 0.6]]) if blurred else None
     nothing = ParticleField(torch.zeros_like(EVEN), torch.zeros_like(EVEN), EVEN > 1)
-    clean = torch.randn(1, *EVEN.shape, generator=generator)
-    exposure = counted_exposure(Detector(400.0, curve, mtf), -10.0, clean, PIXEL_SIZE)
+    exposure = counted_exposure(Detector(400.0, curve, mtf), 0.1, SIZE, PIXEL_SIZE)
     power = torch.stack(
         [torch.fft.rfft2(exposure.expose(nothing, EVEN, None, generator)).abs().square() for _ in range(60)]
     ).mean(0)

@@ -12,9 +12,16 @@ import pytest
 
 from frazil.io import read_map, read_tables
 from frazil.methods.cryogem import CryoGEMConfig
+from frazil.physics import CountedExposure
 from frazil.recipes.cryogem import CryoGEMTrain, read_simulation, train
-from frazil.recipes.cryogem_generate import CryoGEMGenerate, generate
-from frazil.recipes.simulate_micrographs import ExposureOptions, SimulateMicrographs, simulate_micrographs
+from frazil.recipes.cryogem_generate import CryoGEMGenerate, _simulation, generate
+from frazil.recipes.simulate_micrographs import (
+    ExposureOptions,
+    SimulateMicrographs,
+    exposure_of,
+    fields_of,
+    simulate_micrographs,
+)
 
 TINY = CryoGEMConfig(steps=2, crop=64, places=16, width=8, depth=2, critic_width=8)
 
@@ -108,6 +115,7 @@ def test_the_paper_s_preset_simulates_and_learns_as_the_paper_does(real: Path, t
     fitted = read_simulation(tmp_path / "run")
     assert fitted.exposure.mode == "paper"
     assert fitted.solvent.ice == real / "micrographs"
+    assert fitted.lens.defocus == (15_000.0, 20_000.0)
     assert fitted.particles == pytest.approx(14, abs=2)
 
 
@@ -122,6 +130,26 @@ def test_two_ranks_write_the_bytes_that_one_writes(learnt: Path, tmp_path: Path)
     assert len(files) > 10
     for name, path in files.items():
         assert path.read_bytes() == (tmp_path / "ranks" / name).read_bytes(), name
+
+
+def test_a_larger_micrograph_has_more_particles_as_strong_as_before(learnt: Path, tmp_path: Path) -> None:
+    fitted = read_simulation(learnt)
+    size = (2 * fitted.size[0], 2 * fitted.size[1])
+    options = CryoGEMGenerate(run=learnt, out=tmp_path / "large", count=1, size=size, device="cpu")
+    large = _simulation(options, fitted)
+    assert large.particles == pytest.approx(4 * fitted.particles)
+    before = exposure_of(fitted, fields_of(fitted))
+    after = exposure_of(large, fields_of(large), fitted)
+    assert isinstance(before, CountedExposure)
+    assert isinstance(after, CountedExposure)
+    assert after.contrast == pytest.approx(before.contrast)
+    assert after.relative_noise == pytest.approx(before.relative_noise, rel=0.02)
+
+
+def test_a_run_whose_folder_was_moved_goes_on(real: Path, tmp_path: Path) -> None:
+    train(options(real, tmp_path / "run"))
+    (tmp_path / "run").rename(tmp_path / "moved")
+    assert train(options(real, tmp_path / "moved")) == 0
 
 
 def test_micrographs_may_be_made_without_particles(learnt: Path, tmp_path: Path) -> None:

@@ -40,6 +40,16 @@ def test_the_same_kind_is_at_the_floor_and_another_kind_is_not(tmp_path: Path, c
     assert "Power spectra" in page
 
 
+def test_how_many_micrographs_a_kind_has_does_not_matter(tmp_path: Path) -> None:
+    real, few, many = (folder(tmp_path / str(count), 2.0, count) for count in (6, 3, 12))
+    evaluate_micrographs(EvaluateMicrographs(real, (few, many), out=tmp_path / "out", crop=48, count=48))
+    found = json.loads((tmp_path / "out" / "figures.json").read_text())["micrographs"]
+    for name in ("fid_convolutions", "fid_spectra"):
+        floor = found["real ones again"][name]
+        assert found["3"][name] == pytest.approx(floor, rel=0.35)
+        assert found["12"][name] == pytest.approx(floor, rel=0.35)
+
+
 def test_micrographs_of_finer_pixels_are_resampled(tmp_path: Path) -> None:
     real, fine = folder(tmp_path / "a", 2.0), folder(tmp_path / "b", 2.0, count=2, pixel_size=1.0)
     evaluate_micrographs(EvaluateMicrographs(real, (fine,), out=tmp_path / "out", crop=32, count=10))

@@ -114,6 +114,13 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(folder: Path, changes: Any
     assert not (folder / "out").exists() or not list((folder / "out").iterdir())
 
 
+def test_coordinates_of_other_pixels_are_refused(folder: Path) -> None:
+    table = pd.concat([rows("one.mrc"), rows("two.mrc")], ignore_index=True).assign(rlnMicrographPixelSize=4.0)
+    write_tables(folder / "coordinates.star", {"coordinates": table})
+    with pytest.raises(ValueError, match=r"coordinates on one.mrc count pixels of 4 angstrom .*, but it has 2"):
+        extract(options(folder))
+
+
 def test_no_stack_is_replaced(folder: Path) -> None:
     extract(options(folder))
     with pytest.raises(ValueError, match=r"particles\.mrcs: is there already"):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from frazil.data import pseudo_protein
 from frazil.data.lens_tables import read_ctf_rows
 from frazil.geometry import euler_to_rotation
 from frazil.io import read_map, read_tables, write_map
@@ -139,6 +140,15 @@ def test_lumps_of_ice_and_real_ice_lie_on_micrographs_and_leave_labels_alone(tmp
         assert table(tmp_path / name).equals(table(tmp_path / "bare"))
         image = "micrographs/000001.mrc"
         assert (tmp_path / name / image).read_bytes() != (tmp_path / "bare" / image).read_bytes()
+
+
+def test_several_structures_are_equally_dense_whatever_their_units(tmp_path: Path) -> None:
+    volume = pseudo_protein(32, 6.0)
+    for name, scale in (("one", 1.0), ("two", 1000.0)):
+        write_map(tmp_path / f"{name}.mrc", scale * volume, 6.0)
+    models = tuple(str(tmp_path / f"{name}.mrc") for name in ("one", "two"))
+    first, second = (one.values for one in fields_of(options(tmp_path / "out", models=models)).population.structures)
+    torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4 * float(first.abs().max()))
 
 
 def test_several_structures_are_mixed_and_numbered(tmp_path: Path) -> None:

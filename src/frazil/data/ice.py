@@ -7,15 +7,16 @@ from scipy import ndimage
 from skimage.exposure import equalize_hist
 from sklearn.cluster import KMeans
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 _BLOCKS = 64  # along the longer side: in the paper's 1,024 px they have 16 px each
 _CLUSTERS = 6
+_MAD = 1.4826  # standard deviations of a normal distribution in a median absolute deviation
 _SMOOTH, _WIDE = 1.0, 3.0  # blocks: standard deviations of the blur before and after the clusters are found
 
 
 def ice_levels(micrograph: Float[Tensor, "y x"]) -> Float[Tensor, "rows columns"]:
-    """How bright each block of a micrograph is for its ice, 0 on average, in standard deviations of its pixels.
+    """How bright each block of a micrograph is for its ice, 0 on average, in standard deviations of its pixels' noise.
 
     Blurred blocks fall into six levels (k-means of their ranks), each block takes the mean of its level, and the steps
     between levels are blurred: Zhang et al. 2024, section 3.1. There the levels may have any contrast; here they have
@@ -30,4 +31,6 @@ def ice_levels(micrograph: Float[Tensor, "y x"]) -> Float[Tensor, "rows columns"
     label = KMeans(count, n_init=4, random_state=0).fit_predict(ranks.reshape(-1, 1)).reshape(ranks.shape)
     levels = np.asarray(ndimage.mean(smooth, label, np.arange(count)))
     ice = torch.from_numpy(ndimage.gaussian_filter(levels[label], _WIDE, mode="nearest")).float()
-    return (ice - ice.mean()) / micrograph.std().clamp(min=1e-12)
+    slow = interpolate(torch.from_numpy(blocks)[None, None], size=tuple(micrograph.shape), mode="bilinear")[0, 0]
+    noise = _MAD * (micrograph - slow).abs().median()
+    return (ice - ice.mean()) / noise.clamp(min=1e-12)

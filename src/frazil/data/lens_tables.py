@@ -9,7 +9,8 @@ import torch
 
 from frazil.data.ctf_columns import CTF_COLUMNS, ctf_of_table
 from frazil.io import ParticleTable, read_particles, read_tables
-from frazil.io.coordinates import micrograph_stem
+from frazil.io.coordinates import refuse_namesakes
+from frazil.io.micrographs import micrograph_stem
 from frazil.io.star import join_optics
 from frazil.physics import CTF, CTFPrior, CTFRanges, CTFTable, ctf_from_table
 
@@ -44,6 +45,7 @@ def micrograph_lenses(path: Path, microscope: CTFRanges) -> dict[str, CTF]:
     if named is None:
         return {}
     rows = read_ctf_rows(path, microscope)
+    refuse_namesakes(named["rlnMicrographName"], path)
     stems = [micrograph_stem(str(name)) for name in named["rlnMicrographName"]]
     return {stem: rows[torch.tensor([row])] for row, stem in enumerate(stems)} if len(stems) == len(rows) else {}
 

@@ -10,6 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from frazil.io.atomic import atomic_path
+from frazil.io.micrographs import TIFF, micrograph_stem
 from frazil.io.star import read_tables
 
 _RELION = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")
@@ -43,13 +44,27 @@ def read_coordinates(source: Path) -> dict[str, Coordinates]:
         return _by_micrograph(_topaz_table(source), _TOPAZ)
     for table in read_tables(source).values():
         if set(_RELION[:3]) <= set(table):
+            refuse_namesakes(table["rlnMicrographName"], source)
             return _by_micrograph(table, _RELION)
     raise ValueError(f"{source}: has no columns {', '.join(_RELION[:3])}")
 
 
-def micrograph_stem(name: str) -> str:
-    """What tells micrographs apart in tables: the name without folder and suffix."""
-    return Path(name).stem
+def refuse_topaz_on_tiff(source: Path, micrographs: Sequence[Path]) -> None:
+    """ValueError for Topaz's table of micrographs in TIFF, whose rows Topaz alone counts from the other end."""
+    if source.is_file() and source.suffix.lower() != ".star":
+        for path in micrographs:
+            if path.suffix.lower() in TIFF:
+                raise ValueError(
+                    f"{source}: counts the rows of {path.name} from the other end; convert it to MRC first"
+                )
+
+
+def refuse_namesakes(names: pd.Series, source: Path) -> None:
+    """ValueError where a table names micrographs of several folders alike: they could not be told apart."""
+    known: dict[str, str] = {}
+    for name in dict.fromkeys(names.astype(str)):
+        if (other := known.setdefault(micrograph_stem(name), name)) != name:
+            raise ValueError(f"{source}: {other} and {name} are told apart by their folders alone; take one at a time")
 
 
 def _without_suffix(name: str) -> str:
@@ -87,6 +102,8 @@ def _read_box(path: Path) -> Coordinates:
         rows = np.array([[float(value) for value in line.split()[:4]] for line in lines if line.strip()])
     except ValueError:
         raise ValueError(f"{path}: a line of a .box file holds four numbers, x, y and the sides of the box") from None
+    if rows.size and rows.shape[1] != 4:
+        raise ValueError(f"{path}: a line of a .box file holds four numbers, not {rows.shape[1]}")
     rows = rows.reshape(-1, 4)
     return Coordinates(rows[:, :2] + rows[:, 2:] // 2)
 

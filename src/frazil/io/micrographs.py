@@ -13,7 +13,8 @@ from torch import Tensor
 from frazil.io.mrc import read_header, read_map
 from frazil.io.star import read_tables
 
-_PICTURES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+TIFF = (".tif", ".tiff")
+_PICTURES = (".png", *TIFF, ".jpg", ".jpeg")
 _MRC = (".mrc", ".mrc.gz", ".mrc.bz2")
 
 
@@ -33,9 +34,10 @@ def read_micrograph(path: Path) -> Micrograph:
         header = read_header(path)
         if header.shape[0] != 1:
             raise ValueError(f"{path}: holds {header.shape[0]} images; a micrograph is one, its frames added up")
-        known = min(header.pixel_sizes[:2]) > 0
-        density = read_map(path, None if known else 1.0)
-        return Micrograph(density.volume[0], density.pixel_size if known else None)
+        x, y, _ = header.pixel_sizes  # along z an image has none, whatever its header says
+        if min(x, y) > 0 and max(x, y) > 1.01 * min(x, y):
+            raise ValueError(f"{path}: its pixels are not squares ({x:.4g} x {y:.4g} angstrom)")
+        return Micrograph(read_map(path, 1.0).volume[0], x if min(x, y) > 0 else None)
     try:
         with Image.open(path) as picture:
             if len(picture.getbands()) != 1:
@@ -45,8 +47,9 @@ def read_micrograph(path: Path) -> Micrograph:
             values = np.asarray(picture)
     except UnidentifiedImageError:
         raise ValueError(f"{path}: is no picture that can be read") from None
-    # Pictures store their first row at the top, as tables count y for them too.
-    return Micrograph(torch.from_numpy(values.astype(np.float32)), None)
+    # A picture's first row is y = 0 for all programs, but for RELION, IMOD and EMAN2 the last row of a TIFF is.
+    rows = values[::-1] if path.suffix.lower() in TIFF else values
+    return Micrograph(torch.from_numpy(rows.astype(np.float32)), None)
 
 
 def known_pixel_size(path: Path, micrograph: Micrograph, given: float | None) -> float:
@@ -68,7 +71,7 @@ def find_micrographs(source: Path) -> list[Path]:
         found = sorted(path for path in source.iterdir() if path.name.lower().endswith(_PICTURES + _MRC))
         if not found:
             raise ValueError(f"{source}: holds no micrographs ({', '.join(_MRC[:1] + _PICTURES)})")
-        return found
+        return _told_apart(found)
     if source.suffix.lower() != ".star":
         return [source]
     for table in read_tables(source).values():
@@ -86,4 +89,18 @@ def _named(table: Path, names: Sequence[str]) -> list[Path]:
         if path is None:
             raise FileNotFoundError(f"{table}: micrograph {row}, {name}, is neither beside it nor in a folder above")
         found.append(path)
-    return found
+    return _told_apart(found)
+
+
+def _told_apart(paths: list[Path]) -> list[Path]:
+    """The same paths; ValueError for two that coordinates and labels could not tell apart."""
+    known: dict[str, Path] = {}
+    for path in paths:
+        if (other := known.setdefault(micrograph_stem(path.name), path)) != path:
+            raise ValueError(f"{other} and {path}: micrographs are known by their names without folder and suffix")
+    return paths
+
+
+def micrograph_stem(name: str) -> str:
+    """What tells micrographs apart in tables: the name without folder and suffix."""
+    return Path(name.removesuffix(".gz").removesuffix(".bz2")).stem

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 
 from frazil.geometry import Pose, euler_to_rotation, rotation_to_euler
 
@@ -87,16 +88,19 @@ class ParticleTable:
         """Orientations and positions of the particles; None where the table holds no angles."""
         if not set(ANGLES) <= set(self.data):
             return None
+        angles = np.stack([self.numbers(column) for column in ANGLES], axis=-1)
+        return Pose(euler_to_rotation(torch.from_numpy(angles)).float(), self.shifts())
+
+    def shifts(self) -> Float[torch.Tensor, "particles xy"]:
+        """Where particles are, in angstrom from the middles of their images; 0 where the table says nothing."""
         if "rlnOriginX" in self.data and ORIGINS[0] not in self.data:
             raise ValueError(
                 f"{self.path}: its origins are in pixels (rlnOriginX), and no column says how large those are; add"
                 " rlnImagePixelSize"
             )
-        angles = np.stack([self.numbers(column) for column in ANGLES], axis=-1)
         # RELION's origin is the shift that brings the particle to the centre: the opposite of where it is.
         shift = [-self.numbers(column) if column in self.data else np.zeros(len(self)) for column in ORIGINS]
-        rotation = euler_to_rotation(torch.from_numpy(angles))
-        return Pose(rotation.float(), torch.from_numpy(np.stack(shift, axis=-1)).float())
+        return torch.from_numpy(np.stack(shift, axis=-1)).float()
 
     def with_columns(self, **columns: np.ndarray) -> "ParticleTable":
         """Same particles with columns added or replaced."""

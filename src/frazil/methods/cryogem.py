@@ -17,6 +17,7 @@ from frazil.losses.contrastive import all_others, of_the_other_kind, place_contr
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.nets.published_translator import PublishedPatchCritic, PublishedTranslator
 from frazil.nets.translator import PatchCritic, PlaceProjector, Translator
+from frazil.physics import CTFRanges
 
 Against = Callable[[Bool[Tensor, "batch places"]], Bool[Tensor, "batch places places"]]
 Negatives = Literal["mask", "all"]
@@ -69,6 +70,8 @@ class CryoGEMConfig:
             raise ValueError(
                 f"crop must be a multiple of {2**self.depth} (2 to the power of depth) and 32 or more, not {self.crop}"
             )
+        if self.places > self.crop**2:
+            raise ValueError(f"a crop of {self.crop} px has fewer places than {self.places}")
         if not self.rate > 0 or not 0 <= self.ema_decay < 1 or self.contrast_weight < 0:
             raise ValueError(
                 f"rate must be positive, ema_decay lie in 0 ... 1 and contrast_weight not be negative: {self.rate:g},"
@@ -88,6 +91,8 @@ PUBLISHED = CryoGEMConfig(
     ema_decay=0.0,
 )
 """The released CryoGEM's: an epoch is 100 micrographs, one in a step, whole."""
+PUBLISHED_LENS = CTFRanges(defocus=(15_000.0, 20_000.0), astigmatism=(100.0, 500.0), amplitude_contrast=0.1)
+"""The paper's lenses, at 300 kV and Cs 2.7 mm."""
 
 
 class CryoGEM(Method):

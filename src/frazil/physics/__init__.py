@@ -3,7 +3,14 @@
 from frazil.physics.backprojection import BackProjection
 from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf, make_ctf, phase_flip
 from frazil.physics.envelope import b_factor_envelope, b_factor_of_nyquist_value
-from frazil.physics.exposure import CountedExposure, Detector, FieldExposure, PaperExposure, counted_exposure
+from frazil.physics.exposure import (
+    CountedExposure,
+    Detector,
+    FieldExposure,
+    PaperExposure,
+    contrast_at,
+    counted_exposure,
+)
 from frazil.physics.image_formation import form_images, image_from_slices, noise_std_for_snr, signal_to_noise_db
 from frazil.physics.micrograph import ParticleField, PlacedParticles, delocalisation, particle_field
 from frazil.physics.noise import (
@@ -83,6 +90,7 @@ __all__ = [
     "central_slices",
     "centre_of_mass",
     "colour_noise",
+    "contrast_at",
     "counted_exposure",
     "crop_centre",
     "ctf_from_table",

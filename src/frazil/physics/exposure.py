@@ -85,30 +85,32 @@ class Detector:
     """Frequency and modulation transfer."""
 
 
-def counted_exposure(
-    detector: Detector, snr_db: float, clean: Float[Tensor, "fields y x"], pixel_size: float
-) -> CountedExposure:
-    """The exposure at which `clean` fields have a signal-to-noise ratio (before the detector's blur).
+def counted_exposure(detector: Detector, contrast: float, size: tuple[int, int], pixel_size: float) -> CountedExposure:
+    """An exposure of fields of `size` (x, y) in which one unit of their image takes `contrast` of the beam.
 
     The power of the background that does not depend on frequency, once the detector's blur is undone, is taken for
     the electrons' own, whose relative variance is 1 / dose; the rest is structure in the ice, and the dose says how
-    strong it is. 10 log10(var(clean) / var(noise)) over the whole field.
+    strong it is.
     """
-    size = (clean.shape[-1], clean.shape[-2])
     transfer = None if detector.mtf is None else on_rectangle(detector.mtf, size, pixel_size)
-    electrons, structure = 1 / detector.dose, None
-    noise = electrons
+    structure = None
     if detector.noise is not None:
         power = on_rectangle(detector.noise, size, pixel_size)
         if transfer is not None:
             power = power / transfer.clamp(min=_LEAST_TRANSFER).square()
         if not power.amin() > 0:
             raise ValueError("the noise's spectrum has no power at some frequency, where electrons alone have some")
-        relative = electrons * power / power.amin()
-        structure = (relative - electrons).clamp(min=0).sqrt()
-        noise = half_plane_mean(relative, size[0])
-    contrast = float((10 ** (snr_db / 10) * noise / clean.double().var()).sqrt())
+        structure = ((power / power.amin() - 1) / detector.dose).clamp(min=0).sqrt()
     return CountedExposure(detector.dose, contrast, structure, size[0], transfer)
+
+
+def contrast_at(detector: Detector, snr_db: float, clean: Float[Tensor, "fields y x"], pixel_size: float) -> float:
+    """The contrast at which `clean` fields have a signal-to-noise ratio (before the detector's blur).
+
+    10 log10(var(clean) / var(noise)) over the whole field.
+    """
+    noise = counted_exposure(detector, 0.0, (clean.shape[-1], clean.shape[-2]), pixel_size).relative_noise
+    return 10 ** (snr_db / 20) * noise / float(clean.double().std())
 
 
 @dataclass(frozen=True)

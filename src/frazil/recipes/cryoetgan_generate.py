@@ -1,7 +1,7 @@
 """`frazil cryoetgan generate`: subtomograms that look like the real ones that a run has learnt from, with labels."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_subtomograms import (
     MOST_WORKERS,
     SimulateSubtomograms,
+    configuration,
     files_of,
     scene_of,
     structures_of,
@@ -76,7 +77,7 @@ def generate(options: CryoETGANGenerate) -> None:
             raise ValueError("--models: a run that learnt with --conditional makes what it learnt with alone")
         models = (m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models)
         simulation = replace(simulation, models=tuple(models))
-    config = {name: value for name, value in asdict(simulation).items() if name not in ("out", "workers")}
+    config = configuration(simulation)
     weights = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
     config |= {"weights": weights, "draws": options.draws}
     refuse_another_run(options.out, config, (*OUTPUTS, _UNCERTAINTY))

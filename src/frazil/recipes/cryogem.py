@@ -20,7 +20,7 @@ from frazil.io import atomic_path, fingerprint, read_map
 from frazil.io.micrographs import find_micrographs
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
-from frazil.methods.cryogem import PUBLISHED, CryoGEM, CryoGEMConfig
+from frazil.methods.cryogem import PUBLISHED, PUBLISHED_LENS, CryoGEM, CryoGEMConfig
 from frazil.physics import CTFRanges
 from frazil.recipes.learning import fit_settings, say_if_stopped
 from frazil.recipes.match_micrographs import FLAT, RealSet, match_simulation, read_real
@@ -59,8 +59,8 @@ class CryoGEMTrain:
     out: Path
     """Folder of the run; the same command goes on where it stopped."""
     preset: Literal["default", "paper"] = "default"
-    """paper: the simulation in the paper's order, with its noise, under the ice of the real micrographs, and its
-    networks on whole micrographs of 1,024 px."""
+    """paper: the simulation in the paper's order, with its noise and lenses, under the ice of the real micrographs, and
+    its networks on whole micrographs of 1,024 px."""
     pixel_size: float | None = None
     """Of the micrographs, in angstrom, where their files do not say."""
     particle_px: float = 40.0
@@ -94,6 +94,8 @@ def train(options: CryoGEMTrain) -> int:
     _check(options)
     preset = {"default": CryoGEMConfig(), "paper": PUBLISHED}[options.preset]
     wanted = set_by_user(options.learning, options.given)
+    if options.preset == "paper":
+        options = replace(options, lens=replace(PUBLISHED_LENS, **set_by_user(options.lens, options.given)))
     options = replace(options, learning=replace(preset, **wanted), given=())
     inputs = {path: fingerprint(path) for path in [*find_micrographs(options.real), *_other_files(options)]}
     diameter = 2 * max(radius_of(model) for model in options.models)

@@ -1,7 +1,7 @@
 """`frazil cryogem generate`: micrographs that look like the real ones that a run has learnt from, with every label."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,7 @@ from frazil.recipes.cryogem import read_simulation
 from frazil.recipes.learning import load_learnt
 from frazil.recipes.match_micrographs import FLAT
 from frazil.recipes.progress import progress_bar
-from frazil.recipes.simulate_micrographs import MOST_WORKERS, exposure_of, fields_of
+from frazil.recipes.simulate_micrographs import MOST_WORKERS, SimulateMicrographs, configuration, exposure_of, fields_of
 from frazil.training.launch import launch
 
 
@@ -42,7 +42,8 @@ class CryoGEMGenerate:
     size: tuple[int, int] | None = None
     """Pixels along x and y; default the real micrographs'."""
     particles: float | None = None
-    """Particles on a micrograph on average, on every one that number; default as on the real ones, and as varied."""
+    """Particles on a micrograph on average, on every one that number; default as dense as on the real ones, and as
+    varied."""
     seed: int = 1000
     """Same seed, same bytes."""
     shard: tuple[int, int] = (0, 1)
@@ -60,11 +61,8 @@ def generate(options: CryoGEMGenerate) -> None:
     fabric = launch(options.device, "32-true")
     method = load(options.run, fabric.device)
     fitted = read_simulation(options.run)
-    fitted = replace(fitted, out=options.out, count=options.count, seed=options.seed, size=options.size or fitted.size)
-    simulation = fitted
-    if options.particles is not None:
-        simulation = replace(fitted, particles=options.particles, particles_deviation=0.0)
-    config = {name: value for name, value in asdict(simulation).items() if name not in ("out", "workers")}
+    simulation = _simulation(options, fitted)
+    config = configuration(simulation)
     config["weights"] = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
     refuse_another_run(options.out, config, OUTPUTS)
     if (options.out / TABLE).is_file():
@@ -80,11 +78,21 @@ def generate(options: CryoGEMGenerate) -> None:
             make_folder(options.out, config, files.room(len(missing)))
         fabric.barrier()
         numbers = range(own + of * fabric.global_rank, options.count, of * fabric.world_size)
-        # How strong particles are does not depend on how many there are.
-        _write_images(method, data, exposure_of(fitted, fields_of(fitted)), files, numbers, options)
+        # As strong as was fitted, however many there are on however large a micrograph.
+        _write_images(method, data, exposure_of(simulation, data, fitted), files, numbers, options)
         fabric.barrier()
         if fabric.is_global_zero:
             _write_tables(data, files, options)
+
+
+def _simulation(options: CryoGEMGenerate, fitted: SimulateMicrographs) -> SimulateMicrographs:
+    """What is simulated: as densely as was fitted, unless the user says how many."""
+    size = options.size or fitted.size
+    larger = size[0] * size[1] / (fitted.size[0] * fitted.size[1])
+    counts = (fitted.particles * larger, fitted.particles_deviation * larger)
+    particles, deviation = counts if options.particles is None else (options.particles, 0.0)
+    own = replace(fitted, out=options.out, count=options.count, seed=options.seed)
+    return replace(own, size=size, particles=particles, particles_deviation=deviation)
 
 
 def _check(options: CryoGEMGenerate) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from frazil.data.micrograph_sets import MicrographSet
 from frazil.data.micrographs import flattened
-from frazil.geometry import fourier_resize
 from frazil.io import Coordinates, atomic_path
-from frazil.io.coordinates import micrograph_stem, read_coordinates
-from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
+from frazil.io.coordinates import read_coordinates
+from frazil.io.micrographs import find_micrographs, micrograph_stem, read_micrograph
 from frazil.methods.base import stable_seed
 from frazil.metrics.distributions import frechet_distance, kernel_distance, standardised
 from frazil.metrics.memorised import largest_correlation
@@ -27,7 +28,8 @@ from frazil.metrics.spectra import log_power, spectrum_distance
 from frazil.nets.feature_nets import RandomFeatures
 from frazil.report.micrographs import micrographs_report
 
-_FLAT = 0.5  # of a crop's side: standard deviation of the blur that is taken for the background
+_DRAWS = 3  # of micrographs and crops, whose figures are averaged
+_EACH = 8  # crops of a micrograph at least, lest too many have to be read
 _PAIRED = 6  # micrographs of each kind of which every two are compared
 _CIRCLED = 2  # crops of each kind that are shown with their labels
 _FLOOR = "real ones again"
@@ -37,7 +39,8 @@ _FLOOR = "real ones again"
 class EvaluateMicrographs:
     """Hold micrographs against real ones: FID and KID of random convolutions and of spectra, spectra, repeated noise.
 
-    Beside every figure stands that of the real micrographs against each other, the floor.
+    Beside every figure stands that of the real micrographs against each other, the floor. All figures are of as many
+    crops of as many micrographs, half of the real ones or as many as the smallest set has.
     """
 
     real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="REAL")]
@@ -83,30 +86,56 @@ def evaluate_micrographs(options: EvaluateMicrographs) -> None:
         raise ValueError("give one folder or more of OTHERS")
     if options.crop < 32 or options.count < 2:
         raise ValueError(f"--crop must be 32 or more and --count 2 or more, not {options.crop} and {options.count}")
-    sources = {"real": options.real, **dict(zip(_names(options.others), options.others, strict=True))}
-    sizes = {name: _pixel_size(path, options.pixel_size, name == "real") for name, path in sources.items()}
-    at = options.at or max(sizes.values())
-    every = {name: [_at(image, sizes[name] / at) for image in _images(path)] for name, path in sources.items()}
-    labelled = {name: _labelled(path, sizes[name] / at, options, name) for name, path in sources.items()}
-    circled = {name: _circled(every[name], places, options, name) for name, places in labelled.items() if places}
-    real = every.pop("real")
+    real, *others = _at_one_pixel_size(options)
     if len(real) < 2:
         raise ValueError(f"{options.real}: holds one micrograph; two or more say how close real ones are to each other")
-    # The floor is of every other real micrograph against the rest: what drifts in a session is in both.
-    half, rest = (_crops(real[first::2], options, f"real {first}") for first in (0, 1))
-    floor = _closeness(half, rest, _repeated(real), options.seed)
-    reference = _crops(real, options, "real")
-    crops = {name: _crops(own, options, name) for name, own in every.items()}
-    found = {_FLOOR: floor}
-    found |= {name: _closeness(reference, own, _repeated(every[name]), options.seed) for name, own in crops.items()}
+    sets = dict(zip(_names(options.others), others, strict=True))
+    labelled = {
+        name: places for name, own in {"real": real, **sets}.items() if (places := _circled(own, options, name))
+    }
+    draws = [_draw(real, sets, options, number) for number in range(_DRAWS)]
+    found = {}
+    for name, own in {_FLOOR: real, **sets}.items():
+        every = [_distances(crops["real"], crops[name], options.seed) for crops in draws]
+        means = {key: statistics.mean(one[key] for one in every) for key in every[0]}
+        found[name] = Closeness(**means, repeated_noise=_repeated(own))
+    at = real.pixel_size / real.factor
     _print(found, options, at)
     options.out.mkdir(parents=True, exist_ok=True)
     figures = {name: asdict(one) for name, one in found.items()}
     with atomic_path(options.out / "figures.json") as temporary:
         settings = {"crop": options.crop, "count": options.count, "pixel_size": at}
         temporary.write_text(json.dumps({**settings, "micrographs": figures}, indent=2))
-    report = micrographs_report({"real": reference, _FLOOR: rest, **crops}, figures, at, circled, options.diameter)
+    report = micrographs_report(draws[0], figures, at, labelled, options.diameter)
     print(f"report: {report.write(options.out / 'report.html')}")
+
+
+def _at_one_pixel_size(options: EvaluateMicrographs) -> list[MicrographSet]:
+    """The real micrographs and the others, seen at the coarsest pixel size or the one asked for."""
+    sets = [MicrographSet(options.real, options.pixel_size)]
+    for path in options.others:
+        own = read_micrograph(find_micrographs(path)[0]).pixel_size
+        sets.append(MicrographSet(path, own or options.pixel_size))
+    at = options.at or max(own.pixel_size for own in sets)
+    return [replace(own, at=at) for own in sets]
+
+
+def _draw(
+    real: MicrographSet, sets: Mapping[str, MicrographSet], options: EvaluateMicrographs, number: int
+) -> dict[str, Float[Tensor, "count c c"]]:
+    """Crops of each kind, of as many micrographs: distances of small sets depend on how many there are.
+
+    The real ones are the reference, other real ones the floor.
+    """
+    most = max(1, options.count // _EACH)
+    used = min(len(real) // 2, most, *map(len, sets.values()))
+    seed = stable_seed(options.seed, "crops", number)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(real), generator=generator).tolist()
+    chosen = {"real": (real, order[:used]), _FLOOR: (real, order[used : 2 * used])}
+    for name, own in sets.items():
+        chosen[name] = (own, torch.randperm(len(own), generator=generator)[:used].tolist())
+    return {name: own.crops(rows, options.count, options.crop, seed) for name, (own, rows) in chosen.items()}
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -117,92 +146,46 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return names if len({*names, "real", _FLOOR}) == len(names) + 2 else [str(path) for path in paths]
 
 
-def _pixel_size(source: Path, given: float | None, real: bool) -> float:
-    first = find_micrographs(source)[0]
-    micrograph = read_micrograph(first)
-    return known_pixel_size(first, micrograph, given if real else micrograph.pixel_size or given)
-
-
-def _images(source: Path) -> list[Float[Tensor, "_y _x"]]:
-    return [read_micrograph(path).image for path in find_micrographs(source)]
-
-
-def _at(image: Float[Tensor, "_y _x"], factor: float) -> Float[Tensor, "_rows _columns"]:
-    """An image of fewer pixels, if it has more per angstrom than are compared."""
-    if factor > 1.001:
-        raise ValueError(f"micrographs have {factor:.3g} times the pixel size at which they are compared; give --at")
-    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
-    return fourier_resize(image, size) if factor < 0.999 else image
-
-
-def _crops(images: Sequence[Float[Tensor, "_y _x"]], options: EvaluateMicrographs, name: str) -> Float[Tensor, "n c c"]:
-    """Crops from anywhere, flattened, their noise of variance 1: brightness and contrast as a whole do not count."""
-    crop, flat = options.crop, [flattened(image, _FLAT * options.crop) for image in images]
-    for image in flat:
-        if min(image.shape) < crop:
-            raise ValueError(f"{image.shape[1]} x {image.shape[0]} px are too few for crops of {crop}; give --crop")
-    corners = _corners(flat, options, name)
-    return torch.stack([flat[number][top : top + crop, left : left + crop] for number, top, left in corners])
-
-
-def _corners(
-    images: Sequence[Float[Tensor, "_y _x"]], options: EvaluateMicrographs, name: str
-) -> list[tuple[int, int, int]]:
-    """Where crops lie: micrograph, first row, first column."""
-    generator = torch.Generator().manual_seed(stable_seed(options.seed, "crops", name))
-    found = []
-    for place in range(options.count):
-        number = place % len(images)
-        top, left = (
-            int(torch.randint(side - options.crop + 1, (1,), generator=generator)) for side in images[number].shape
-        )
-        found.append((number, top, left))
-    return found
-
-
-def _labelled(source: Path, factor: float, options: EvaluateMicrographs, name: str) -> list[np.ndarray]:
+def _labelled(own: MicrographSet, options: EvaluateMicrographs, name: str) -> list[np.ndarray]:
     """The known particles of each micrograph in the pixels at which it is compared; nothing where none are known."""
-    beside = [folder / "particles.star" for folder in (source, source.parent)]
+    beside = [folder / "particles.star" for folder in (own.source, own.source.parent)]
     file = options.coordinates if name == "real" else next((path for path in beside if path.is_file()), None)
     if file is None:
         return []
     known, nobody = read_coordinates(file), Coordinates(np.empty((0, 2)))
-    stems = [micrograph_stem(path.name) for path in find_micrographs(source)]
+    stems = [micrograph_stem(path.name) for path in own.paths]
     # Half a pixel beyond a pixel's centre is its edge, at any scale.
-    return [(known.get(stem, nobody).places + 0.5) * factor - 0.5 for stem in stems]
+    return [(known.get(stem, nobody).places + 0.5) * own.factor - 0.5 for stem in stems]
 
 
 def _circled(
-    images: Sequence[Float[Tensor, "_y _x"]], places: Sequence[np.ndarray], options: EvaluateMicrographs, name: str
+    own: MicrographSet, options: EvaluateMicrographs, name: str
 ) -> list[tuple[Float[Tensor, "c c"], np.ndarray]]:
     """A crop or two with the places of the particles on it."""
     found = []
-    for number, top, left in _corners(images, options, name)[:_CIRCLED]:
-        crop = flattened(images[number], _FLAT * options.crop)[top:, left:][: options.crop, : options.crop]
-        own = places[number] - [left, top]
-        found.append((crop, own[((own > 0) & (own < options.crop - 1)).all(1)]))
+    for number, places in enumerate(_labelled(own, options, name)[:_CIRCLED]):
+        crop, (top, left) = own.crop_with_corner(number, options.crop, options.seed)
+        there = places - [left, top]
+        found.append((crop, there[((there > 0) & (there < options.crop - 1)).all(1)]))
     return found
 
 
-def _repeated(images: Sequence[Float[Tensor, "_y _x"]]) -> float:
-    few = images[:_PAIRED]
+def _repeated(own: MicrographSet) -> float:
+    few = [own.image(number) for number in range(min(len(own), _PAIRED))]
     sides = [min(image.shape[axis] for image in few) for axis in (0, 1)]
     return largest_correlation([flattened(image[: sides[0], : sides[1]], min(sides) / 8) for image in few])
 
 
-def _closeness(
-    real: Float[Tensor, "real c c"], other: Float[Tensor, "other c c"], repeated: float, seed: int
-) -> Closeness:
+def _distances(real: Float[Tensor, "real c c"], other: Float[Tensor, "other c c"], seed: int) -> dict[str, float]:
     net, generator = RandomFeatures(), torch.Generator().manual_seed(stable_seed(seed, "subsets"))
     convolutions = standardised(net(real), net(other))
     spectra = standardised(log_power(real), log_power(other))
-    return Closeness(
-        fid_convolutions=frechet_distance(*convolutions) / convolutions[0].shape[1],
-        fid_spectra=frechet_distance(*spectra) / spectra[0].shape[1],
-        kid_convolutions=kernel_distance(convolutions[0], convolutions[1], generator),
-        spectrum_distance=spectrum_distance(real, other),
-        repeated_noise=repeated,
-    )
+    return {
+        "fid_convolutions": frechet_distance(*convolutions) / convolutions[0].shape[1],
+        "fid_spectra": frechet_distance(*spectra) / spectra[0].shape[1],
+        "kid_convolutions": kernel_distance(convolutions[0], convolutions[1], generator),
+        "spectrum_distance": spectrum_distance(real, other),
+    }
 
 
 def _print(found: dict[str, Closeness], options: EvaluateMicrographs, at: float) -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from frazil.io import atomic_path
-from frazil.io.coordinates import micrograph_stem, read_coordinates
-from frazil.io.micrographs import find_micrographs
+from frazil.io.coordinates import read_coordinates
+from frazil.io.micrographs import find_micrographs, micrograph_stem
 from frazil.metrics.picking import PrecisionRecall, precision_recall
 from frazil.report import Report
 from frazil.report.pick import precision_recall_figure

@@ -15,8 +15,8 @@ from frazil.data.ctf_columns import columns_of_ctf
 from frazil.data.extraction import cut_out, normalised, whole_boxes
 from frazil.data.lens_tables import micrograph_lenses
 from frazil.io import ParticleTable, read_tables, refuse_what_is_there, write_particles
-from frazil.io.coordinates import Coordinates, micrograph_stem, read_coordinates
-from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
+from frazil.io.coordinates import Coordinates, read_coordinates, refuse_namesakes, refuse_topaz_on_tiff
+from frazil.io.micrographs import find_micrographs, known_pixel_size, micrograph_stem, read_micrograph
 from frazil.io.particle_table import ORIGINS, group_optics
 from frazil.io.stacks import StackWriter
 from frazil.io.star import in_angstrom, join_optics
@@ -24,7 +24,8 @@ from frazil.physics import CTF, CTFRanges
 from frazil.recipes.progress import progress_bar
 
 _ROOM = 1.5  # diameters: the side of a box
-_STALE = ("rlnImageName", "rlnImagePixelSize", "rlnImageSize", "rlnMicrographPixelSize", "rlnOpticsGroupName")
+_STALE = ("rlnImageName", "rlnImagePixelSize", "rlnImageSize", "rlnOpticsGroupName")
+_OF_COORDINATES = "rlnMicrographPixelSize"
 _SCORE = "rlnAutopickFigureOfMerit"
 _ALIKE = 1e-3  # by how much pixel sizes may differ
 _PLACE = ["rlnCoordinateX", "rlnCoordinateY"]
@@ -82,6 +83,8 @@ class _Cut:
         pixel_size = known_pixel_size(path, raw, options.pixel_size)
         if abs(pixel_size / self.pixel_size - 1) > _ALIKE:
             raise ValueError(f"{path}: has pixels of {pixel_size:g} angstrom, others {self.pixel_size:g}")
+        _refuse_other_pixels(table, path, pixel_size, options.coordinates)
+        table = table.drop(columns=_OF_COORDINATES, errors="ignore")
         centres, whole = whole_boxes(
             table[_PLACE].to_numpy(np.float64), self.box, (raw.image.shape[1], raw.image.shape[0])
         )
@@ -140,6 +143,19 @@ def extract(options: Extract) -> None:
         print(f"{len(paths) - len(chosen)} micrographs have no particles")
 
 
+def _refuse_other_pixels(table: pd.DataFrame, path: Path, pixel_size: float, coordinates: Path) -> None:
+    """ValueError where a table says that its coordinates count other pixels than a micrograph has."""
+    if _OF_COORDINATES not in table:
+        return
+    told = table[_OF_COORDINATES].to_numpy(np.float64)
+    other = np.flatnonzero(np.abs(told / pixel_size - 1) > _ALIKE)
+    if len(other):
+        raise ValueError(
+            f"{coordinates}: coordinates on {path.name} count pixels of {told[other[0]]:g} angstrom"
+            f" ({_OF_COORDINATES}), but it has pixels of {pixel_size:g}"
+        )
+
+
 def _check(options: Extract) -> None:
     for name in ("diameter", "box", "scale_to"):
         value = getattr(options, name)
@@ -163,6 +179,7 @@ def _cut(options: Extract, first: Path) -> _Cut:
 def _tables(options: Extract) -> dict[str, pd.DataFrame]:
     """Rows by micrograph, with all that a STAR file says of them."""
     source = options.coordinates
+    refuse_topaz_on_tiff(source, find_micrographs(options.micrographs))
     if source.suffix.lower() == ".star":
         data = _star_rows(source)
     else:
@@ -193,6 +210,7 @@ def _star_rows(path: Path) -> pd.DataFrame:
     rows = in_angstrom(join_optics(rows, tables["optics"], path) if "optics" in tables else rows)
     if "rlnOriginX" in rows:
         raise ValueError(f"{path}: has rlnOriginX in pixels, and no rlnPixelSize or rlnMagnification to say how wide")
+    refuse_namesakes(rows["rlnMicrographName"], path)
     return rows.drop(columns=[name for name in _STALE if name in rows], errors="ignore")
 
 

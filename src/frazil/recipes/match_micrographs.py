@@ -16,8 +16,7 @@ from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.inference.field_statistics import FieldStatistics, closer_noise, crowding, mean_curve, measure_field
 from frazil.inference.matched_filter import average_view
 from frazil.io import atomic_path
-from frazil.io.coordinates import micrograph_stem
-from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
+from frazil.io.micrographs import find_micrographs, known_pixel_size, micrograph_stem, read_micrograph
 from frazil.physics import CTF, FourierVolume
 from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of

@@ -14,8 +14,8 @@ import tyro
 from frazil.data.micrograph_crops import Crops, CropSampler, KnownMicrograph
 from frazil.data.micrographs import ScaledMicrograph, scaled_micrograph
 from frazil.io import atomic_path, fingerprint, read_record, refuse_what_is_there, write_for_pickers, write_tables
-from frazil.io.coordinates import Coordinates, micrograph_stem, read_coordinates
-from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
+from frazil.io.coordinates import Coordinates, read_coordinates, refuse_topaz_on_tiff
+from frazil.io.micrographs import TIFF, find_micrographs, known_pixel_size, micrograph_stem, read_micrograph
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.pick import PickConfig, Picker
@@ -131,6 +131,7 @@ def _fingerprints(coordinates: Path) -> dict[Path, str]:
 
 def _known(paths: list[Path], options: PickTrain) -> list[KnownMicrograph]:
     """The micrographs that coordinates are known of."""
+    refuse_topaz_on_tiff(options.coordinates, paths)
     places = read_coordinates(options.coordinates)
     named = [path for path in paths if micrograph_stem(path.name) in places]
     if not named:
@@ -211,6 +212,9 @@ def apply(options: PickApply) -> None:
 def _write(out: Path, found: Mapping[str, Coordinates], sizes: Mapping[str, float]) -> None:
     """Coordinates in every format; `sizes` are particles' diameters in each micrograph's pixels."""
     write_for_pickers(out, "picks.txt", found, sizes)
+    if any(Path(name).suffix.lower() in TIFF for name in found):
+        (out / "picks.txt").unlink()
+        print(f"{out}: no picks.txt, for Topaz counts the rows of TIFF files from the other end")
     rows = []
     for name, own in found.items():
         assert own.scores is not None

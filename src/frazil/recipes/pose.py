@@ -145,8 +145,7 @@ def apply(options: PoseApply) -> None:
         for rows in torch.arange(len(particles)).split(_AT_ONCE):
             rotation.append(method.guess(particles.images(rows.numpy(), box).to(device)).cpu())
             advance(len(rows))
-    known = particles.pose
-    shift = torch.zeros(len(particles), 2) if known is None else known.shift
+    shift = particles.table.shifts()
     write_particles(options.out, particles.table.with_pose(Pose(torch.cat(rotation), shift)))
     print(f"{options.out}: {len(particles)} particles")
 

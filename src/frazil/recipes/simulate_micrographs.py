@@ -16,19 +16,20 @@ from torch import Tensor
 from frazil.data.fields import Population, SimulatedFields
 from frazil.data.ice import ice_levels
 from frazil.data.lens_tables import ctf_prior
-from frazil.data.measured_curves import noise_curve, read_mtf
+from frazil.data.measured_curves import noise_curve, read_mtf, told_noise
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
 from frazil.data.simulated_files import make_folder, refuse_another_run
-from frazil.data.specimens import mean_density, radius_of, read_specimen
+from frazil.data.specimens import equally_dense, mean_density, radius_of, specimens
 from frazil.data.workers import in_order, one_thread_per_operation
-from frazil.geometry import symmetrise, symmetry_rotations
-from frazil.io.micrographs import find_micrographs, read_micrograph
+from frazil.geometry import fourier_resize, symmetrise, symmetry_rotations
+from frazil.io.micrographs import Micrograph, find_micrographs, read_micrograph
 from frazil.physics import (
     CTFRanges,
     Detector,
     FieldExposure,
     PaperExposure,
     UniformRotations,
+    contrast_at,
     counted_exposure,
     to_fourier_volume,
 )
@@ -127,7 +128,7 @@ def simulate_micrographs(options: SimulateMicrographs) -> None:
     Raises ValueError, FileNotFoundError or OSError with a sentence for options, files or disks that will not do.
     """
     _check(options)
-    refuse_another_run(options.out, _configuration(options), OUTPUTS)
+    refuse_another_run(options.out, configuration(options), OUTPUTS)
     console = Console(stderr=True, soft_wrap=True)
     if (options.out / TABLE).is_file():
         console.print(f"{options.out}: already simulated with these options")
@@ -138,7 +139,7 @@ def simulate_micrographs(options: SimulateMicrographs) -> None:
         _refuse_opaque(options, exposure, data)
         files = MicrographFiles(options.out, options.pixel_size, options.size, data.population.radius)
         missing = files.missing(range(options.count))
-        make_folder(options.out, _configuration(options), files.room(len(missing)))
+        make_folder(options.out, configuration(options), files.room(len(missing)))
         _write_images(options, data, exposure, files, missing)
         every = [data.labels(number) for number in range(options.count)]
         files.write_labels(every)
@@ -146,10 +147,11 @@ def simulate_micrographs(options: SimulateMicrographs) -> None:
     console.print(f"{options.out}: {options.count} micrographs with {count} particles")
 
 
-def _configuration(options: SimulateMicrographs) -> dict[str, Any]:
+def configuration(options: SimulateMicrographs) -> dict[str, Any]:
     """What decides the bytes written, each option by its name on the command line."""
     config = asdict(options)
     config |= config.pop("lens") | config.pop("exposure") | config.pop("solvent")
+    config["noise"] = told_noise(config["noise"])
     return {name: value for name, value in config.items() if name not in ("out", "workers")}
 
 
@@ -177,7 +179,9 @@ def fields_of(options: SimulateMicrographs) -> SimulatedFields:
     radius = max(radius_of(model) for model in options.models)
     box = 2 * (math.ceil(radius / options.pixel_size) + 1)
     group = symmetry_rotations(options.symmetry)
-    volumes = [read_specimen(model, box, options.pixel_size, options.resolution).volume for model in options.models]
+    # One structure keeps its units; of several, whose maps' units are their own, all are made equally dense.
+    read = equally_dense if len(options.models) > 1 else specimens
+    volumes = read(options.models, box, options.pixel_size, options.resolution)
     if len(group) > 1:
         volumes = [symmetrise(volume, group) for volume in volumes]
     population = Population(
@@ -188,31 +192,50 @@ def fields_of(options: SimulateMicrographs) -> SimulatedFields:
         lens=ctf_prior(options.ctf, options.lens),
         crowd=Crowd(options.particles, options.particles_deviation, 2 * radius * (1 - options.crowding)),
         thickness=options.solvent.ice_thickness,
-        ice=_ice(options.solvent),
+        ice=_ice(options.solvent, options.pixel_size),
         lumps=options.solvent.lumps,
     )
     return SimulatedFields(population, options.size, options.pixel_size, options.seed)
 
 
-def _ice(options: IceOptions) -> float | list[Float[Tensor, "_rows _columns"]]:
+def _ice(options: IceOptions, pixel_size: float) -> float | list[Float[Tensor, "_rows _columns"]]:
     if options.ice is None:
         return options.ice_variation
-    return [ice_levels(read_micrograph(path).image) for path in find_micrographs(options.ice)]
+    return [ice_levels(_at(read_micrograph(path), pixel_size)) for path in find_micrographs(options.ice)]
 
 
-def exposure_of(options: SimulateMicrographs, data: SimulatedFields) -> FieldExposure:
-    """How micrographs are exposed, so that the first of them have the signal-to-noise ratio asked for."""
+def _at(micrograph: Micrograph, pixel_size: float) -> Float[Tensor, "_y _x"]:
+    """A micrograph at the simulation's pixel size, where its own is known and finer: noise depends on it."""
+    image, own = micrograph.image, micrograph.pixel_size or pixel_size
+    if own >= pixel_size:
+        return image
+    height, width = image.shape
+    return fourier_resize(image, (round(width * own / pixel_size), round(height * own / pixel_size)))
+
+
+def exposure_of(
+    options: SimulateMicrographs, data: SimulatedFields, like: SimulateMicrographs | None = None
+) -> FieldExposure:
+    """How micrographs are exposed: the first of them, or those that they are to be `like`, have the ratio asked for.
+
+    The same whatever the number of micrographs.
+    """
     how, pixel_size = options.exposure, options.pixel_size
     if how.mode == "paper":
         return PaperExposure(pixel_size, how.snr_db, how.paper_noise)
-    few = range(min(options.count, _CALIBRATED))
-    clean = torch.stack([data.field(data.labels(number)).image for number in few])
+    detector = _detector(how, pixel_size)
+    fields = data if like is None else fields_of(like)
+    clean = torch.stack([fields.field(fields.labels(number)).image for number in range(_CALIBRATED)])
     if not clean.std() > 0:
         raise ValueError(f"--particles {options.particles:g}: the first micrographs hold none; give more")
+    contrast = contrast_at(detector, how.snr_db, clean, pixel_size)
+    return counted_exposure(detector, contrast, options.size, pixel_size)
+
+
+def _detector(how: ExposureOptions, pixel_size: float) -> Detector:
     curve = noise_curve(how.noise)
     noise = None if curve is None else torch.from_numpy(curve[:, :2]).float()
-    detector = Detector(how.dose * pixel_size**2, noise, read_mtf(how.mtf, pixel_size))
-    return counted_exposure(detector, how.snr_db, clean, pixel_size)
+    return Detector(how.dose * pixel_size**2, noise, read_mtf(how.mtf, pixel_size))
 
 
 def _refuse_opaque(options: SimulateMicrographs, exposure: FieldExposure, data: SimulatedFields) -> None:

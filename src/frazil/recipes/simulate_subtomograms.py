@@ -11,7 +11,7 @@ from rich.console import Console
 from torch import Tensor
 
 from frazil.data.lens_tables import ctf_prior
-from frazil.data.measured_curves import noise_power
+from frazil.data.measured_curves import noise_power, told_noise
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
@@ -83,7 +83,7 @@ def simulate_subtomograms(options: SimulateSubtomograms) -> None:
     Raises ValueError, FileNotFoundError or OSError with a sentence for options, files or disks that will not do.
     """
     _check(options)
-    refuse_another_run(options.out, _configuration(options), OUTPUTS)
+    refuse_another_run(options.out, configuration(options), OUTPUTS)
     console = Console(stderr=True, soft_wrap=True)
     if (options.out / TABLE).is_file():
         console.print(f"{options.out}: already simulated with these options")
@@ -93,17 +93,18 @@ def simulate_subtomograms(options: SimulateSubtomograms) -> None:
         scene = scene_of(options, volumes)
         files = files_of(options)
         missing = [tomogram for tomogram in range(scene.tomograms) if files.missing(scene.rows(tomogram))]
-        make_folder(options.out, _configuration(options), files.room(sum(len(scene.rows(one)) for one in missing)))
+        make_folder(options.out, configuration(options), files.room(sum(len(scene.rows(one)) for one in missing)))
         write_truths(options, volumes)
         _write_volumes(options, scene, files, missing)
         write_tables(options, scene, files)
     console.print(f"{options.out}: {options.count} subtomograms of {options.box} voxels")
 
 
-def _configuration(options: SimulateSubtomograms) -> dict[str, Any]:
+def configuration(options: SimulateSubtomograms) -> dict[str, Any]:
     """What decides the bytes written, each option by its name on the command line."""
     config = asdict(options)
     config |= config.pop("lens") | config.pop("tilts")
+    config["noise"] = told_noise(config["noise"])
     return {name: value for name, value in config.items() if name not in ("out", "workers")}
 
 

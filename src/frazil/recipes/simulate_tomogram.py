@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from frazil.data.lens_tables import ctf_prior
-from frazil.data.measured_curves import noise_curve
+from frazil.data.measured_curves import noise_curve, told_noise
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.tilt_tables import TomogramFrame
@@ -98,7 +98,7 @@ def write_tomograms(
 ) -> None:
     """Write tomograms and labels; `more` decides the bytes too, and `noise_std` how noisy upright images are."""
     _check(options)
-    config = {**_configuration(options), **more}
+    config = {**configuration(options), **more}
     refuse_another_run(options.out, config, OUTPUTS)
     console = Console(stderr=True, soft_wrap=True)
     if (options.out / TABLE).is_file():
@@ -125,10 +125,11 @@ def write_tomograms(
     console.print(f"{options.out}: {options.count} tomograms with {found} molecules")
 
 
-def _configuration(options: SimulateTomogram) -> dict[str, Any]:
+def configuration(options: SimulateTomogram) -> dict[str, Any]:
     """What decides the bytes written, each option by its name on the command line."""
     config = asdict(options)
     config |= config.pop("lens") | config.pop("tilts")
+    config["noise"] = told_noise(config["noise"])
     return {name: value for name, value in config.items() if name != "out"}
 
 
