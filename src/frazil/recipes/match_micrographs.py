@@ -108,16 +108,16 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
         crowding=crowding(measured, like.size, diameter / like.pixel_size),
     )
     if like.exposure.mode == "paper":
-        return Match(simulation, measured, _measure_simulated(simulation, structures, diameter, len(measured)))
+        return Match(simulation, measured, measure_simulated(simulation, structures, diameter, len(measured)))
     exposure = replace(like.exposure, noise=str(background), snr_db=_first_guess(measured, like))
     simulation = replace(simulation, exposure=exposure)
     for _ in range(_ROUNDS):
-        simulated = _measure_simulated(simulation, structures, diameter, len(measured))
+        simulated = measure_simulated(simulation, structures, diameter, len(measured))
         before, noise = noise, closer_noise(noise, measured, simulated, FLAT * diameter)
         _write_curve(background, noise)
         grown = _total(noise, like) / _total(before, like)
         simulation = _closer(simulation, measured, simulated, grown)
-    return Match(simulation, measured, _measure_simulated(simulation, structures, diameter, len(measured)))
+    return Match(simulation, measured, measure_simulated(simulation, structures, diameter, len(measured)))
 
 
 def _closer(
@@ -144,10 +144,10 @@ def _total(noise: Float[Tensor, "points 2"], like: SimulateMicrographs) -> float
     return half_plane_mean(on_rectangle(noise, like.size, like.pixel_size), like.size[0])
 
 
-def _measure_simulated(
+def measure_simulated(
     simulation: SimulateMicrographs, structures: Sequence[FourierVolume], diameter: float, count: int
 ) -> list[FieldStatistics]:
-    """The same figures of as many simulated micrographs, treated like the real ones."""
+    """The figures of so many simulated micrographs, treated like real ones."""
     data, found = fields_of(simulation), []
     exposure = exposure_of(simulation, data)
     for number in range(count):
