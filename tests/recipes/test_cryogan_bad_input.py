@@ -63,7 +63,7 @@ def test_more_rows_than_images(copied: Path, refused: Refused) -> None:
 def test_two_pixel_sizes_in_the_table(copied: Path, refused: Refused) -> None:
     table = read_particles(copied / "particles.star")
     optics = table.optics.iloc[[0, 0]].assign(rlnOpticsGroup=[1, 2], rlnImagePixelSize=[6.0, 5.0])
-    data = table.data.assign(rlnOpticsGroup=[1] * 200 + [2] * 100)
+    data = table.data.assign(rlnOpticsGroup=[1] * 200 + [2] * 100, rlnImagePixelSize=[6.0] * 200 + [5.0] * 100)
     write_particles(copied / "particles.star", type(table)(table.path, data, optics.reset_index(drop=True)))
     assert "has two pixel sizes: 6 angstrom in row 1, 5 angstrom in row 201" in refused(copied)
 

@@ -16,7 +16,9 @@ def invert_last_byte(path: Path) -> None:
 
 
 def name_another_image(path: Path) -> None:
-    path.write_text(path.read_text().replace("000007@", "000008@"))
+    """Two rows change theirs."""
+    text = path.read_text().replace("000007@", "other@").replace("000008@", "000007@")
+    path.write_text(text.replace("other@", "000008@"))
 
 
 @pytest.mark.parametrize(

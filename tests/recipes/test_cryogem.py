@@ -143,7 +143,7 @@ def test_a_larger_micrograph_has_more_particles_as_strong_as_before(learnt: Path
     assert isinstance(before, CountedExposure)
     assert isinstance(after, CountedExposure)
     assert after.contrast == pytest.approx(before.contrast)
-    assert after.relative_noise == pytest.approx(before.relative_noise, rel=0.02)
+    assert after.relative_noise == pytest.approx(before.relative_noise, rel=0.05)  # on another grid
 
 
 def test_a_run_whose_folder_was_moved_goes_on(real: Path, tmp_path: Path) -> None:
