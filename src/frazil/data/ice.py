@@ -9,9 +9,10 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
+from frazil.data.micrographs import MAD
+
 _BLOCKS = 64  # along the longer side: in the paper's 1,024 px they have 16 px each
 _CLUSTERS = 6
-_MAD = 1.4826  # standard deviations of a normal distribution in a median absolute deviation
 _SMOOTH, _WIDE = 1.0, 3.0  # blocks: standard deviations of the blur before and after the clusters are found
 
 
@@ -32,5 +33,5 @@ def ice_levels(micrograph: Float[Tensor, "y x"]) -> Float[Tensor, "rows columns"
     levels = np.asarray(ndimage.mean(smooth, label, np.arange(count)))
     ice = torch.from_numpy(ndimage.gaussian_filter(levels[label], _WIDE, mode="nearest")).float()
     slow = interpolate(torch.from_numpy(blocks)[None, None], size=tuple(micrograph.shape), mode="bilinear")[0, 0]
-    noise = _MAD * (micrograph - slow).abs().median()
+    noise = MAD * (micrograph - slow).abs().median()
     return (ice - ice.mean()) / noise.clamp(min=1e-12)

@@ -11,7 +11,8 @@ from torch import Tensor
 from frazil.geometry import fourier_resize
 
 _ROUNDING = 1.001  # times as many pixels as there are, which are taken for as many
-_MAD = 1.4826  # standard deviations of a normal distribution in a median absolute deviation
+MAD = 1.4826
+"""Standard deviations of a normal distribution in a median absolute deviation."""
 
 
 @dataclass(frozen=True)
@@ -60,5 +61,5 @@ def flattened(image: Float[Tensor, "y x"], blur_px: float) -> Float[Tensor, "y x
     values = image.double().numpy()
     values = values - ndimage.gaussian_filter(values, blur_px, mode="nearest")
     values = values - np.median(values)
-    deviation = _MAD * np.median(np.abs(values))
+    deviation = MAD * np.median(np.abs(values))
     return torch.from_numpy(np.clip(values / max(deviation, 1e-12), -6, 6)).float()

@@ -102,13 +102,6 @@ def mean_density(volume: Float[Tensor, "box box box"]) -> float:
     return float(volume[volume > SURFACE * volume.max()].mean())
 
 
-def specimens(
-    models: Sequence[str], box: int, pixel_size: float, resolution: float | None = None
-) -> list[Float[Tensor, "box box box"]]:
-    """Structures as they are."""
-    return [read_specimen(model, box, pixel_size, resolution).volume for model in models]
-
-
 def equally_dense(
     models: Sequence[str], box: int, pixel_size: float, resolution: float | None = None, shift: float = 0.0
 ) -> list[Float[Tensor, "box box box"]]:

@@ -127,7 +127,6 @@ def half_map_fsc(
     """
     if last_shell is None:
         last_shell = min(last_held_shell(half1), last_held_shell(half2))
-
     unmasked = fourier_shell_correlation(half1, half2, pixel_size)
     masked = fourier_shell_correlation(half1, half2, pixel_size, mask)
     below = torch.nonzero(unmasked.correlation[1:] < RANDOMISE_BELOW).flatten()

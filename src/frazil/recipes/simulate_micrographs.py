@@ -19,7 +19,7 @@ from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_curve, read_mtf, told_noise
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
 from frazil.data.simulated_files import make_folder, refuse_another_run
-from frazil.data.specimens import equally_dense, mean_density, radius_of, specimens
+from frazil.data.specimens import equally_dense, mean_density, radius_of, read_specimen
 from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.geometry import fourier_resize, symmetrise, symmetry_rotations
 from frazil.io.micrographs import Micrograph, find_micrographs, read_micrograph
@@ -179,9 +179,10 @@ def fields_of(options: SimulateMicrographs) -> SimulatedFields:
     radius = max(radius_of(model) for model in options.models)
     box = 2 * (math.ceil(radius / options.pixel_size) + 1)
     group = symmetry_rotations(options.symmetry)
-    # One structure keeps its units; of several, whose maps' units are their own, all are made equally dense.
-    read = equally_dense if len(options.models) > 1 else specimens
-    volumes = read(options.models, box, options.pixel_size, options.resolution)
+    if len(options.models) == 1:
+        volumes = [read_specimen(options.models[0], box, options.pixel_size, options.resolution).volume]
+    else:  # maps have units of their own
+        volumes = equally_dense(options.models, box, options.pixel_size, options.resolution)
     if len(group) > 1:
         volumes = [symmetrise(volume, group) for volume in volumes]
     population = Population(
