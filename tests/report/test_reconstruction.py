@@ -16,6 +16,7 @@ from frazil.metrics import HalfMaps, combine_half_maps, half_map_fsc
 from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import reconstruction_report
 from frazil.report.run_story import RunStory
+from frazil.training import RunFolder
 
 BOX, PIXEL_SIZE = 24, 8.0
 RECORD = {
@@ -51,17 +52,16 @@ def bad() -> HalfMaps:
 
 def page(maps: HalfMaps, folder: Path, rows: list[dict[str, Any]] | None = ROWS, **changes: Any) -> str:
     """The page of a run whose log holds `rows`; None for no log at all."""
-    log = folder / "log.jsonl"
+    (folder / "config.json").write_text(json.dumps(RECORD))
     if rows is not None:
-        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     values = {
         "title": "CryoGAN: particles.star",
         "scalars": CRYOGAN_SCALARS,
         "real": torch.randn(6, BOX, BOX),
         "simulated": torch.randn(6, BOX, BOX),
         "stages": {"16 px": 0, "24 px": 30, "32 px": 500},
-        "record": RECORD,
-        "log": log,
+        "folder": RunFolder(folder),
     }
     return reconstruction_report(maps, RunStory(**{**values, **changes})).html()
 

@@ -7,6 +7,7 @@ import torch
 
 from frazil.report import Figure, Reading, Report
 from frazil.report.run_story import RunStory, Scalars
+from frazil.training import RunFolder
 
 RECORD = {"config": {"seed": 3}, "starts": [{"command": "frazil anything data.star", "time": "now", "versions": {}}]}
 READING = Reading(look="Look.", good="Good.", bad="Bad.")
@@ -17,8 +18,9 @@ SCALARS = Scalars({"A loss": ["loss"]}, HEADLINES, READING)
 def story(folder: Path, found: dict[str, Figure]) -> RunStory:
     log = folder / "log.jsonl"
     log.write_text("".join(json.dumps({"step": s, "elapsed": 60.0 * s, "loss": 1 / s}) + "\n" for s in (1, 2, 4)))
+    (folder / "config.json").write_text(json.dumps(RECORD))
     images = torch.randn(2, 4, 8, 8)
-    return RunStory("A run", SCALARS, {"one": 0}, RECORD, log, found, real=images[0], simulated=images[1])
+    return RunStory("A run", SCALARS, RunFolder(folder), {"one": 0}, found, real=images[0], simulated=images[1])
 
 
 def test_what_was_found_stands_before_the_images_each_under_its_heading(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from frazil.methods.base import stable_seed
 from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
 from frazil.recipes import refine
 from frazil.recipes.cryodrgn_results import Analysis, write_analysis
-from frazil.recipes.learning import say_if_stopped
+from frazil.recipes.learning import fit_settings, say_if_stopped
 from frazil.recipes.particle_run import ParticleRun, open_run
 from frazil.recipes.read_ahead import ReadAhead
 from frazil.training import RunFolder, checkpoints, choose_device, fit, newest
@@ -70,7 +70,7 @@ def run(options: CryoDRGNRun) -> int:
     pose = None if options.poses == _INFER else _known_pose(options, particles)
     data, split = _data(options, particles), split_rows(particles, options.learning, options.seed)
     steps = options.learning.steps(len(split.learnt))
-    settings = options.fit_settings(steps, log_every=options.log_every, precision=options.precision)
+    settings = fit_settings(options, steps, log_every=options.log_every, precision=options.precision)
     folder = RunFolder.open(options.out, asdict(options), _inputs(options, particles))
     if folder.is_main:
         opened.say_what_was_chosen()

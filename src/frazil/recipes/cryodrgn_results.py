@@ -109,11 +109,9 @@ def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, ho
     story = RunStory(
         title=f"cryoDRGN: {particles.table.path.name}",
         scalars=CRYODRGN_SCALARS,
+        folder=folder,
         real=data.images(rows),
         simulated=method.examples(len(rows), seed=0),
-        stages={},
-        record=folder.record(),
-        log=folder.path / "log.jsonl",
     )
     found = Findings(
         latents=looks,

@@ -113,7 +113,7 @@ def train(options: CryoETGANTrain) -> int:
     finished = fit(
         method,
         _batches(simulated, targets, options),
-        fit_settings(options, options.learning.steps, log_every=25),
+        fit_settings(options, options.learning.steps, log_every=25, precision=options.precision),
         folder,
     )
     if folder.is_main:
@@ -240,13 +240,7 @@ def _report(
     pairs = zip(few.split(4), label.split(4), strict=True)
     generated = torch.cat([method.translate(some, shown, generator) for some, shown in pairs])
     match = json.loads((folder.path / MATCH).read_text())
-    story = RunStory(
-        title=f"CryoETGAN: {options.real.resolve().name}",
-        scalars=CRYOETGAN_SCALARS,
-        stages={},
-        record=folder.record(),
-        log=folder.path / "log.jsonl",
-    )
+    story = RunStory(f"CryoETGAN: {options.real.resolve().name}", CRYOETGAN_SCALARS, folder)
     kinds = {
         "real": (real[:_SHOWN], None),
         "simulated": (few, label),

@@ -23,7 +23,7 @@ from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfR
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import GaussianEulerRotations, TriangularShifts, UniformRotations
 from frazil.recipes import refine
-from frazil.recipes.learning import say_if_stopped
+from frazil.recipes.learning import fit_settings, say_if_stopped
 from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run, write_report
 from frazil.recipes.preset import set_by_user
 from frazil.report.cryogan import CRYOGAN_SCALARS
@@ -78,7 +78,7 @@ def run(options: CryoGANRun) -> int:
     if _begun_with(_for_images(other, options, particles), options.out):
         usual = other  # --refine may come later, and does not make another run of what is there
     config = _for_images(usual, options, particles)
-    settings = options.fit_settings(sum(config.steps), log_every=options.log_every, precision=options.precision)
+    settings = fit_settings(options, sum(config.steps), log_every=options.log_every, precision=options.precision)
     if not options.out.exists():
         half_sets.check(config.boxes[0])
     reach = 1.0 if options.finer == "needed" else math.inf
@@ -223,12 +223,11 @@ def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: Cr
     story = RunStory(
         title=f"CryoGAN: {options.particles.name}",
         scalars=CRYOGAN_SCALARS,
+        folder=folder,
         real=_shown(half_sets.halves[0].images(rows, len(first)), rows, method.halves[0]).cpu(),
         simulated=method.examples(SHOWN, options.seed),
         images="Real and simulated images" + (", phases flipped" if "phase-flip" in method.config.views else ""),
         stages={f"{stage.box} px": stage.start for stage in method.config.stages},
-        record=folder.record(),
-        log=folder.path / "log.jsonl",
     )
     print(f"half-map resolution {maps.resolution:.1f} angstrom (FSC 0.143)")
     write_report(reconstruction_report(maps, story), folder)

@@ -111,7 +111,7 @@ def train(options: CryoGEMTrain) -> int:
     learnt = _read_simulated(simulation, diameter)
     sampler = UnpairedSampler(learnt, real.images, options.learning.crop)
     method = CryoGEM(options.learning, options.seed)
-    settings = fit_settings(options, options.learning.steps, log_every=25)
+    settings = fit_settings(options, options.learning.steps, log_every=25, precision=options.precision)
     size = options.learning.batch_size
 
     def batches(context: StepContext) -> UnpairedCrops:
@@ -224,12 +224,6 @@ def _report(
         for fields in (learnt[:_GENERATED], generated)
     )
     match = json.loads((folder.path / MATCH).read_text())
-    story = RunStory(
-        title=f"CryoGEM: {options.real.resolve().name}",
-        scalars=CRYOGEM_SCALARS,
-        stages={},
-        record=folder.record(),
-        log=folder.path / "log.jsonl",
-    )
+    story = RunStory(f"CryoGEM: {options.real.resolve().name}", CRYOGEM_SCALARS, folder)
     crops = {"real": simulated.real, "simulated": simulated.simulated, "generated": made.simulated}
     write_report(cryogem_report(match, crops, story), folder)

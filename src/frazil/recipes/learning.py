@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 
@@ -23,14 +23,11 @@ class Learns(Protocol):
     def max_minutes(self) -> float | None: ...
     @property
     def device(self) -> str: ...
-    @property
-    def precision(self) -> Literal["32-true", "bf16-mixed"]: ...
 
 
 def fit_settings(options: Learns, steps: int, **more: Any) -> FitSettings:
     """How the loop is told what the options say."""
-    told = {name: getattr(options, name) for name in ("seed", "max_minutes", "device", "precision")}
-    return FitSettings(steps, **told, **more)
+    return FitSettings(steps, seed=options.seed, max_minutes=options.max_minutes, device=options.device, **more)
 
 
 def say_if_stopped(finished: bool, max_minutes: float | None) -> None:

@@ -14,7 +14,7 @@ from frazil.data import Particles, Support, open_particles, touching_distance
 from frazil.data.ctf_columns import ignored_aberrations
 from frazil.inference import ParticleImages
 from frazil.report import Report
-from frazil.training import FitSettings, RunFolder
+from frazil.training import RunFolder
 
 SHOWN = 24
 """Images of each kind in a report."""
@@ -66,10 +66,6 @@ class ParticleRun:
             box=box,
             pixel_size=particles.pixel_size(box),
         )
-
-    def fit_settings(self, steps: int, **more: Any) -> FitSettings:
-        """How the loop is told what these options say."""
-        return FitSettings(steps, seed=self.seed, max_minutes=self.max_minutes, device=self.device, **more)
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def train(options: PickTrain) -> int:
     judges, learnt = _split(known, options)
     method = Picker(options.learning, judges, options.seed)
     sampler = CropSampler(learnt, options.learning.crop, options.learning.particle_px)
-    settings = fit_settings(options, options.learning.steps)
+    settings = fit_settings(options, options.learning.steps, precision=options.precision)
     inputs = {path: fingerprint(path) for path in paths} | _fingerprints(options.coordinates)
     folder = RunFolder.open(options.out, asdict(options), inputs)
 
@@ -112,13 +112,7 @@ def _report(method: Picker, shown: KnownMicrograph, folder: RunFolder, options: 
     picks = picks[picks.score >= threshold]
     particle_px = options.learning.particle_px
     figure = picks_figure(shown.seen.image, picks.place, particle_px, options.diameter / particle_px, shown.seen.name)
-    story = RunStory(
-        title=f"Picker: {options.micrographs.resolve().name}",
-        scalars=PICK_SCALARS,
-        stages={},
-        record=folder.record(),
-        log=folder.path / "log.jsonl",
-    )
+    story = RunStory(f"Picker: {options.micrographs.resolve().name}", PICK_SCALARS, folder)
     if judged is not None:
         print(f"AUPRC {judged.area:.3f}, F1 {judged.f1:.3f} at a score of {threshold:.2f}, of micrographs held out")
     write_report(pick_report(judged, figure, story), folder)

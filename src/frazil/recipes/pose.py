@@ -101,7 +101,7 @@ def train(options: PoseTrain) -> int:
         return PosedImages(*(part.to(context.device) for part in drawn))
 
     folder = RunFolder.open(options.out, asdict(options), particles.fingerprints())
-    settings = fit_settings(options, options.learning.steps)
+    settings = fit_settings(options, options.learning.steps, precision=options.precision)
     finished = fit(method, batches, settings, folder)
     if folder.is_main:
         _report(method, particles, folder, options)
@@ -113,13 +113,7 @@ def _report(method: PoseLearner, particles: Particles, folder: RunFolder, option
     with atomic_path(folder.path / "pose.json") as temporary:
         temporary.write_text(json.dumps({"field": particles.box * particles.pixel_size(), "radius": particles.radius}))
     errors = method.errors()
-    story = RunStory(
-        title=f"Pose encoder: {options.particles.resolve().parent.name}",
-        scalars=POSE_SCALARS,
-        stages={},
-        record=folder.record(),
-        log=folder.path / "log.jsonl",
-    )
+    story = RunStory(f"Pose encoder: {options.particles.resolve().parent.name}", POSE_SCALARS, folder)
     if errors is not None:
         radians = float(torch.deg2rad(errors.median()))
         print(f"median error {float(errors.median()):.1f} degrees ({radians:.3f} rad) of {len(errors)} images held out")

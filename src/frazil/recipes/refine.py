@@ -16,7 +16,7 @@ from frazil.methods.base import stable_seed
 from frazil.methods.refine import Refine, RefineConfig
 from frazil.metrics import HalfMaps, compare_half_maps, on_grid, sharpened, write_half_maps
 from frazil.physics import low_pass, white_noise
-from frazil.recipes.learning import say_if_stopped
+from frazil.recipes.learning import fit_settings, say_if_stopped
 from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run, write_report
 from frazil.report import poses_figure
 from frazil.report.reconstruction import reconstruction_report
@@ -59,7 +59,7 @@ def refine(options: RefineRun) -> Pose | None:
     if options.reference is None and not options.from_poses and not options.refining.settle:
         options = replace(options, refining=replace(options.refining, settle=_SETTLE))
     radius = data.support.radius
-    settings = options.fit_settings(options.refining.settle + options.refining.iterations, log_every=1)
+    settings = fit_settings(options, options.refining.settle + options.refining.iterations, log_every=1)
     half_sets = HalfSets(data.particles, options.seed)
     half_sets.check(box)  # also reads the images that are kept, before two threads ask for them
     images = [_half_images(half_sets, half, box, options) for half in range(2)]
@@ -128,11 +128,10 @@ def _export(method: Refine, half_sets: HalfSets, folder: RunFolder, options: Ref
     story = RunStory(
         title=f"Refinement: {options.particles.name}",
         scalars=REFINE_SCALARS,
+        folder=folder,
         real=half_sets.images(0, rows, len(first)),
         simulated=method.examples(SHOWN, options.seed),
         stages={"settling": 0, "halves apart": method.settled_in} if method.settled_in else {},
-        record=folder.record(),
-        log=folder.path / "log.jsonl",
         found={"Poses": poses},
     )
     sharpening = "too coarse to be sharpened" if b_factor is None else f"B-factor {b_factor:.0f} square angstrom undone"

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
@@ -14,6 +13,7 @@ from frazil.report.history import history_figure
 from frazil.report.images import comparison_figure
 from frazil.report.page import Report
 from frazil.report.provenance import provenance_figure
+from frazil.training import RunFolder
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,9 @@ class RunStory:
 
     title: str
     scalars: Scalars
-    stages: Mapping[str, int]
+    folder: RunFolder
+    stages: Mapping[str, int] = field(default_factory=dict)
     """The step at which each stage began."""
-    record: Mapping[str, Any]
-    """What `config.json` holds."""
-    log: Path
     found: Mapping[str, Figure] = field(default_factory=dict)
     """What the method found beside its maps, poses say, each under a heading of its own."""
     real: Float[Tensor, "real box box"] | None = None
@@ -47,7 +45,8 @@ class RunStory:
 
     def rows(self) -> list[dict[str, Any]]:
         """The log's lines."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+        log = self.folder.path / "log.jsonl"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def add_headlines(self, report: Report, of_what: str) -> None:
         """The values in the log's last line, those that it has, and the time that `of_what` took."""
@@ -70,5 +69,6 @@ class RunStory:
         every = {**panels, **self.scalars.panels}
         report.figure(history_figure({"": self.rows()}, every, stages=self.stages, reading=self.scalars.reading))
         report.section("How to repeat it")
-        start = self.record["starts"][-1]
-        report.figure(provenance_figure(start["command"], self.record["config"], start["versions"]))
+        record = self.folder.record()
+        start = record["starts"][-1]
+        report.figure(provenance_figure(start["command"], record["config"], start["versions"]))
