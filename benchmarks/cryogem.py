@@ -202,7 +202,7 @@ def picking_table(rows: Sequence[dict[str, Any]]) -> str:
     """A row for each kind."""
     lines = []
     for kind in dict.fromkeys(row["kind"] for row in rows):
-        own = [row for row in rows if row["kind"] == kind]
+        own = [row["found"] for row in rows if row["kind"] == kind]
         mean = {name: statistics.mean(row[name] for row in own) for name in ("auprc", "f1")}
         worst = min(row["auprc"] for row in own)
         lines.append([kind, f"{mean['auprc']:.4f}", f"{worst:.4f}", f"{mean['f1']:.4f}", str(len(own))])
@@ -269,7 +269,7 @@ def main() -> None:
     for seed in seeds:
         study = Study(**{**given, "folder": given["folder"] / f"seed{seed}"}, seed=seed)
         for kind in kinds:
-            fill({"kind": kind, "seed": seed}, lambda study=study, kind=kind: study.pick(kind))
+            fill({"kind": kind, "seed": seed}, lambda study=study, kind=kind: {"found": study.pick(kind)})
         fill({"distances_of": kinds, "seed": seed}, lambda study=study: {"found": study.distances(kinds)})
         if {REAL, MASK} <= set(kinds):
             fill({"labels_of": MASK, "seed": seed}, lambda study=study: {"found": study.integrity()})
