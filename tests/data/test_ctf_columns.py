@@ -15,6 +15,7 @@ from frazil.physics import CTF
 
 def lenses() -> CTF:
     values = torch.arange(1.0, 9.0)[:, None] * torch.tensor([1.1, 0.3, 27.7])
+    values[5] /= 1000  # the amplitude contrast, a part of 1
     return CTF(*values)
 
 
@@ -68,8 +69,10 @@ def test_aberrations_that_are_left_out_are_named_where_they_are_not_nought() -> 
             "rlnOddZernike": ["[0,0,0.01]", "[0,0,0]"],
             "rlnMagMat00": [1.0, 1.0],
             "rlnMagMat01": [0.0, 0.002],
+            "rlnCtfScalefactor": [1.0, 0.9],
+            "cryosparcTilt": ["[0,0]", "[0,2.5]"],
         }
     )
     table = ParticleTable(Path("x.star"), data, pd.DataFrame({"rlnOpticsGroup": [1]}))
-    assert ignored_aberrations(table) == ["rlnOddZernike", "rlnMagMat01"]
+    assert ignored_aberrations(table) == ["rlnCtfScalefactor", "rlnOddZernike", "rlnMagMat01", "cryosparcTilt"]
     assert ignored_aberrations(table.select([0])) == ["rlnOddZernike"]

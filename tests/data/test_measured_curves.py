@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from frazil.data.measured_curves import noise_power, read_mtf
+from frazil.io import StackWriter
 
 
 def test_a_noise_table_with_negative_power_is_refused(tmp_path: Path) -> None:
@@ -24,3 +26,12 @@ def test_a_detector_s_curve_is_read_at_the_micrographs_pixel_size(tmp_path: Path
     curve.write_text("data_\nloop_\n_rlnVoltage\n300\n")
     with pytest.raises(ValueError, match=r"mtf_300kV.star: has no columns rlnResolutionInversePixel and rlnMtfValue"):
         read_mtf(curve, 2.0)
+
+
+def test_a_stack_of_backgrounds_that_holds_nan_is_refused(tmp_path: Path) -> None:
+    images = np.random.randn(4, 16, 16).astype(np.float32)
+    images[2, 3, 3] = np.nan
+    with StackWriter(tmp_path / "background.mrcs", 4, 16, 2.0) as stack:
+        stack.write(images)
+    with pytest.raises(ValueError, match=r"background.mrcs: its images hold NaN or infinite values"):
+        noise_power(str(tmp_path / "background.mrcs"), 16, 2.0)

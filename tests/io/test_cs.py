@@ -95,6 +95,27 @@ def test_what_is_left_to_the_passthrough_file_is_matched_by_particle(tmp_path: P
     assert (table.beside, whole.beside) == ((beside,), ())
 
 
+def test_of_several_passthrough_files_that_of_the_particles_is_taken(tmp_path: Path, particles: np.ndarray) -> None:
+    own, other = particles[:3], particles[3:]
+    beside = [
+        save(tmp_path / f"J2_passthrough_particles_class_{number}.cs", part) for number, part in enumerate((own, other))
+    ]
+    table = read_particles(save(tmp_path / "class_1.cs", other[["uid", "alignments3D/pose"]]))
+    assert table.beside == (beside[1],)
+    with pytest.raises(ValueError, match=r"all.cs lists no .* not one passthrough file alone beside it lists its"):
+        read_particles(save(tmp_path / "all.cs", particles[["uid", "alignments3D/pose"]]))
+
+
+def test_aberrations_are_kept_where_there_are_any(tmp_path: Path, particles: np.ndarray) -> None:
+    array = np.zeros(5, [*FIELDS, ("ctf/tilt_A", "<f4", (2,)), ("ctf/anisomag", "<f4", (4,))])
+    for name in particles.dtype.names or ():
+        array[name] = particles[name]
+    array["ctf/tilt_A"][1] = [0, 2.5]
+    table = read_particles(save(tmp_path / "p.cs", array))
+    assert table.data["cryosparcTilt"].tolist() == ["[0,0]", "[0,2.5]", *["[0,0]"] * 3]
+    assert "cryosparcAnisotropicMagnification" not in table.data
+
+
 def test_a_particle_missing_from_the_passthrough_file_is_refused(tmp_path: Path, particles: np.ndarray) -> None:
     save(tmp_path / "J2_passthrough_particles.cs", particles[:3])
     with pytest.raises(ValueError, match=r"p\.cs, row 4: particle is missing in .*passthrough_particles\.cs"):

@@ -15,6 +15,7 @@ import torch
 import tyro
 
 from frazil.data import ctf_of_table
+from frazil.data.heterogeneity import Heterogeneity
 from frazil.data.lens_tables import read_ctf_rows
 from frazil.data.measured_curves import noise_power
 from frazil.data.specimens import read_specimen
@@ -156,12 +157,6 @@ def test_rows_of_a_ctf_table_reach_the_images_whole(tmp_path: Path) -> None:
     assert ctf.amplitude_contrast[0].item() == pytest.approx(0.07)
 
 
-def test_a_ctf_array_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
-    np.save(tmp_path / "ctf.npy", np.zeros((4, 7), np.float32))
-    with pytest.raises(ValueError, match=r"ctf.npy: a CTF table has 9 finite columns .* not \(4, 7\)"):
-        read_ctf_rows(tmp_path / "ctf.npy", CTFRanges())
-
-
 def test_the_same_command_again_finds_its_data_set_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = simulated(tmp_path / "run")
     after = simulated(tmp_path / "run", workers=2)
@@ -193,6 +188,15 @@ def test_files_of_an_unknown_run_are_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds particles.mrcs of another run"):
         simulate_particles(options(tmp_path))
     assert (tmp_path / "particles.mrcs").read_bytes() == b"precious"
+
+
+def test_a_folder_of_ones_own_structures_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "structures").mkdir()
+    (tmp_path / "structures" / "001.mrc").write_bytes(b"precious")
+    for molecules in (Heterogeneity(), Heterogeneity(heterogeneity="discrete", states=2)):
+        with pytest.raises(ValueError, match=r"holds structures of another run; choose another folder"):
+            simulate_particles(options(tmp_path, molecules=molecules))
+    assert (tmp_path / "structures" / "001.mrc").read_bytes() == b"precious"
 
 
 def test_a_disk_too_small_for_the_images_is_refused_before_the_first(

@@ -1,10 +1,13 @@
 """The lens of each image in a table: RELION's columns to a CTF and back."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import torch
 
 from frazil.io import ParticleTable
+from frazil.io.cs import CS_ABERRATIONS
 from frazil.physics import CTF
 
 CTF_COLUMNS = {
@@ -21,11 +24,13 @@ CTF_COLUMNS = {
 
 _ZERO_WHERE_MISSING = ("phase_shift_deg", "b_factor")
 _HIGHER = [
+    "rlnCtfScalefactor",
     "rlnBeamTiltX",
     "rlnBeamTiltY",
     "rlnOddZernike",
     "rlnEvenZernike",
     *(f"rlnMagMat{row}{column}" for row in "01" for column in "01"),
+    *CS_ABERRATIONS.values(),
 ]
 _CTF_APPLIED = ["rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"]
 
@@ -43,7 +48,7 @@ def ignored_aberrations(table: ParticleTable) -> list[str]:
 
 def _says_something(column: str, values: pd.Series) -> bool:
     numbers = pd.to_numeric(values.astype(str).str.strip("[]").str.split(",").explode(), errors="coerce").to_numpy()
-    nothing = 1.0 if column in ("rlnMagMat00", "rlnMagMat11") else 0.0
+    nothing = 1.0 if column in ("rlnMagMat00", "rlnMagMat11", "rlnCtfScalefactor") else 0.0
     return bool((np.isfinite(numbers) & (numbers != nothing)).any())
 
 
@@ -64,7 +69,15 @@ def ctf_of_table(table: ParticleTable) -> CTF:
         name: table.numbers(column) if column in table.data else np.zeros(len(table))
         for name, column in CTF_COLUMNS.items()
     }
+    refuse_percent(values["amplitude_contrast"], table.path)
     return CTF(**{name: torch.from_numpy(value).float() for name, value in values.items()})
+
+
+def refuse_percent(amplitude_contrast: np.ndarray, path: Path) -> None:
+    """ValueError for an amplitude contrast that is no part of 1: no CTF has such a one."""
+    if len(wrong := np.flatnonzero(np.abs(amplitude_contrast) > 1)):
+        found = amplitude_contrast[wrong[0]]
+        raise ValueError(f"{path}, row {wrong[0] + 1}: the amplitude contrast is {found:g}, not a part of 1; percent?")
 
 
 def columns_of_ctf(ctf: CTF) -> dict[str, np.ndarray]:

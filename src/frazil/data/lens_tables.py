@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from frazil.data.ctf_columns import CTF_COLUMNS, ctf_of_table
+from frazil.data.ctf_columns import CTF_COLUMNS, ctf_of_table, refuse_percent
 from frazil.io import ParticleTable, read_particles, read_tables
 from frazil.io.coordinates import refuse_namesakes
 from frazil.io.micrographs import micrograph_stem
@@ -57,6 +57,7 @@ def _ctf_array(path: Path, microscope: CTFRanges) -> CTF:
         raise ValueError(f"{path}: is not a .npy table of numbers") from None
     if rows.ndim != 2 or rows.shape[1] != 9 or not len(rows) or not np.isfinite(rows.astype(np.float64)).all():
         raise ValueError(f"{path}: a CTF table has 9 finite columns (box, pixel size, U, V, ...), not {rows.shape}")
+    refuse_percent(rows[:, 7].astype(np.float64), path)
     return ctf_from_table(torch.from_numpy(rows.astype(np.float32)), microscope.b_factor)
 
 

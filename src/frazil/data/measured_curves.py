@@ -51,6 +51,8 @@ def _background_spectrum(path: Path) -> np.ndarray:
         raise ValueError(f"{path}: its header gives no pixel size, so the frequencies of its noise are unknown")
     images = torch.from_numpy(stack.read(range(min(len(stack), _BACKGROUND_COUNT))))
     power = radial_power(images)
+    if not power.isfinite().all():
+        raise ValueError(f"{path}: its images hold NaN or infinite values, and so would the noise")
     power[0] = power[1]  # the mean of each image was taken off
     return np.stack([np.arange(len(power)) / (stack.box * stack.pixel_size), power.numpy()], axis=1)
 

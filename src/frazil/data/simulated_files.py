@@ -35,7 +35,7 @@ def claim_folder(out: Path, config: Mapping[str, Any], size: int) -> bool:
     `config` holds what JSON can hold, and paths. Raises ValueError where another run's files are, naming the options
     that differ, and OSError where `size` bytes do not fit on the disk.
     """
-    refuse_another_run(out, config, _OUTPUTS)
+    refuse_another_run(out, config, (*_OUTPUTS, STRUCTURES))
     if (out / _TABLE).is_file():
         if (rows := len(read_particles(out / _TABLE))) != config["count"]:
             raise ValueError(f"{out / _TABLE}: holds {rows} of {config['count']} images; choose another folder")

@@ -21,6 +21,13 @@ _SAME_UNIT = {
     "ctf/exp_group_id": "rlnOpticsGroup",
     "blob/psize_A": "rlnImagePixelSize",
 }
+CS_ABERRATIONS = {
+    "ctf/tilt_A": "cryosparcTilt",
+    "ctf/trefoil_A": "cryosparcTrefoil",
+    "ctf/tetra_A": "cryosparcTetrafoil",
+    "ctf/anisomag": "cryosparcAnisotropicMagnification",
+}
+"""Several numbers each, 0 for a perfect lens."""
 _RADIANS = {"ctf/df_angle_rad": "rlnDefocusAngle", "ctf/phase_shift_rad": "rlnPhaseShift"}
 
 
@@ -34,7 +41,8 @@ def read_cs(path: Path) -> ParticleTable:
         fields = _passed_through(path, array, beside) | fields
     if not {"blob/path", "blob/idx"} <= set(fields):
         raise ValueError(
-            f"{path} lists no particle images: it has no field blob/path, and no passthrough file lies beside it"
+            f"{path} lists no particle images: it has no field blob/path, and not one passthrough file alone beside it"
+            " lists its particles"
         )
     if not len(array):
         raise ValueError(f"{path} lists no particle images: its table has no rows")
@@ -43,6 +51,9 @@ def read_cs(path: Path) -> ParticleTable:
         for field, column in names.items():
             if field in fields:
                 data[column] = _decimal(fields[field]) if factor is None else fields[field].astype(np.float64) * factor
+    for field, column in CS_ABERRATIONS.items():
+        if field in fields and fields[field].any():
+            data[column] = [f"[{','.join(f'{value:g}' for value in row)}]" for row in fields[field].tolist()]
     if "blob/shape" in fields:
         data["rlnImageSize"] = fields["blob/shape"][:, 0]
     data = _with_alignment(data, fields)
@@ -62,9 +73,13 @@ def _load(path: Path) -> np.ndarray:
 
 
 def _passthrough_files(path: Path, array: np.ndarray) -> tuple[Path, ...]:
-    """The passthrough file in the same folder, where there is one alone and particles can be matched with its."""
-    beside = tuple(other for other in path.parent.glob("*passthrough_particles*.cs") if other != path)
-    return beside if len(beside) == 1 and "uid" in (array.dtype.names or ()) else ()
+    """The passthrough file in the same folder; of several, as each class of a job has one, that of these particles."""
+    if "uid" not in (array.dtype.names or ()):
+        return ()
+    beside = [other for other in sorted(path.parent.glob("*passthrough_particles*.cs")) if other != path]
+    if len(beside) > 1:
+        beside = [other for other in beside if np.isin(array["uid"], _load(other)["uid"]).all()]
+    return tuple(beside) if len(beside) == 1 else ()
 
 
 def _passed_through(path: Path, array: np.ndarray, beside: tuple[Path, ...]) -> dict[str, np.ndarray]:

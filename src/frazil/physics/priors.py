@@ -142,6 +142,8 @@ class CTFRanges(CTFPrior):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"--{name} must be the smallest, then the largest: {low:g} is more than {high:g}")
+        if not 0 <= self.amplitude_contrast <= 1:
+            raise ValueError(f"--amplitude-contrast must lie in 0 ... 1, it is {self.amplitude_contrast:g}")
 
     def sample(self, count: int, generator: torch.Generator) -> CTF:
         mean = _uniform(count, *self.defocus, generator)

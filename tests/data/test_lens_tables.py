@@ -1,0 +1,25 @@
+"""Tables of lenses that are none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frazil.data.lens_tables import read_ctf_rows
+from frazil.physics import CTFRanges
+
+
+def test_a_ctf_array_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "ctf.npy", np.zeros((4, 7), np.float32))
+    with pytest.raises(ValueError, match=r"ctf.npy: a CTF table has 9 finite columns .* not \(4, 7\)"):
+        read_ctf_rows(tmp_path / "ctf.npy", CTFRanges())
+
+
+def test_an_amplitude_contrast_in_percent_is_refused(tmp_path: Path) -> None:
+    rows = np.tile([64, 1.5, 15000, 14000, 30, 300, 2.7, 0.1, 0], (3, 1))
+    rows[1, 7] = 10
+    np.save(tmp_path / "ctf.npy", rows)
+    with pytest.raises(ValueError, match=r"ctf.npy, row 2: the amplitude contrast is 10, not a part of 1; percent\?"):
+        read_ctf_rows(tmp_path / "ctf.npy", CTFRanges())
+    with pytest.raises(ValueError, match=r"--amplitude-contrast must lie in 0 ... 1, it is 7"):
+        CTFRanges(amplitude_contrast=7.0)
