@@ -17,7 +17,8 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "proc" / "meminfo").write_text(f"MemTotal: {64 * 2**20} kB\nMemAvailable:   {40 * 2**20} kB\n")
     monkeypatch.setattr(memory, "_PROC", tmp_path / "proc")
     monkeypatch.setattr(memory, "_CGROUPS", tmp_path / "groups")
-    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    for name in ("TORCHELASTIC_RUN_ID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_NUM_NODES"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -30,14 +31,28 @@ def in_group(system: Path, line: str, folder: str, files: dict[str, str]) -> Non
 
 def test_what_the_machine_has_available(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert available_memory() == 40 * 2**30
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    for name, value in {"TORCHELASTIC_RUN_ID": "one", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
     assert available_memory() == 10 * 2**30
+
+
+def test_ranks_that_slurm_started_share_what_their_machine_has(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "10")
+    monkeypatch.setenv("SLURM_STEP_NUM_NODES", "2")
+    assert available_memory() == 8 * 2**30
 
 
 def test_a_job_has_what_its_group_leaves(system: Path) -> None:
     files = {"memory.max": str(8 * 2**30), "memory.current": str(5 * 2**30), "memory.stat": f"inactive_file {2**30}"}
     in_group(system, "0::/job/step", "job/step", files)
     assert available_memory() == 4 * 2**30
+
+
+def test_the_limit_of_a_group_holds_for_those_within(system: Path) -> None:
+    in_group(system, "0::/job/step/user/task", "job/step/user/task", {"memory.max": "max", "memory.current": "5"})
+    for name, text in {"memory.max": str(16 * 2**30), "memory.current": str(4 * 2**30)}.items():
+        (system / "groups" / "job" / name).write_text(text + "\n")
+    assert available_memory() == 12 * 2**30
 
 
 def test_a_job_of_the_older_kind_too(system: Path) -> None:

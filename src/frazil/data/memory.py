@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from frazil.data.ranks import ranks_here
+
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 _UNKNOWN = 8 * 2**30  # where the system does not say
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
@@ -18,7 +20,7 @@ _ONE_OFF = 2**30  # bytes; what is as large as that does not come again at each 
 def available_memory() -> int:
     """Bytes that this process may still take, the smallest of what holds it; on a node shared by ranks, its share."""
     free = min(_rooms(), default=_UNKNOWN)
-    return max(0, free) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(0, free) // ranks_here()
 
 
 def keep_freed_memory() -> None:
@@ -41,11 +43,13 @@ def _rooms() -> Iterator[int]:
             yield 1024 * int(line.split()[1])
     for line in _lines(_PROC / "self" / "cgroup"):
         _, kinds, place = line.split(":", 2)
-        if not kinds:
-            yield from _left(_CGROUPS / place.strip("/"), "memory.max", "memory.current")
-        elif "memory" in kinds.split(","):
-            folder = _CGROUPS / "memory" / place.strip("/")
-            yield from _left(folder, "memory.limit_in_bytes", "memory.usage_in_bytes")
+        # Slurm limits the job and its step, which are the parents of the group that the process is in.
+        group = Path(place.strip("/"))
+        for folder in (group, *group.parents):
+            if not kinds:
+                yield from _left(_CGROUPS / folder, "memory.max", "memory.current")
+            elif "memory" in kinds.split(","):
+                yield from _left(_CGROUPS / "memory" / folder, "memory.limit_in_bytes", "memory.usage_in_bytes")
 
 
 def _left(folder: Path, limit: str, used: str) -> Iterator[int]:

@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-import os
 from collections.abc import Iterable
 from typing import cast
 
@@ -11,47 +10,40 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 
+from frazil.data.ranks import ranks, ranks_here
+
 
 def launch(device: str, precision: str) -> Fabric:
     """Join the ranks that torchrun or srun started, if any, on the device: auto, cpu, cuda or cuda:N."""
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    ranks, here = _ranks()
+    count, here = ranks(), ranks_here()
     chosen = choose_device(device)
     fabric = Fabric(
         accelerator=chosen.type,
         devices=here if chosen.index is None else [chosen.index],
-        num_nodes=ranks // here,
-        strategy="ddp" if ranks > 1 else "auto",
+        num_nodes=count // here,
+        strategy="ddp" if count > 1 else "auto",
         precision=precision,  # type: ignore[arg-type]
         # Left to itself, Fabric takes a script under sbatch for one of several tasks, and waits for the others.
-        plugins=[] if ranks > 1 else [LightningEnvironment()],
+        plugins=[] if count > 1 else [LightningEnvironment()],
     )
-    if ranks > 1 and not torch.distributed.is_initialized():
+    if count > 1 and not torch.distributed.is_initialized():
         atexit.register(torch.distributed.destroy_process_group)
     fabric.launch()
     return fabric
 
 
-def _ranks() -> tuple[int, int]:
-    """How many ranks there are, and how many of them on this machine."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
-    # Only srun sets the STEP variables; sbatch sets SLURM_NTASKS also for a script that runs once.
-    ranks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
-    return ranks, ranks // int(os.environ.get("SLURM_STEP_NUM_NODES", 1))
-
-
 def choose_device(name: str) -> torch.device:
     """The device that auto, cpu, cuda or cuda:N means here; ValueError where this machine has no such one."""
-    ranks_here = _ranks()[1]
+    here = ranks_here()
     kind, _, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
         raise ValueError(f"device {name!r}: choose auto, cpu, cuda or cuda:N")
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if kind == "cpu" or (kind == "auto" and present == 0):
         return torch.device("cpu")
-    if ranks_here > (1 if index else present) or int(index or 0) >= present:
-        raise ValueError(f"device {name!r}: {ranks_here} processes see {present} CUDA devices, and each needs one")
+    if here > (1 if index else present) or int(index or 0) >= present:
+        raise ValueError(f"device {name!r}: {here} processes see {present} CUDA devices, and each needs one")
     return torch.device("cuda", int(index)) if index else torch.device("cuda")
 
 
