@@ -133,8 +133,27 @@ def test_align_writes_the_map_on_the_grid_of_the_reference(
     found = read_map(tmp_path / "c.mrc")
     assert found.pixel_size == pytest.approx(PIXEL_SIZE)
     assert float((found.volume - specimen()).norm() / specimen().norm()) < 0.1
-    assert run("align", tmp_path / "finer.mrc", maps[1], "--out", tmp_path / "c.mrc", "--json") == 0
+    assert run("align", tmp_path / "finer.mrc", maps[1], "--out", tmp_path / "d.mrc", "--json") == 0
     assert printed_json(capsys)["alignment"]["score"] > 0.95
+
+
+@pytest.mark.parametrize("command", ["align", "fsc"])
+def test_no_file_is_written_over(maps: tuple[Path, Path], capsys: pytest.CaptureFixture[str], command: str) -> None:
+    before = maps[0].read_bytes()
+    assert run(command, *maps, "--out", maps[0]) == 1
+    assert "a.mrc: is there already; give another name, or remove it" in capsys.readouterr().err
+    assert maps[0].read_bytes() == before
+
+
+def test_the_mask_around_two_maps_does_not_depend_on_their_units(
+    maps: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_map(tmp_path / "c.mrc", 30 * read_map(maps[0]).volume, PIXEL_SIZE)
+    found = []
+    for first in (maps[0], tmp_path / "c.mrc"):
+        assert run("fsc", first, maps[1], "--mask", "auto", "--json") == 0
+        found.append(printed_json(capsys)["curves"]["masked"])
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from frazil import metrics
 from frazil.geometry import rotation_angle, rotation_to_euler, soft_sphere
-from frazil.io import Map, read_map, write_map
+from frazil.io import Map, read_map, refuse_what_is_there, write_map
 from frazil.metrics import FSC, THRESHOLDS, Alignment
 
 
@@ -64,6 +64,8 @@ class _Aligned:
 
 def fsc(options: CompareMaps) -> None:
     """Compare two maps by Fourier shell and print the result."""
+    if options.out is not None:
+        refuse_what_is_there(options.out)
     first, second = _read(options.first), _read(options.second)
     summary: dict[str, Any] = {"first": str(options.first), "second": str(options.second), **_grid(second)}
     if options.align:
@@ -92,6 +94,7 @@ def fsc(options: CompareMaps) -> None:
 
 def align(options: AlignMaps) -> None:
     """Align a map to another, write it, and print the motion."""
+    refuse_what_is_there(options.out)
     first, second = _read(options.first), _read(options.second)
     aligned = _align(first, second, options.symmetry)
     write_map(options.out, aligned.volume, second.pixel_size)
@@ -150,7 +153,9 @@ def _mask(options: CompareMaps, volume: Tensor, second: Map) -> Tensor | None:
         return soft_sphere(box, 0.4 * box, 0.1 * box)
     if options.mask == "auto":
         try:
-            return metrics.half_map_mask(volume, second.volume, second.pixel_size)
+            # Made for half maps, whose units are the same.
+            first, other = (one / one.std() for one in (volume, second.volume))
+            return metrics.half_map_mask(first, other, second.pixel_size)
         except ValueError as error:
             raise ValueError(f"{options.first}, {options.second}: {error}") from error
     path = Path(options.mask)
