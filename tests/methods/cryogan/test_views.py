@@ -4,9 +4,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from frazil.geometry import Pose, centred_coordinates, fourier_transform, random_rotations, shell_index, soft_sphere
-from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth, within_disc
-from frazil.physics import form_images, make_ctf
+from frazil.geometry import (
+    Pose,
+    centred_coordinates,
+    fourier_crop,
+    fourier_transform,
+    random_rotations,
+    shell_index,
+    soft_sphere,
+)
+from frazil.methods.cryogan.views import dihedral, dihedral_sources, smooth, within_disc, without_nyquist
+from frazil.physics import form_images, make_ctf, white_noise
 
 CPU = torch.device("cpu")
 BOXES = [16, 17]
@@ -114,3 +122,15 @@ def test_only_the_finest_tenth_of_the_shells_and_the_corners_are_left_out(box: i
     kept = shell_index(box, ndim) <= 0.9 * box / 2
     torch.testing.assert_close(after, before * kept)
     assert 7 <= int(shell_index(box, ndim)[kept].max()) < box / 2
+
+
+def test_cropped_and_uncropped_noise_look_alike_without_the_nyquist_frequency() -> None:
+    generator = torch.Generator().manual_seed(0)
+    cropped = fourier_crop(white_noise((4, 24, 24), generator), 16)
+    for images in (cropped, white_noise((4, 16, 16), generator)):
+        shown = fourier_transform(without_nyquist(images)).abs()
+        assert shown[:, 8].max() < 1e-4
+        assert shown[..., -1].max() < 1e-4
+        assert shown[:, :8, :-1].median() > 1
+    odd = white_noise((1, 15, 15), generator)
+    assert torch.equal(without_nyquist(odd), odd)

@@ -13,7 +13,7 @@ from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor, waits
 from frazil.methods.cryogan.judge import BETAS, Judge
 from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, matching_scale, simulate_images
-from frazil.methods.cryogan.views import last_shell, within_disc
+from frazil.methods.cryogan.views import last_shell, within_disc, without_nyquist
 from frazil.methods.step_graph import StepGraph, for_recording, load_optimizer, set_rate
 from frazil.physics import CTF, FourierVolume, low_pass, phase_flip, to_fourier_volume
 
@@ -136,7 +136,7 @@ class HalfReconstruction:
         if "phase-flip" in self.config.views:
             # Real images come at the box of a stage before the volume has entered it.
             images = phase_flip(images, ctf, self.conditions.field / images.shape[-1])
-        return within_disc(images) if "disc" in self.config.views else images
+        return within_disc(images) if "disc" in self.config.views else without_nyquist(images)
 
     def _log_scales(self) -> LogScales:
         # Normalising takes the mean away: nothing could be learnt of shell 0, which goes with its neighbour.

@@ -31,6 +31,18 @@ def within_disc(images: Float[Tensor, "*any box box"], ndim: int = 2) -> Float[T
     return inverse_fourier_transform(fourier_transform(images, ndim) * (shell <= last_shell(box)), box, ndim)
 
 
+def without_nyquist(images: Float[Tensor, "batch box box"]) -> Float[Tensor, "batch box box"]:
+    """Images of an even box without the row and the column of the Nyquist frequency.
+
+    Cropped real images have nothing there: where simulated ones have noise, a critic learns nothing else.
+    """
+    box = images.shape[-1]
+    if box % 2:
+        return images
+    at_edge = (frequency_grid(box, device=images.device).abs() >= 0.5 - 1e-6).any(-1)
+    return inverse_fourier_transform(fourier_transform(images) * ~at_edge, box)
+
+
 def smooth(images: Float[Tensor, "batch box box"], sigma: float) -> Float[Tensor, "batch box box"]:
     """Images blurred by a Gaussian of standard deviation `sigma` pixels."""
     if sigma <= 0:
