@@ -65,6 +65,14 @@ def test_a_map_without_voxel_size_is_refused_unless_one_is_given(tmp_path: Path)
     assert read_map(tmp_path / "map.mrc", pixel_size=1.7).pixel_size == 1.7
 
 
+def test_a_header_without_intervals_does_not_say_how_large_voxels_are(tmp_path: Path) -> None:
+    with mrcfile.new(tmp_path / "map.mrc", np.ones((4, 4, 4), np.float32)) as mrc:
+        mrc.voxel_size = 2.0
+        mrc.header.mx = mrc.header.my = mrc.header.mz = 0
+    with pytest.raises(ValueError, match=r"map\.mrc: its header gives no voxel size"):
+        read_map(tmp_path / "map.mrc")
+
+
 def test_voxels_that_are_not_cubes_are_refused(tmp_path: Path) -> None:
     with mrcfile.new(tmp_path / "map.mrc", np.ones((4, 4, 4), np.float32)) as mrc:
         mrc.voxel_size = (1.0, 1.0, 1.2)

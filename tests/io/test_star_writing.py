@@ -100,6 +100,30 @@ def test_names_relative_to_the_project_stay_as_they_are(
     assert read_particles(tmp_path / "run" / "out.star").image_refs()[0] == ["stack.mrcs"] * 3
 
 
+def test_a_name_that_only_leads_somewhere_from_the_current_folder_becomes_absolute(
+    tmp_path: Path, table: ParticleTable, stack: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack(np.random.rand(3, 4, 4).astype(np.float32))
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path.parent / f"{tmp_path.name}_run"
+    elsewhere.mkdir()
+    write_particles(elsewhere / "out.star", table)
+    assert read_particles(elsewhere / "out.star").image_refs()[0] == [str(tmp_path / "stack.mrcs")] * 3
+
+
+def test_a_job_whose_folder_is_a_link_finds_its_projects_images(
+    tmp_path: Path, table: ParticleTable, stack: Callable[..., Path]
+) -> None:
+    stack(np.random.rand(3, 4, 4).astype(np.float32))
+    disk = tmp_path.parent / f"{tmp_path.name}_disk"
+    disk.mkdir()
+    (tmp_path / "job010").symlink_to(disk)
+    write_particles(tmp_path / "job010" / "out.star", table)
+    read = read_particles(tmp_path / "job010" / "out.star")
+    assert read.image_refs()[0] == ["stack.mrcs"] * 3
+    assert len(open_images(read)) == 3
+
+
 @pytest.mark.data
 @pytest.mark.parametrize(
     "name", ["relion31.6opticsgroups.star", "relion5.star", "sample_particles_relion31.star", "empiar_10076_7.cs"]

@@ -14,7 +14,15 @@ from torch import Tensor
 from frazil.data.contrast import contrast_sign
 from frazil.data.ctf_columns import ctf_of_table, missing_ctf_columns
 from frazil.geometry import Pose, centred_coordinates, fourier_crop
-from frazil.io import ParticleTable, TableImages, fingerprint, fingerprint_of_ends, open_images, read_particles
+from frazil.io import (
+    ParticleTable,
+    TableImages,
+    fingerprint,
+    fingerprint_of_ends,
+    open_images,
+    read_particles,
+    with_sizes,
+)
 from frazil.physics import CTF
 
 Contrast = Literal["dark", "light", "auto"]
@@ -167,6 +175,7 @@ def open_particles(path: str | Path, contrast: Contrast = "auto", radius: float 
     """
     table = read_particles(path)
     source = open_images(table)
+    table = with_sizes(table, source)
     half_box = source.pixel_size * source.box / 2
     radius = 2 * _DEFAULT_RADIUS * half_box if radius is None else radius
     if not 0 < radius < half_box:

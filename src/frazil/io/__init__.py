@@ -9,7 +9,7 @@ from frazil.io.mrc import Map, read_map, write_images, write_map
 from frazil.io.particle_table import ParticleTable, find_stack, group_optics
 from frazil.io.stacks import ImageStack, StackWriter
 from frazil.io.star import read_particles, read_tables, write_particles, write_tables
-from frazil.io.table_images import TableImages, micrograph_pixel_size, open_images
+from frazil.io.table_images import TableImages, micrograph_pixel_size, open_images, with_sizes
 
 __all__ = [
     "PARTIAL",
@@ -35,6 +35,7 @@ __all__ = [
     "read_tables",
     "refuse_what_is_there",
     "stored_configuration",
+    "with_sizes",
     "write_for_pickers",
     "write_images",
     "write_map",

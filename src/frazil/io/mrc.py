@@ -95,7 +95,7 @@ def _parse(raw: bytes, path: Path) -> Header:
         raise ValueError(f"{path}: MRC mode {mode} is not supported, only {', '.join(map(str, MODES))}")
     axes = (int(fields["maps"]), int(fields["mapr"]), int(fields["mapc"]))
     cell, intervals = fields["cella"], [fields[name] for name in ("mx", "my", "mz")]
-    sizes = [float(cell[axis]) / max(int(n), 1) for axis, n in zip("xyz", intervals, strict=True)]
+    sizes = [float(cell[axis]) / int(n) if n > 0 else 0.0 for axis, n in zip("xyz", intervals, strict=True)]
     return Header(
         shape=shape,
         dtype=np.dtype(order + MODES[mode]),

@@ -142,21 +142,30 @@ def find_stack(name: str, folder: Path) -> Path | None:
 
     RELION and cryoSPARC name images from the root of their project, somewhere above the table.
     """
-    folder = folder.resolve()
-    candidates = [folder, Path.cwd(), *folder.parents]
-    return next((root / name for root in candidates if (root / name).is_file()), None)
+    above, *others = _folders_above(folder)
+    return _first_with(name, [above, Path.cwd(), *others])
+
+
+def _folders_above(folder: Path) -> list[Path]:
+    """A folder and those above it: as it is named, then as it lies on the disk, for a job's may be a link."""
+    named, real = folder.absolute(), folder.resolve()
+    return list(dict.fromkeys([named, *named.parents, real, *real.parents]))
+
+
+def _first_with(name: str, folders: Sequence[Path]) -> Path | None:
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
 def names_seen_from(table: ParticleTable, folder: Path) -> list[str]:
     """Image names that still lead to the images when the table is written to another folder.
 
     A name that leads to the same file from there stays as it is, and so does one whose image is missing anyway; any
-    other becomes absolute.
+    other becomes absolute. Where the command was typed does not count.
     """
     stacks, places = table.image_refs()
     moved: dict[str, str] = {}
     for stack in set(stacks):
-        old, new = find_stack(stack, table.path.parent), find_stack(stack, folder)
+        old, new = find_stack(stack, table.path.parent), _first_with(stack, _folders_above(folder))
         if old is not None and (new is None or not os.path.samefile(old, new)):
             moved[stack] = str(old.resolve())
     names = table.data["rlnImageName"].astype(str)

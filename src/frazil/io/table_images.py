@@ -9,6 +9,7 @@ import numpy as np
 from frazil.io.mrc import read_header
 from frazil.io.particle_table import ParticleTable, find_stack
 from frazil.io.stacks import ImageStack
+from frazil.io.star import in_angstrom
 
 _MEANINGLESS = (0.0, 1.0)  # pixel sizes that many programs write into headers without meaning them
 
@@ -62,6 +63,15 @@ def open_images(table: ParticleTable) -> TableImages:
         )
     _check_boxes(table, stacks)
     return TableImages(stacks, stack_of_row, places, _pixel_size(table, stacks))
+
+
+def with_sizes(table: ParticleTable, images: TableImages) -> ParticleTable:
+    """Same particles with the images' sizes, which older tables leave to headers: RELION asks each group for them."""
+    sizes = {"rlnImagePixelSize": images.pixel_size, "rlnImageSize": images.box}
+    data = table.data.assign(**{name: size for name, size in sizes.items() if name not in table.data})
+    told = sizes | {"rlnImageDimensionality": 2}
+    optics = table.optics.assign(**{name: size for name, size in told.items() if name not in table.optics})
+    return replace(table, data=in_angstrom(data), optics=optics)
 
 
 def micrograph_pixel_size(name: str, folder: Path) -> float | None:

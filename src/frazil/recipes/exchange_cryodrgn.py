@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from frazil.io import ImageStack, ParticleTable, group_optics, read_particles, refuse_what_is_there, write_particles
+from frazil.io import (
+    ImageStack,
+    ParticleTable,
+    group_optics,
+    open_images,
+    read_particles,
+    refuse_what_is_there,
+    with_sizes,
+    write_particles,
+)
 from frazil.io.cryodrgn import (
     LENS_COLUMNS,
     read_latents,
@@ -87,7 +96,8 @@ def export_cryodrgn(options: ExportCryoDRGN) -> None:
     table = read_particles(options.particles)
     box, pixel_size = table.box, table.pixel_size
     if box is None or pixel_size is None:
-        raise ValueError(f"{table.path}: does not say the images' size (rlnImageSize, rlnImagePixelSize)")
+        images = open_images(table)
+        table, box, pixel_size = with_sizes(table, images), images.box, images.pixel_size
     options.out.mkdir(parents=True, exist_ok=True)
     written = []
     pose = table.pose()
