@@ -1,4 +1,4 @@
-"""Tables of lenses that are none."""
+"""Lenses that tables hold, and tables that hold none."""
 
 from pathlib import Path
 
@@ -23,3 +23,13 @@ def test_an_amplitude_contrast_in_percent_is_refused(tmp_path: Path) -> None:
         read_ctf_rows(tmp_path / "ctf.npy", CTFRanges())
     with pytest.raises(ValueError, match=r"--amplitude-contrast must lie in 0 ... 1, it is 7"):
         CTFRanges(amplitude_contrast=7.0)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "name", ["ctf_tables/empiar10028_80S_ctf.npy", "betagal_empiar10061/micrographs_ctf_1539.star"]
+)
+def test_real_ctf_tables_are_drawn_from(shared_data: Path, name: str) -> None:
+    ctf = read_ctf_rows(shared_data / name, CTFRanges())
+    assert len(ctf) in (105_247, 1539)
+    assert ctf.voltage_kv.unique().tolist() == [300]

@@ -16,7 +16,6 @@ import tyro
 
 from frazil.data import ctf_of_table
 from frazil.data.heterogeneity import Heterogeneity
-from frazil.data.lens_tables import read_ctf_rows
 from frazil.data.measured_curves import noise_power
 from frazil.data.specimens import read_specimen
 from frazil.geometry import centred_coordinates, rotate_volume, shell_index, symmetry_rotations
@@ -269,16 +268,6 @@ def test_the_configuration_written_holds_every_option_that_matters(tmp_path: Pat
     config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
     assert (config["model"], config["seed"], config["astigmatism"]) == ("pseudo-protein", 7, [0, 500])
     assert "workers" not in config
-
-
-@pytest.mark.data
-@pytest.mark.parametrize(
-    "name", ["ctf_tables/empiar10028_80S_ctf.npy", "betagal_empiar10061/micrographs_ctf_1539.star"]
-)
-def test_real_ctf_tables_are_drawn_from(shared_data: Path, name: str) -> None:
-    ctf = read_ctf_rows(shared_data / name, CTFRanges())
-    assert len(ctf) in (105_247, 1539)
-    assert ctf.voltage_kv.unique().tolist() == [300]
 
 
 @pytest.mark.slow
