@@ -19,6 +19,7 @@ from frazil.geometry import (
     hermitian_weight,
     shell_index,
 )
+from frazil.physics.projection import padded_spectrum
 
 # Two noise-free maps differ by the error of interpolation; without a bound the highest shells would outvote all others.
 _HIGHEST_CORRELATION = 0.97
@@ -101,19 +102,14 @@ def reference_coefficients(volume: Float[Tensor, "box box box"], last_shell: int
 def moving_spectra(volume: Float[Tensor, "box box box"], last_shell: int) -> Float[Tensor, "1 8 rows rows half"]:
     """Finely sampled spectra of f, x f, y f and z f, real parts first: F and its gradient at any frequency.
 
-    Padded by 2 and divided by the transform of trilinear interpolation, sinc^2; rows run from -last to last.
+    Rows run from -last to last, in half steps.
     """
     box = volume.shape[-1]
     position = centred_coordinates(box, 3, device=volume.device) / box
-    volume = volume / torch.sinc(position / 2).prod(-1).square()
     fields = torch.stack([volume, *(volume * position[..., axis] for axis in range(3))])
-    before = box - box // 2
-    fields = torch.nn.functional.pad(fields, (before, box - before) * 3)
-    spectra = torch.fft.fftshift(fourier_transform(fields, 3), dim=(-3, -2))
     last = min(2 * last_shell + 2, box - 1)
     rows = slice(box - last, box + last + 1)
-    spectra = spectra[:, rows, rows, : last + 1]
-    return torch.cat([spectra.real, spectra.imag])[None].contiguous()
+    return padded_spectrum(fields)[..., rows, rows, : last + 1].movedim(1, 0).flatten(0, 1)[None].contiguous()
 
 
 def _sample(
