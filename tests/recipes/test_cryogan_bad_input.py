@@ -155,8 +155,8 @@ def test_half_sets_of_which_one_is_empty(copied: Path, refused: Refused) -> None
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (("--max-minutes", "0"), "max_minutes is 0.0: give a positive number"),
-        (("--log-every", "0"), "log_every is 0: give a positive number"),
+        (("--max-minutes", "0"), "--max-minutes must be positive, it is 0"),
+        (("--log-every", "0"), "--log-every must be positive, it is 0"),
         (("--box", "0"), "--box must be 8 or more, not 0"),
     ],
 )

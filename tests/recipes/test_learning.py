@@ -1,7 +1,6 @@
 """What runs that learn are told alike."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import pytest
 
@@ -13,11 +12,10 @@ class Options:
     seed: int = 5
     max_minutes: float | None = 2.5
     device: str = "cpu"
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
 
 
 def test_the_loop_is_told_what_the_options_say() -> None:
-    settings = fit_settings(Options(), 70, log_every=3)
+    settings = fit_settings(Options(), 70, log_every=3, precision="bf16-mixed")
     assert (settings.steps, settings.seed, settings.max_minutes) == (70, 5, 2.5)
     assert (settings.device, settings.precision, settings.log_every) == ("cpu", "bf16-mixed", 3)
 

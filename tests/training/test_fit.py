@@ -128,7 +128,7 @@ def test_a_parameter_that_is_not_finite_is_not_stored(trainer):
     assert again.checkpoints() == ["step_00000001.pt"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_ends_the_step_stores_it_and_gives_the_exit_code(trainer, other_trainer, number):
     with pytest.raises(Interrupted) as stop:
         trainer.fit(batches=kill_at(trainer, 5, number))
@@ -146,6 +146,12 @@ def test_a_second_ctrl_c_is_obeyed_at_once(trainer):
     assert not isinstance(stop.value, Interrupted)
 
 
+def test_a_second_sigterm_which_slurm_sends_at_once_is_no_kill(trainer):
+    with pytest.raises(Interrupted):
+        trainer.fit(batches=kill_at(trainer, 5, signal.SIGTERM, signal.SIGTERM))
+    assert trainer.checkpoints() == ["step_00000006.pt"]
+
+
 def test_the_handlers_of_signals_are_given_back(trainer):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     trainer.fit(steps=1)
@@ -160,7 +166,7 @@ def test_the_precision_reaches_the_networks(trainer, precision, reduced):
 
 @pytest.mark.parametrize("field", ["steps", "log_every", "max_minutes"])
 def test_a_setting_that_must_be_positive_is_named(field):
-    with pytest.raises(ValueError, match=f"{field} is 0.*: give a positive number"):
+    with pytest.raises(ValueError, match=f"--{field.replace('_', '-')} must be positive, it is 0"):
         FitSettings(**{"steps": 1, field: 0.0 if field == "max_minutes" else 0})
 
 

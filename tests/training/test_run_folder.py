@@ -1,5 +1,6 @@
 """A run folder is taken up by the run that made it, and by no other."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def test_the_same_configuration_resumes(tmp_path):
 
 def test_another_configuration_is_refused_with_the_fields_that_differ(tmp_path):
     RunFolder.open(tmp_path, {"seed": 1, "symmetry": "C1", "critic": {"width": 64}, "box": 32})
+    (tmp_path / "log.jsonl").touch()
     with pytest.raises(ValueError, match="another configuration") as refusal:
         RunFolder.open(tmp_path, {"seed": 2, "symmetry": "C1", "critic": {"width": 96}, "ctf": False})
     sentence = str(refusal.value)
@@ -56,6 +58,7 @@ def test_a_run_goes_on_with_the_inputs_it_began_with(tmp_path):
 @pytest.mark.parametrize("now", [{A: "1", B: "3"}, {A: "1"}, {B: "1", A: "1"}])
 def test_an_input_that_is_not_what_it_was_is_refused_by_its_name(tmp_path, now):
     RunFolder.open(tmp_path, {}, {A: "1", B: "2"})
+    (tmp_path / "log.jsonl").touch()
     before = (tmp_path / "config.json").read_bytes()
     with pytest.raises(ValueError, match=r"^/data/b\.mrcs: is not what it was when the run in .* began; put it back"):
         RunFolder.open(tmp_path, {}, now)
@@ -64,6 +67,7 @@ def test_an_input_that_is_not_what_it_was_is_refused_by_its_name(tmp_path, now):
 
 def test_an_input_that_was_not_read_before_is_refused(tmp_path):
     RunFolder.open(tmp_path, {}, {A: "1"})
+    (tmp_path / "log.jsonl").touch()
     with pytest.raises(ValueError, match=r"^/data/b\.mrcs: is not what it was"):
         RunFolder.open(tmp_path, {}, {A: "1", B: "2"})
 
@@ -76,6 +80,26 @@ def test_an_input_found_in_another_place_is_the_same(tmp_path):
 def test_a_run_that_noted_no_inputs_is_resumed_and_notes_them(tmp_path):
     RunFolder.open(tmp_path, {})
     assert RunFolder.open(tmp_path, {}, {A: "1"}).record()["inputs"] == {"/data/a.star": "1"}
+
+
+def test_a_run_that_made_nothing_may_be_begun_otherwise(tmp_path):
+    RunFolder.open(tmp_path, {"ctf": "misspelt.star"}, {A: "1"})
+    run = RunFolder.open(tmp_path, {"ctf": "lenses.star"}, {A: "2"})
+    assert run.record()["config"] == {"ctf": "lenses.star"}
+
+
+def test_a_folder_that_another_process_writes_is_refused(tmp_path):
+    run = RunFolder.open(tmp_path, {"seed": 1})
+    command = [
+        sys.executable,
+        "-c",
+        f"from frazil.training import RunFolder; RunFolder.open({str(tmp_path)!r}, {{'seed': 1}})",
+    ]
+    other = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert f"{tmp_path}: another process is writing there; wait for it, or choose another folder" in other.stderr
+    del run
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -15,6 +15,7 @@ from frazil.geometry import Pose
 from frazil.io import (
     ParticleTable,
     configuration_changes,
+    hold_folder,
     read_particles,
     read_record,
     stored_configuration,
@@ -66,16 +67,22 @@ def make_folder(out: Path, config: Mapping[str, Any], size: int) -> None:
 
 @contextmanager
 def whole_or_nothing(out: Path) -> Iterator[None]:
-    """Remove the data set's files when something goes wrong on the way, a full disk above all."""
+    """Remove the data set's files when something goes wrong on the way, a full disk above all.
+
+    ValueError where another process is writing them.
+    """
+    lock = hold_folder(out)
     try:
         yield
     except BaseException:
         for name in _OUTPUTS:
             (out / name).unlink(missing_ok=True)
         shutil.rmtree(out / STRUCTURES, ignore_errors=True)
+        lock.release()
         if not any(out.iterdir()):
             out.rmdir()
         raise
+    lock.release()
 
 
 def write_conditions(

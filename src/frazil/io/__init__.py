@@ -4,6 +4,7 @@ from frazil.io.atomic import PARTIAL, atomic_path, refuse_what_is_there
 from frazil.io.configuration import configuration_changes, read_record, stored_configuration, write_record
 from frazil.io.coordinates import Coordinates, write_for_pickers
 from frazil.io.fingerprint import fingerprint, fingerprint_of_ends
+from frazil.io.folder_lock import hold_folder
 from frazil.io.models import Atoms, read_atoms
 from frazil.io.mrc import Map, read_map, write_images, write_map
 from frazil.io.particle_table import ParticleTable, find_stack, group_optics
@@ -26,6 +27,7 @@ __all__ = [
     "fingerprint",
     "fingerprint_of_ends",
     "group_optics",
+    "hold_folder",
     "micrograph_pixel_size",
     "open_images",
     "read_atoms",

@@ -140,8 +140,10 @@ class CTFRanges(CTFPrior):
     def __post_init__(self) -> None:
         for name in ("defocus", "astigmatism"):
             low, high = getattr(self, name)
-            if low > high:
+            if not low <= high:
                 raise ValueError(f"--{name} must be the smallest, then the largest: {low:g} is more than {high:g}")
+        if not self.voltage_kv > 0:
+            raise ValueError(f"--voltage-kv must be positive, it is {self.voltage_kv:g}")
         if not 0 <= self.amplitude_contrast <= 1:
             raise ValueError(f"--amplitude-contrast must lie in 0 ... 1, it is {self.amplitude_contrast:g}")
 

@@ -15,7 +15,7 @@ from frazil.data.kept_images import epoch_rows
 from frazil.data.specimens import kind_of_model, radius_of
 from frazil.data.subtomogram_files import CORRECTION, TABLE
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
-from frazil.io import atomic_path, fingerprint
+from frazil.io import atomic_path, fingerprint, fingerprint_of_ends
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryoetgan import PUBLISHED, RELEASED, CryoETGAN, CryoETGANConfig, UnpairedVolumes, check_box
@@ -100,9 +100,9 @@ def train(options: CryoETGANTrain) -> int:
     options = replace(options, correction=_correction(options, real))
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]
-    folder = RunFolder.open(
-        options.out, asdict(options), {path: fingerprint(path) for path in [options.real, *named] if path.is_file()}
-    )
+    read = [path for path in (options.real, *named, Path(options.ctf)) if path.is_file()]
+    inputs = {path: fingerprint(path) for path in read} | {path: fingerprint_of_ends(path) for path in real.paths}
+    folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main and not (folder.path / _SIMULATED / TABLE).is_file():
         simulate_subtomograms(_matched(options, real, folder))
     while not (folder.path / _SIMULATED / TABLE).is_file():  # another rank makes them

@@ -70,6 +70,7 @@ def run(options: CryoGANRun) -> int:
     symmetry_rotations(options.learning.symmetry)  # an unknown one is refused before anything is read
     if options.euler_variance is not None and not options.euler_variance > 0:
         raise ValueError(f"--euler-variance must be positive, it is {options.euler_variance:g}")
+    options = replace(options, box=_largest_box(options))
     data = open_run(options)
     particles, half_sets = data.particles, HalfSets(data.particles, options.seed)
     near = _neighbours(particles) if options.neighbours == "picks" else None
@@ -153,6 +154,12 @@ def _usual(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANC
         # What is measured between neighbours still holds some of them, and their picks are better centred than most.
         config = replace(config, conditions="learnt" if crowded else "given")
     return config
+
+
+def _largest_box(options: CryoGANRun) -> int:
+    """What --box says, or the last of --boxes where only those were given."""
+    boxes = _set(options).get("boxes")
+    return options.box if boxes is None or "box" in options.given else max(options.box, *boxes)
 
 
 def conditions(

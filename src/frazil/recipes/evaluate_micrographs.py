@@ -18,7 +18,7 @@ from torch import Tensor
 
 from frazil.data.micrograph_sets import MicrographSet
 from frazil.data.micrographs import flattened
-from frazil.io import Coordinates, atomic_path
+from frazil.io import Coordinates, atomic_path, refuse_what_is_there
 from frazil.io.coordinates import read_coordinates
 from frazil.io.micrographs import find_micrographs, micrograph_stem, read_micrograph
 from frazil.methods.base import stable_seed
@@ -82,6 +82,7 @@ class Closeness:
 
 def evaluate_micrographs(options: EvaluateMicrographs) -> None:
     """Measure, print, and write the figures and the page."""
+    refuse_what_is_there(options.out / "config.json")  # a run's folder, whose page this is not
     if not options.others:
         raise ValueError("give one folder or more of OTHERS")
     if options.crop < 32 or options.count < 2:

@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from frazil.io import atomic_path
+from frazil.io import atomic_path, refuse_what_is_there
 from frazil.io.coordinates import read_coordinates
 from frazil.io.micrographs import find_micrographs, micrograph_stem
 from frazil.metrics.picking import PrecisionRecall, precision_recall
@@ -41,6 +41,8 @@ class EvaluatePicks:
 
 def evaluate_picks(options: EvaluatePicks) -> None:
     """Print the figures, and write them where asked to."""
+    if options.out is not None:
+        refuse_what_is_there(options.out / "config.json")  # a run's folder, whose page this is not
     if not options.radius > 0:
         raise ValueError(f"--radius must be positive, it is {options.radius:g}")
     curve = _curve(options)

@@ -17,7 +17,7 @@ from rich.table import Table
 from torch import Tensor
 
 from frazil.data.subtomograms import CLASS, Subtomograms, read_subtomograms
-from frazil.io import atomic_path
+from frazil.io import atomic_path, refuse_what_is_there
 from frazil.methods.base import stable_seed
 from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
 from frazil.metrics.likeness import Likeness, Seen, likeness
@@ -79,6 +79,7 @@ class Judged:
 
 def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     """Measure, print, and write the figures and the page."""
+    refuse_what_is_there(options.out / "config.json")  # a run's folder, whose page this is not
     if not options.others:
         raise ValueError("give one table or more of OTHERS")
     real = read_subtomograms(options.real, options.pixel_size)

@@ -107,7 +107,7 @@ def open_run(options: ParticleRun) -> OpenParticles:
 def _support(options: ParticleRun, particles: Particles) -> Support:
     field = particles.box * particles.pixel_size()
     support = Support(particles.radius, options.shift_percent / 100 * field)
-    if support.max_shift < 0:
+    if not support.max_shift >= 0:
         raise ValueError(f"--shift-percent must not be negative, it is {options.shift_percent:g}")
     if support.reach > field / 2:
         raise ValueError(

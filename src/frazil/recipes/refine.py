@@ -89,6 +89,9 @@ def _start(options: RefineRun, box: int, pixel_size: float, radius: float) -> to
     """The map that was given, or a cloud of chance, half as strong as the ball that it is in."""
     if options.reference is not None:
         reference = read_map(options.reference)
+        if len(set(shape := reference.volume.shape)) > 1:
+            sides = " x ".join(map(str, shape))
+            raise ValueError(f"{options.reference}: a map must be a cube, but this one has {sides} voxels (z y x)")
         if not reference.volume.std() > 0:
             raise ValueError(f"{options.reference}: the map is empty, the same in each voxel")
         return on_grid(reference.volume, reference.pixel_size, box, pixel_size)

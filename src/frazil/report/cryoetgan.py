@@ -25,6 +25,7 @@ CRYOETGAN_SCALARS = Scalars(
         " translator cannot follow.",
     ),
 )
+_MEASURED = {"first_tilt": "first tilt, °", "last_tilt": "last tilt, °", "snr_db": "SNR, dB"}
 _FITTED = Reading(
     look="The range of tilts as the missing wedge shows it, and how strong molecules are: 10 log10 of their variance"
     " over the noise's, over whole boxes.",
@@ -44,7 +45,7 @@ def cryoetgan_report(match: Mapping[str, Any], kinds: Volumes, story: RunStory) 
         report.headline(f"Spectra, {name}", f"{float(found[0]):.2g}", "", "from the real ones, in logarithms of power")
     story.add_headlines(report, "to learn")
     report.section("The simulation that was fitted")
-    rows = [{name.replace("_", " "): value for name, value in match["figures"].items()}]
+    rows = [{_MEASURED.get(name, name): value for name, value in match["figures"].items()}]
     report.figure(Figure("Tilts and noise", table_markup(rows), _FITTED))
     report.section("Real, simulated and generated")
     report.figure(slices_figure(kinds, pixel_size))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN = 12
 COLUMNS = 4
 BINS = 80
+_ROUNDING = 1e-6  # of the largest power; what is less is where nothing was left
 
 READING = Reading(
     look="The simulator has to make images that cannot be told from the real ones: whatever it gets wrong ends up in "
@@ -62,7 +63,9 @@ def _spectra(stacks: dict[str, np.ndarray], pixel_size: float) -> str:
     for index, (name, stack) in enumerate(stacks.items()):
         box = stack.shape[-1]
         power = _power_spectrum(stack)
-        curves.append(Curve(name, np.arange(1, len(power)) / (box * pixel_size), power[1:], colour_of(index)))
+        shell = np.arange(len(power))
+        shown = (shell > 0) & (power > _ROUNDING * power[1:].max())
+        curves.append(Curve(name, shell[shown] / (box * pixel_size), power[shown], colour_of(index)))
 
     def dress(axis: "Axes") -> None:
         axis.set_yscale("log")

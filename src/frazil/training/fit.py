@@ -44,8 +44,8 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         for name in ("steps", "log_every", "max_minutes"):
-            if (value := getattr(self, name)) is not None and value <= 0:
-                raise ValueError(f"{name} is {value}: give a positive number")
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise ValueError(f"--{name.replace('_', '-')} must be positive, it is {value:g}")
         choose_device(self.device)
 
 
@@ -57,7 +57,7 @@ def fit(method: Method, batches: Batches, settings: FitSettings, run: RunFolder)
     """Update a method to the last step or until it has settled, from the run's newest checkpoint where there is one.
 
     False where `max_minutes` ended it before. Raises FloatingPointError at a value that is not finite, Interrupted
-    after Ctrl-C or SIGTERM, OSError on a full disk; the last good checkpoint stays, and the same call goes on.
+    after Ctrl-C, SIGTERM or SIGUSR1, OSError on a full disk; the last good checkpoint stays, and the same call goes on.
     """
     loop = _Loop(launch(settings.device, settings.precision), method, settings, run)
     decision = GO_ON
@@ -80,15 +80,20 @@ def fit(method: Method, batches: Batches, settings: FitSettings, run: RunFolder)
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM, kept until the step is done; a second one is obeyed at once."""
+    """Ctrl-C, and what a batch system sends, kept until the step is done; a second Ctrl-C is obeyed at once.
+
+    Slurm sends SIGTERM twice when the time is up, and kills after a while in any case.
+    """
     received: list[int] = []
 
     def receive(number: int, _: object) -> None:
         received.append(number)
-        signal.signal(number, former[number])
+        if number == signal.SIGINT:
+            signal.signal(number, former[number])
 
-    # Only the main thread may handle signals.
-    heard = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
+    heard = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+    if threading.current_thread() is not threading.main_thread():  # which alone may handle signals
+        heard = []
     former: dict[int, Any] = {number: signal.signal(number, receive) for number in heard}
     try:
         yield received

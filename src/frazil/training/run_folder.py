@@ -12,7 +12,8 @@ from typing import Any
 
 from lightning.fabric.utilities import rank_zero_only
 
-from frazil.io import PARTIAL, configuration_changes, read_record, stored_configuration, write_record
+from frazil.io import configuration_changes, read_record, stored_configuration, write_record
+from frazil.io.folder_lock import FolderLock, hold_folder, is_left_over
 
 FREE_FIELDS = frozenset({"out", "device", "workers", "max_minutes", "log_every", "checkpoint_seconds"})
 """Fields of a configuration that do not change the result, so they may differ when a run is resumed."""
@@ -27,6 +28,8 @@ class RunFolder:
     """When this process began its work, for `max_minutes`."""
     is_main: bool = field(default_factory=lambda: getattr(rank_zero_only, "rank", 0) == 0)
     """Whether this process is rank 0, the one that writes."""
+    locks: list[FolderLock] = field(default_factory=list, compare=False, repr=False)
+    """Held while the run goes on."""
 
     @classmethod
     def open(cls, out: Path | str, config: Mapping[str, Any], inputs: Mapping[Path, str] | None = None) -> "RunFolder":
@@ -34,7 +37,8 @@ class RunFolder:
 
         `config` holds what JSON can hold, and paths; `inputs` the fingerprint of every file that is read. Raises
         ValueError where `out` holds another run, naming the fields that differ, or something that is no run of
-        frazil, and where an input is not what it was.
+        frazil, where another process writes there, and where an input is not what it was. A run that ended before it
+        had made anything is none.
         """
         run, file = cls(Path(out)), Path(out) / "config.json"
         wanted = stored_configuration(config)
@@ -44,10 +48,12 @@ class RunFolder:
         if not file.is_file():
             _refuse_strangers(run.path)
         before = run.record() if file.is_file() else {"starts": []}
-        if before["starts"]:
+        made = [path for path in run.path.glob("*") if path.name != "config.json" and not is_left_over(path)]
+        if before["starts"] and made:
             _refuse_changes(run.path, before["config"], wanted)
             run.refuse_changed(inputs or {})
         if run.is_main:
+            run.locks.append(hold_folder(run.path))
             write_record(file, {"config": wanted, "inputs": found, "starts": [*before["starts"], _this_start()]})
         return run
 
@@ -85,5 +91,5 @@ def _refuse_changes(out: Path, old: dict[str, Any], new: dict[str, Any]) -> None
 def _refuse_strangers(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out}: is a file; give a folder for the run")
-    if strangers := sorted(path.name for path in out.glob("*") if path.suffix != PARTIAL):
+    if strangers := sorted(path.name for path in out.glob("*") if not is_left_over(path)):
         raise ValueError(f"{out}: holds {strangers[0]} but no run of frazil; choose another folder")
