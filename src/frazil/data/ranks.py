@@ -1,4 +1,4 @@
-"""How many processes torchrun or srun has started to share the work."""
+"""Who shares the work: the processes that torchrun or srun has started, and the cores of this one."""
 
 import os
 
@@ -14,6 +14,11 @@ def ranks_here() -> int:
     if _by_torchrun():
         return int(os.environ["LOCAL_WORLD_SIZE"])
     return ranks() // int(os.environ.get("SLURM_STEP_NUM_NODES", 1))
+
+
+def cores() -> int:
+    """Processor cores that this process may use: a batch job's, not its machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _by_torchrun() -> bool:

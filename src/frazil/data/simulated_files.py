@@ -62,7 +62,11 @@ def make_folder(out: Path, config: Mapping[str, Any], size: int) -> None:
     if free < size:
         raise OSError(f"{out}: the images need {size / 1e9:.2f} GB, but the disk has {free / 1e9:.2f} GB free")
     if not (out / "config.json").is_file():  # another job of the same data set may be reading it
-        write_record(out / "config.json", {"config": stored_configuration(config)})
+        try:
+            write_record(out / "config.json", {"config": stored_configuration(config)})
+        except OSError:
+            if not (out / "config.json").is_file():  # that other job has just written the same
+                raise
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from frazil.methods.base import stable_seed
 from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
 from frazil.recipes import refine
 from frazil.recipes.cryodrgn_results import Analysis, write_analysis
-from frazil.recipes.learning import fit_settings, say_if_stopped
+from frazil.recipes.learning import fit_settings, is_exported, say_if_stopped
 from frazil.recipes.particle_run import ParticleRun, open_run
 from frazil.recipes.read_ahead import ReadAhead
-from frazil.training import RunFolder, checkpoints, choose_device, fit, newest
+from frazil.training import RunFolder, choose_device, fit, newest
 
 _FROM_STAR, _INFER = "from-star", "infer"
 _POSE_STEP = 0.5  # of Newton's
@@ -80,19 +80,13 @@ def run(options: CryoDRGNRun) -> int:
         return 0
     method = CryoDRGN(options.learning, data, pose, split, opened.support, options.seed)
     finished = fit(method, ReadAhead(batches(method, options.seed)), settings, folder)
-    if folder.is_main and _looked_at(options.out):
+    if folder.is_main and is_exported(options.out):  # by a later analysis maybe, which another would write over
         print(f"{options.out}: learnt and analysed before; `frazil cryodrgn-analyze` looks at it otherwise")
     elif folder.is_main:
         write_analysis(method, particles, folder, Analysis())
     if folder.is_main:
         say_if_stopped(finished, options.max_minutes)
     return 0
-
-
-def _looked_at(out: Path) -> bool:
-    """Whether the page is of all that was learnt: it may be a later analysis, which another would write over."""
-    page, stored = out / "report.html", checkpoints(out / "checkpoints")
-    return page.exists() and bool(stored) and page.stat().st_mtime_ns > stored[0].stat().st_mtime_ns
 
 
 def _inputs(options: CryoDRGNRun, particles: Particles) -> dict[Path, str]:

@@ -239,10 +239,11 @@ def _report(
     label = _structures(len(few), options)
     pairs = zip(few.split(4), label.split(4), strict=True)
     generated = torch.cat([method.translate(some, shown, generator) for some, shown in pairs])
+    some = torch.randperm(len(real), generator=generator)[:_SHOWN].sort().values  # tables are often sorted
     match = json.loads((folder.path / MATCH).read_text())
     story = RunStory(f"CryoETGAN: {options.real.resolve().name}", CRYOETGAN_SCALARS, folder)
     kinds = {
-        "real": (real[:_SHOWN], None),
+        "real": (real[some], None),
         "simulated": (few, label),
         "generated": (generated, label),
     }

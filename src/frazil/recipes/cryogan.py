@@ -23,7 +23,7 @@ from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfR
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import GaussianEulerRotations, TriangularShifts, UniformRotations
 from frazil.recipes import refine
-from frazil.recipes.learning import fit_settings, say_if_stopped
+from frazil.recipes.learning import fit_settings, is_exported, say_if_stopped
 from frazil.recipes.particle_run import SHOWN, ParticleRun, open_run, write_report
 from frazil.recipes.preset import set_by_user
 from frazil.report.cryogan import CRYOGAN_SCALARS
@@ -32,6 +32,7 @@ from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, fit
 from frazil.training.launch import launch
 
+_EXPORTS = "half1.mrc", "half2.mrc", "map.mrc", "fsc.csv", "particles.star"
 _NEARLY_ROUND, _SETTLE = 12, 100  # order of the group; iterations at most
 _FAINTEST = 1e-3  # the least power that a particle is given
 _REFINABLE = 24.0  # angstrom: a refinement takes up a start to 30, so finer stages would be for nothing
@@ -95,7 +96,10 @@ def run(options: CryoGANRun) -> int:
         if near is not None and (assumed := assumed_pixel_size(particles.table)):
             print(assumed)
     finished = fit(method, real_batches(half_sets, method), settings, folder)
-    if folder.is_main:
+    # Other machines round differently, and the refinement has begun from this very map.
+    if folder.is_main and finished and is_exported(options.out, *_EXPORTS):
+        print(f"{options.out}: learnt before, its maps and page are there")
+    elif folder.is_main:
         _export(method, half_sets, folder, options)
         if method.fine_enough:
             print(f"the map holds less than images of {method.halves[0].box} px show: finer stages are left out")

@@ -8,7 +8,7 @@ import torch
 
 from frazil.io import read_record
 from frazil.methods.base import Method
-from frazil.training import FitSettings, newest
+from frazil.training import FitSettings, checkpoints, newest
 
 _Method = TypeVar("_Method", bound=Method)
 
@@ -34,6 +34,14 @@ def say_if_stopped(finished: bool, max_minutes: float | None) -> None:
     """Print that there is more to do, where the time was up."""
     if not finished:
         print(f"stopped after {max_minutes:.5g} minutes; the same command goes on")
+
+
+def is_exported(out: Path, *files: str) -> bool:
+    """Whether what a run leaves, and its page, are of all that was learnt: there is nothing to add to them."""
+    stored, made = checkpoints(out / "checkpoints"), [out / name for name in ("report.html", *files)]
+    return bool(stored) and all(
+        file.exists() and file.stat().st_mtime_ns > stored[0].stat().st_mtime_ns for file in made
+    )
 
 
 def load_learnt(

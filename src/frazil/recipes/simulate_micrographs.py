@@ -1,7 +1,6 @@
 """`frazil simulate micrographs`: whole fields of view with every label, made from models."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from frazil.data.ice import ice_levels
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_curve, read_mtf, told_noise
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
+from frazil.data.ranks import cores
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, mean_density, radius_of, read_specimen
 from frazil.data.workers import in_order, one_thread_per_operation
@@ -37,7 +37,7 @@ from frazil.physics.exposure import CountedExposure, PaperNoise
 from frazil.physics.placement import Crowd
 from frazil.recipes.progress import progress_bar
 
-MOST_WORKERS = min(8, os.cpu_count() or 1)
+MOST_WORKERS = min(8, cores())
 _LEAST_SIDE = 32  # px
 _PADDING = 3  # times a structure's side, to which it is padded: it fills its box
 _CALIBRATED = 8  # micrographs by whose particles the noise's strength is set

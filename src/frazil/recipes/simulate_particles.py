@@ -1,6 +1,5 @@
 """`frazil simulate particles`: a stack of images with known poses, shifts and lenses, made from a model."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 from frazil.data.heterogeneity import Heterogeneity, structures
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_power
+from frazil.data.ranks import cores
 from frazil.data.scatterers import read_scatterers
 from frazil.data.scenes import Scene, calibration_images, expose_all
 from frazil.data.simulated_files import claim_folder, whole_or_nothing, write_conditions
@@ -37,7 +37,7 @@ from frazil.physics import (
 )
 from frazil.recipes.progress import progress_bar
 
-_MOST_WORKERS = min(8, os.cpu_count() or 1)
+_MOST_WORKERS = min(8, cores())
 _SHIFTS: dict[str, Callable[[float, float], ShiftPrior]] = {
     "triangular": TriangularShifts,
     "uniform": UniformShifts,

@@ -1,6 +1,5 @@
 """`frazil simulate subtomograms`: small volumes out of tomograms, each with its label, made from models."""
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_power, told_noise
+from frazil.data.ranks import cores
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
@@ -25,7 +25,7 @@ from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tomography import Correction
 from frazil.recipes.progress import progress_bar
 
-MOST_WORKERS = min(8, os.cpu_count() or 1)
+MOST_WORKERS = min(8, cores())
 _TRUTH = "truth"  # folder of the structures' maps
 
 
