@@ -1,6 +1,7 @@
 """Lenses that tables hold, and tables that hold none."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,18 @@ def test_an_amplitude_contrast_in_percent_is_refused(tmp_path: Path) -> None:
         read_ctf_rows(tmp_path / "ctf.npy", CTFRanges())
     with pytest.raises(ValueError, match=r"--amplitude-contrast must lie in 0 ... 1, it is 7"):
         CTFRanges(amplitude_contrast=7.0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        ({"defocus": (float("nan"), 2e4)}, "--defocus must be the smallest, then the largest"),
+        ({"voltage_kv": -300.0}, "--voltage-kv must be positive, it is -300"),
+    ],
+)
+def test_no_lens_has_such_numbers(numbers: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        CTFRanges(**numbers)
 
 
 @pytest.mark.data

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +15,7 @@ import torch
 
 from frazil.data.subtomograms import read_subtomograms
 from frazil.geometry import fourier_transform
-from frazil.io import read_map, read_tables
+from frazil.io import read_map, read_tables, write_map
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig, method
 from frazil.metrics.volume_spectra import sector_distances, sector_power
 from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
@@ -169,6 +170,17 @@ def test_the_presets_start_from_bare_densities_and_go_there_and_back(run: Path, 
     assert match["mode"] == "density"
     log = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert {"kept", "realism", "critic_loss"} <= set(log)
+
+
+def test_a_run_does_not_go_on_with_other_volumes(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run.parent / "real", tmp_path / "real")
+    real = tmp_path / "real" / "particles.star"
+    learning = CryoETGANConfig(steps=2, batch_size=2, width=4, critic_width=4)
+    assert train(options(real, tmp_path / "run", learning=learning)) == 0
+    first = read_subtomograms(real).paths[0]
+    write_map(first, torch.randn(24, 24, 24), 16.0)
+    with pytest.raises(ValueError, match=f"{first.name}: is not what it was when the run in"):
+        train(options(real, tmp_path / "run", learning=learning))
 
 
 def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) -> None:

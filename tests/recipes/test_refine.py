@@ -126,6 +126,13 @@ def test_an_empty_map_is_no_start(data: Path, tmp_path: Path, capsys: pytest.Cap
     write_map(tmp_path / "empty.mrc", torch.full((8, 8, 8), 0.5), 6.0)
     assert cli.main(command(data, tmp_path / "empty.mrc", tmp_path / "run")) == 1
     assert "empty.mrc: the map is empty, the same in each voxel" in capsys.readouterr().err
+
+
+def test_a_stack_of_images_is_no_start(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_map(tmp_path / "stack.mrcs", torch.randn(5, 8, 8), 6.0)
+    assert cli.main(command(data, tmp_path / "stack.mrcs", tmp_path / "run")) == 1
+    sentence = "stack.mrcs: a map must be a cube, but this one has 5 x 8 x 8 voxels (z y x)"
+    assert sentence in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

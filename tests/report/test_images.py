@@ -6,9 +6,11 @@ import json
 import re
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
+from frazil.geometry import fourier_crop
 from frazil.report import comparison_figure
 
 
@@ -24,6 +26,12 @@ def test_white_noise_has_a_flat_spectrum_of_its_variance() -> None:
     np.testing.assert_allclose(real["y"], 4, rtol=0.1)
     np.testing.assert_allclose(simulated["y"], 1, rtol=0.1)
     np.testing.assert_allclose(real["x"], np.arange(1, 13) / (24 * 3.0), rtol=1e-4)
+
+
+def test_frequencies_that_were_cut_away_are_not_drawn() -> None:
+    images = fourier_crop(fourier_crop(torch.randn(20, 16, 16), 11), 16)
+    for curve in charts(comparison_figure(images, images, 3.0).body)[0]["curves"][0]:
+        assert curve["x"] == pytest.approx([shell / 48 for shell in range(1, 8)], rel=1e-4)
 
 
 def test_histograms_hold_all_pixels_on_common_bins() -> None:
