@@ -81,4 +81,7 @@ def test_few_particles_get_fewer_steps_and_a_larger_box_a_stage_of_its_own(
     recipe._say_if_shorter(as_told, as_told, particles)
     assert capsys.readouterr().out == ""
     recipe._say_if_shorter(few, usual, particles)
-    assert capsys.readouterr().out == "20 particles: 200 at 32 px are steps enough, unless --steps says otherwise\n"
+    assert (
+        capsys.readouterr().out
+        == "20 particles: 200 at 32 px are steps enough, unless --boxes and --steps say otherwise\n"
+    )

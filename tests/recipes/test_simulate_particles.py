@@ -182,6 +182,15 @@ def test_a_folder_with_another_run_is_refused_with_what_differs(tmp_path: Path) 
         simulate_particles(options(tmp_path / "run", seed=8, lens=CTFRanges(defocus=(5000.0, 9000.0))))
 
 
+def test_another_map_of_the_same_name_is_another_run(tmp_path: Path) -> None:
+    for folder, density in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / folder).mkdir()
+        write_map(tmp_path / folder / "map.mrc", density * read_specimen("pseudo-protein", 32, 6.0).volume, 6.0)
+    simulate_particles(options(tmp_path / "run", model=str(tmp_path / "a" / "map.mrc")))
+    with pytest.raises(ValueError, match=r"with other options \(model was 'map.mrc, .* and is now 'map.mrc, .*\)"):
+        simulate_particles(options(tmp_path / "run", model=str(tmp_path / "b" / "map.mrc")))
+
+
 def test_files_of_an_unknown_run_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "particles.mrcs").write_bytes(b"precious")
     with pytest.raises(ValueError, match=r"holds particles.mrcs of another run"):

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.geometry import hermitian_weight, shell_index
-from frazil.io import ImageStack, fingerprint, read_tables
+from frazil.io import ImageStack, read_tables
 from frazil.physics import radial_power
 
 _BACKGROUND_COUNT = 1000
@@ -28,12 +28,6 @@ def noise_power(noise: str, box: int, pixel_size: float) -> Float[Tensor, " shel
     power = torch.from_numpy(np.interp(shells, known[:, 0], known[:, 1])).float()
     shell = shell_index(box).clamp(max=box // 2)
     return power / ((power[shell] * hermitian_weight(box)).sum() / box**2)
-
-
-def told_noise(noise: str) -> str:
-    """What tells one noise from another wherever its file lies: the word white, or the file's name and contents."""
-    path = Path(noise)
-    return noise if noise == "white" or not path.is_file() else f"{path.name}, {fingerprint(path)}"
 
 
 def noise_curve(noise: str) -> np.ndarray | None:

@@ -21,5 +21,11 @@ def fingerprint_of_ends(path: Path) -> str:
     return _line(path, digest.hexdigest())
 
 
+def told_by_contents(option: str) -> str:
+    """What tells a file from another wherever it lies, its name and contents; an option that names none, as it is."""
+    path = Path(option)
+    return f"{path.name}, {fingerprint(path)}" if path.is_file() else option
+
+
 def _line(path: Path, digest: str) -> str:
     return f"{path.stat().st_size} bytes, sha256 {digest[:32]}"

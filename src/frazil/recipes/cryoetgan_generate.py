@@ -92,7 +92,9 @@ def generate(options: CryoETGANGenerate) -> None:
         noise_std = scene_of(fitted, structures_of(fitted)).noise_std(fitted.snr_db)
         fabric.barrier()  # all ranks have looked before one of them writes
         if fabric.is_global_zero:
-            make_folder(options.out, config, files.room(options.count * (1 + (options.draws > 1))))
+            missing = [scene.rows(one) for one in range(scene.tomograms) if files.missing(scene.rows(one))]
+            volumes_missing = sum(map(len, missing)) * (1 + (options.draws > 1))
+            make_folder(options.out, config, files.room(volumes_missing))
             write_truths(simulation, volumes)
         fabric.barrier()
         own = range(fabric.global_rank, scene.tomograms, fabric.world_size)

@@ -142,7 +142,7 @@ def _begun_with(config: CryoGANConfig, out: Path) -> bool:
 def _say_if_shorter(config: CryoGANConfig, usual: CryoGANConfig, particles: Particles) -> None:
     if config.steps != usual.steps:
         stages = ", ".join(f"{stage.steps} at {stage.box} px" for stage in config.stages)
-        print(f"{len(particles)} particles: {stages} are steps enough, unless --steps says otherwise")
+        print(f"{len(particles)} particles: {stages} are steps enough, unless --boxes and --steps say otherwise")
 
 
 def _usual(options: CryoGANRun, particles: Particles, crowded: bool) -> CryoGANConfig:

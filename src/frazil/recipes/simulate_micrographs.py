@@ -15,13 +15,14 @@ from torch import Tensor
 from frazil.data.fields import Population, SimulatedFields
 from frazil.data.ice import ice_levels
 from frazil.data.lens_tables import ctf_prior
-from frazil.data.measured_curves import noise_curve, read_mtf, told_noise
+from frazil.data.measured_curves import noise_curve, read_mtf
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
 from frazil.data.ranks import cores
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, mean_density, radius_of, read_specimen
 from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.geometry import fourier_resize, symmetrise, symmetry_rotations
+from frazil.io.fingerprint import told_by_contents
 from frazil.io.micrographs import Micrograph, find_micrographs, read_micrograph
 from frazil.physics import (
     CTFRanges,
@@ -151,7 +152,8 @@ def configuration(options: SimulateMicrographs) -> dict[str, Any]:
     """What decides the bytes written, each option by its name on the command line."""
     config = asdict(options)
     config |= config.pop("lens") | config.pop("exposure") | config.pop("solvent")
-    config["noise"] = told_noise(config["noise"])
+    config |= {name: told_by_contents(config[name]) for name in ("noise", "ctf")}
+    config["models"] = [told_by_contents(model) for model in config["models"]]
     return {name: value for name, value in config.items() if name not in ("out", "workers")}
 
 

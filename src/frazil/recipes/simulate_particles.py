@@ -23,6 +23,7 @@ from frazil.data.truths import Truth, describe_truths, latent_columns, write_tru
 from frazil.data.workers import one_thread_per_operation
 from frazil.geometry import symmetrise, symmetry_rotations
 from frazil.io import StackWriter, read_map
+from frazil.io.fingerprint import told_by_contents
 from frazil.physics import (
     CTFRanges,
     GaussianEulerRotations,
@@ -142,6 +143,7 @@ def _configuration(options: SimulateParticles) -> dict[str, Any]:
     """What decides the bytes written, each option by its name on the command line."""
     config = asdict(options)
     config |= config.pop("lens") | config.pop("molecules")
+    config |= {name: told_by_contents(config[name]) for name in ("model", "noise", "ctf")}
     return {name: value for name, value in config.items() if name not in ("out", "workers", "device")}
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import Tensor
 
 from frazil.data.lens_tables import ctf_prior
-from frazil.data.measured_curves import noise_power, told_noise
+from frazil.data.measured_curves import noise_power
 from frazil.data.ranks import cores
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
@@ -19,6 +19,7 @@ from frazil.data.subtomogram_scenes import FIELD, SubtomogramScene
 from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.io import write_map
+from frazil.io.fingerprint import told_by_contents
 from frazil.physics import CTFRanges, UniformShifts
 from frazil.physics.subtomograms import DensityImaging, PeiImaging, SubtomogramImaging, TiltSeriesImaging
 from frazil.physics.tilt_scheme import TiltScheme
@@ -104,7 +105,8 @@ def configuration(options: SimulateSubtomograms) -> dict[str, Any]:
     """What decides the bytes written, each option by its name on the command line."""
     config = asdict(options)
     config |= config.pop("lens") | config.pop("tilts")
-    config["noise"] = told_noise(config["noise"])
+    config |= {name: told_by_contents(config[name]) for name in ("noise", "ctf")}
+    config["models"] = [told_by_contents(model) for model in config["models"]]
     return {name: value for name, value in config.items() if name not in ("out", "workers")}
 
 

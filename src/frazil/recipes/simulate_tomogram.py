@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from frazil.data.lens_tables import ctf_prior
-from frazil.data.measured_curves import noise_curve, told_noise
+from frazil.data.measured_curves import noise_curve
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.tilt_tables import TomogramFrame
@@ -22,6 +22,7 @@ from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramContents, Tom
 from frazil.data.workers import one_thread_per_operation
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.io import write_map
+from frazil.io.fingerprint import told_by_contents
 from frazil.physics import CTFRanges
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tilted_field import TiltImages
@@ -129,7 +130,8 @@ def configuration(options: SimulateTomogram) -> dict[str, Any]:
     """What decides the bytes written, each option by its name on the command line."""
     config = asdict(options)
     config |= config.pop("lens") | config.pop("tilts")
-    config["noise"] = told_noise(config["noise"])
+    config |= {name: told_by_contents(config[name]) for name in ("noise", "ctf")}
+    config["models"] = [told_by_contents(model) for model in config["models"]]
     return {name: value for name, value in config.items() if name != "out"}
 
 

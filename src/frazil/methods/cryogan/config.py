@@ -88,8 +88,8 @@ class CryoGANConfig:
         batches = len(self.batch_sizes)
         if not self.boxes or len(self.steps) != len(self.boxes) or batches not in (1, len(self.boxes)):
             raise ValueError(
-                f"stages need as many boxes as steps and batch sizes: {len(self.boxes)} boxes,"
-                f" {len(self.steps)} steps, {batches} batch sizes"
+                "each stage needs its own number of --boxes and --steps, and of --batch-sizes, or one for all: not"
+                f" {_listed(self.boxes)} px, {_listed(self.steps)} steps, {_listed(self.batch_sizes)} images"
             )
         if list(self.boxes) != sorted(set(self.boxes)):
             raise ValueError(f"boxes must grow from stage to stage, these are {self.boxes}")
@@ -162,6 +162,10 @@ def waits(config: CryoGANConfig, step: int) -> bool:
     """Whether the volume waits for the critic, which has just been shown finer images."""
     stage = config.stage(step)
     return stage.start > 0 and step - stage.start < min(_WAIT, stage.steps // 2)
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def published_recipe(box: int, images: int, epochs: int = 15) -> CryoGANConfig:
