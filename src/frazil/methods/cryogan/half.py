@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from frazil.data import Support, normalise_by_background
+from frazil.data import Support, background_ring, normalise_by_background
 from frazil.geometry import fourier_crop, soft_sphere, symmetrise, symmetry_rotations
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor, waits
@@ -133,10 +133,14 @@ class HalfReconstruction:
 
     def filtered(self, images: Float[Tensor, "batch box box"], ctf: CTF | None) -> Float[Tensor, "batch box box"]:
         """Images, real or simulated, with the lens's signs put right and the corners of the spectrum left out."""
+        box = images.shape[-1]  # real images come at the box of a stage before the volume has entered it
+        pixel_size, disc = self.conditions.field / box, "disc" in self.config.views
+        if not disc:
+            ring = background_ring(box, pixel_size, self._support.radius).to(images.device)
+            images = normalise_by_background(without_nyquist(images), ring)
         if "phase-flip" in self.config.views:
-            # Real images come at the box of a stage before the volume has entered it.
-            images = phase_flip(images, ctf, self.conditions.field / images.shape[-1])
-        return within_disc(images) if "disc" in self.config.views else without_nyquist(images)
+            images = phase_flip(images, ctf, pixel_size)
+        return within_disc(images) if disc else images
 
     def _log_scales(self) -> LogScales:
         # Normalising takes the mean away: nothing could be learnt of shell 0, which goes with its neighbour.
