@@ -167,7 +167,7 @@ def test_a_number_that_makes_no_sense(data: Path, refused: Refused, option: tupl
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (("--boxes", "16", "24"), "2 boxes, 1 steps, 1 batch sizes"),
+        (("--boxes", "16", "24"), "each stage needs its own number"),
         (("--boxes", "2"), "boxes must be 8 or more, not (2,)"),
         (("--steps", "0"), "steps must be 1 or more, not (0,)"),
         (("--batch-sizes", "-8"), "batch_sizes must be 1 or more, not (-8,)"),
