@@ -18,9 +18,9 @@ CHECKPOINTS_AT_EVERY_STEP = """
 import sys
 from functools import partial
 from frazil import cli
-from frazil.recipes import particle_run
+from frazil.recipes import learning
 from frazil.training import FitSettings
-particle_run.FitSettings = partial(FitSettings, checkpoint_seconds=0.0)
+learning.FitSettings = partial(FitSettings, checkpoint_seconds=0.0)
 sys.exit(cli.main(sys.argv[1:]))
 """
 TWO_STAGES = [

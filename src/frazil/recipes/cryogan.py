@@ -98,7 +98,7 @@ def run(options: CryoGANRun) -> int:
     finished = fit(method, real_batches(half_sets, method), settings, folder)
     # Other machines round differently, and the refinement has begun from this very map.
     if folder.is_main and finished and is_exported(options.out, *_EXPORTS):
-        print(f"{options.out}: learnt before, its maps and page are there")
+        print(f"{options.out}: learnt before, its maps are there\nreport: {options.out / 'report.html'}")
     elif folder.is_main:
         _export(method, half_sets, folder, options)
         if method.fine_enough:
