@@ -3,7 +3,7 @@
 from frazil.data.contrast import contrast_sign
 from frazil.data.ctf_columns import ctf_of_table
 from frazil.data.half_sets import HalfSets
-from frazil.data.kept_images import ImageBatch, KeptImages, draw_rows, epoch_rows
+from frazil.data.kept_images import ImageBatch, KeptImages, draw_rows, epoch_rows, uploaded
 from frazil.data.neighbours import assumed_pixel_size, neighbour_offsets, touching_distance
 from frazil.data.particles import (
     Particles,
@@ -45,4 +45,5 @@ __all__ = [
     "random_blobs",
     "surrounding_noise",
     "touching_distance",
+    "uploaded",
 ]

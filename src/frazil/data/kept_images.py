@@ -49,6 +49,11 @@ class KeptImages:
         return self._kept[box][rows]
 
 
+def uploaded(tensor: Tensor, device: torch.device) -> Tensor:
+    """On a device; a GPU takes it over behind its earlier work, and the host goes on meanwhile."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def draw_rows(total: int, count: int, generator: torch.Generator, share: slice) -> Int[Tensor, " share"]:
     """Rows drawn with replacement from `total`: the part `share` of a joined batch of `count`."""
     return torch.randint(total, (count,), generator=generator)[share]

@@ -15,6 +15,7 @@ from frazil.data import (
     draw_rows,
     neighbour_offsets,
     surrounding_noise,
+    uploaded,
 )
 from frazil.geometry import symmetry_rotations
 from frazil.io import read_record, stored_configuration, write_particles
@@ -220,7 +221,8 @@ def real_batches(half_sets: HalfSets, method: CryoGAN):
 def _shown(images: torch.Tensor, rows: torch.Tensor, half: HalfReconstruction) -> torch.Tensor:
     """Images of some rows of a half, on its device, as the recipe wants them."""
     ctf = half.conditions.ctf
-    return half.filtered(images.to(half.device), None if ctf is None else ctf[rows.to(half.device)])
+    lenses = None if ctf is None else ctf[uploaded(rows, half.device)]
+    return half.filtered(uploaded(images, half.device), lenses)
 
 
 def _export(method: CryoGAN, half_sets: HalfSets, folder: RunFolder, options: CryoGANRun) -> HalfMaps:
