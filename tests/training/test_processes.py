@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ def start(toy_script: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     """Starts the toy's command; what still runs at the end of the test is ended."""
     started: list[subprocess.Popen] = []
 
-    def begin(out: Path, *options: str, ranks: int = 1, **popen: Any) -> subprocess.Popen:
+    def begin(
+        out: Path, *options: str, ranks: int = 1, told: Mapping[str, str] | None = None, **popen: Any
+    ) -> subprocess.Popen:
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
         command = [sys.executable, *launcher, str(toy_script), "--out", str(out), *options]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **(told or {})}
         started.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, **popen))
         return started[-1]
 
@@ -103,6 +105,21 @@ def test_two_ranks_give_the_parameters_of_one_with_the_joined_batch(tmp_path, st
     )
     torch.testing.assert_close(rank_0, rank_1, rtol=0, atol=0)
     torch.testing.assert_close(rank_0["net"], one["net"], rtol=1e-4, atol=1e-5)
+
+
+def test_srun_gives_ranks_whatever_the_job_that_it_is_part_of(tmp_path, start):
+    """An interactive job of four tasks on two machines, two tasks of which srun has started on one."""
+    job = {"JOB_NAME": "interactive", "JOB_ID": "71234", "NTASKS": "4", "NNODES": "2", "NODELIST": "elsewhere[1-2]"}
+    step = {"STEP_NUM_TASKS": "2", "STEP_NUM_NODES": "1", "STEP_NODELIST": "localhost", "NODEID": "0"}
+    here = [job | step | {"PROCID": number, "LOCALID": number} for number in "01"]
+    for process in [
+        start(tmp_path / "run", "--steps", "8", told={f"SLURM_{name}": value for name, value in each.items()})
+        for each in here
+    ]:
+        finish(process)
+    assert len(list((tmp_path / "run").glob("started_*"))) == 2
+    states = [torch.load(tmp_path / "run" / f"final_{number}.pt", weights_only=True) for number in "01"]
+    torch.testing.assert_close(states[0], states[1], rtol=0, atol=0)
 
 
 def test_two_ranks_resume_together(tmp_path, start):

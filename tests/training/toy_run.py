@@ -107,7 +107,7 @@ def run(options: ToyRun) -> None:
         options.steps, options.seed, log_every=20, checkpoint_seconds=options.checkpoint_seconds, device="cpu"
     )
     fit(toy, slow_batches, settings, folder)
-    rank = os.environ.get("RANK", "0")
+    rank = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))  # torchrun's, srun's
     torch.save(toy.state_dict(), options.out / f"final_{rank}.pt")
 
 

@@ -91,9 +91,8 @@ def _signals() -> Iterator[list[int]]:
         if number == signal.SIGINT:
             signal.signal(number, former[number])
 
-    heard = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
-    if threading.current_thread() is not threading.main_thread():  # which alone may handle signals
-        heard = []
+    able = threading.current_thread() is threading.main_thread()  # which alone may handle signals
+    heard = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1] if able else []
     former: dict[int, Any] = {number: signal.signal(number, receive) for number in heard}
     try:
         yield received

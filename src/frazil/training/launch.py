@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import os
 from collections.abc import Iterable
 from typing import cast
 
@@ -16,8 +17,11 @@ from frazil.data.ranks import ranks, ranks_here
 def launch(device: str, precision: str) -> Fabric:
     """Join the ranks that torchrun or srun started, if any, on the device: auto, cpu, cuda or cuda:N."""
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    count, here = ranks(), ranks_here()
-    chosen = choose_device(device)
+    count, here, chosen = ranks(), ranks_here(), choose_device(device)
+    if count > 1:  # Fabric goes by the job's name, tasks and machines, which need not be those of this srun
+        told = {"NTASKS": count, "NTASKS_PER_NODE": here, "NNODES": count // here, "JOB_NAME": "frazil"}
+        told["NODELIST"] = os.environ.get("SLURM_STEP_NODELIST", "127.0.0.1")
+        os.environ.update({f"SLURM_{name}": str(value) for name, value in told.items()})
     fabric = Fabric(
         accelerator=chosen.type,
         devices=here if chosen.index is None else [chosen.index],
@@ -58,6 +62,5 @@ def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> Non
     if fabric.world_size == 1 or not gradients:
         return
     joined = over_ranks(fabric, torch.cat([gradient.reshape(-1) for gradient in gradients]), "mean")
-    parts = joined.split([gradient.numel() for gradient in gradients])
-    for gradient, part in zip(gradients, parts, strict=True):
+    for gradient, part in zip(gradients, joined.split([one.numel() for one in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
