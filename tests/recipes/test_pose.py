@@ -59,7 +59,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(images: Path, learnt: Path, tmp
         ({"particles": bare}, r"bare.star: holds no angles"),
         ({"symmetry": "X3"}, "unknown symmetry 'X3'"),
         ({"held_out": 1.0}, "--held-out must lie in 0 ... 1"),
-        ({"box": 24}, "multiple of 16 px, these have 24"),
+        *(({"box": box}, f"multiple of 16 px, these have {box}") for box in (24, 1, 0, -16)),
     ):
         with pytest.raises(ValueError, match=sentence):
             train(PoseTrain(**{**vars(options(images, tmp_path / "run")), **changes}))

@@ -10,13 +10,18 @@ _LEVELS = 4  # halvings
 _MOST = 8  # times as many channels as at first
 
 
+def check_encoder_box(box: int) -> None:
+    """ValueError for images that the encoder does not take."""
+    if box < 2**_LEVELS or box % 2**_LEVELS:
+        raise ValueError(f"the pose encoder needs images of a multiple of {2**_LEVELS} px, these have {box}")
+
+
 class PoseEncoder(nn.Module):
     """Convolutions that halve an image four times, then two linear layers: a logit for each orientation of a grid."""
 
     def __init__(self, box: int, orientations: int, width: int = 32, hidden: int = 512) -> None:
         super().__init__()
-        if box % 2**_LEVELS:
-            raise ValueError(f"the pose encoder needs images of a multiple of {2**_LEVELS} px, these have {box}")
+        check_encoder_box(box)
         widths = [1] + [min(width * 2**level, _MOST * width) for level in range(_LEVELS)]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):

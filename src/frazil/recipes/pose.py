@@ -15,6 +15,7 @@ from frazil.io import atomic_path, read_record, refuse_what_is_there, write_part
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.pose import PoseConfig, PosedImages, PoseLearner
+from frazil.nets.pose_encoder import check_encoder_box
 from frazil.recipes.learning import fit_settings, load_learnt, say_if_stopped
 from frazil.recipes.particle_run import write_report
 from frazil.recipes.progress import progress_bar
@@ -76,6 +77,7 @@ class PoseApply:
 def train(options: PoseTrain) -> int:
     """Learn, and write the report; the exit code."""
     symmetry_rotations(options.symmetry)  # an unknown one is refused before anything is read
+    check_encoder_box(options.box)
     if not 0 <= options.held_out < 1:
         raise ValueError(f"--held-out must lie in 0 ... 1, it is {options.held_out:g}")
     particles = open_particles(options.particles, options.contrast, options.diameter and options.diameter / 2)
