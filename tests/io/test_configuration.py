@@ -30,5 +30,5 @@ def test_fields_that_differ_are_named_with_both_values_and_free_ones_are_not() -
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": {}}'])
 def test_another_programs_configuration_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(ValueError, match=r"config\.json: is no configuration of frazil; choose another folder"):
+    with pytest.raises(ValueError, match=r"config\.json: is not of a run of frazil"):
         read_record(tmp_path / "config.json", "config", "starts")

@@ -117,7 +117,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
 
 def test_a_strange_config_file_is_refused(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="is no configuration of frazil"):
+    with pytest.raises(ValueError, match="is not of a run of frazil"):
         RunFolder.open(tmp_path, {})
 
 

@@ -30,7 +30,8 @@ def read_record(file: Path, *headings: str) -> dict[str, Any]:
     except ValueError:
         stored = None
     if not isinstance(stored, dict) or not set(headings) <= set(stored):
-        raise ValueError(f"{file}: is no configuration of frazil; choose another folder")
+        what = f"{file}: is not of a run of frazil, but of a data set or another program"
+        raise ValueError(f"{what}; choose another folder")
     return stored
 
 
