@@ -19,6 +19,7 @@ from frazil.inference import (
     PosePosterior,
     PoseSearch,
     SearchLevel,
+    pose_search,
     search_levels,
 )
 from frazil.physics import form_images, sample_slices, to_fourier_volume
@@ -153,3 +154,12 @@ def test_no_gradient_flows_through_a_search(volume: Tensor, pose: Pose) -> None:
     wanting = search(volume.clone().requires_grad_(), disc)(own)
     assert not wanting.weight.requires_grad
     assert torch.equal(wanting.weight, search(volume, disc)(own).weight)
+
+
+def test_as_many_images_are_searched_at_once_as_memory_has_room_for_their_slices(
+    volume: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for = search(volume, FourierDisc.of(11, like=volume))
+    assert looked_for.at_once() > 1
+    monkeypatch.setattr(pose_search, "_most_numbers", lambda device: 1)
+    assert looked_for.at_once() == 1

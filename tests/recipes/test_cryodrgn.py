@@ -29,6 +29,7 @@ def test_a_run_leaves_latents_volumes_and_a_report(two_structures: Path, cryodrg
         == before.data["rlnImageName"].str.partition("@")[0].tolist()
     )
     assert after.data[[*ANGLES, *ORIGINS]].equals(before.data[[*ANGLES, *ORIGINS]])
+    assert sorted(after.data["rlnRandomSubset"].unique()) == [1, 2]
     assert {"frazilLatent1", "frazilLatent2", "frazilLatentSpread", "frazilCluster"} <= set(after.data)
     volume = read_map(cryodrgn_run / "volumes" / "cluster_01.mrc")
     assert volume.volume.shape == (24, 24, 24)
@@ -62,6 +63,12 @@ def test_what_cannot_be_a_pose_or_a_box_is_refused_in_a_sentence(
     write_particles(tmp_path / "far.star", table.with_columns(rlnOriginXAngst=shift))
     with pytest.raises(ValueError, match=r"far.star: row 5 is shifted by 5000 angstrom, out of its box of 192"):
         run(small_cryodrgn(tmp_path / "run", particles=tmp_path / "far.star"))
+    near = {"particles": tmp_path / "near.star", "searches": 1, "shift_percent": 3.0}
+    write_particles(tmp_path / "near.star", table.with_columns(rlnOriginXAngst=np.where(np.arange(64) == 4, 40.0, 0)))
+    with pytest.raises(
+        ValueError, match=r"row 5 is shifted by 40 angstrom, but --searches looks no farther than 5\.76"
+    ):
+        run(small_cryodrgn(tmp_path / "run", **near))
     with pytest.raises(ValueError, match="--poses guess: is neither from-star, nor infer, nor a file"):
         run(small_cryodrgn(tmp_path / "run", poses="guess"))
     with pytest.raises(ValueError, match="--box must be 8 or more, not -32"):
@@ -137,6 +144,23 @@ def test_poses_of_a_symmetric_refinement_are_spread_over_all_sides(
     assert float(spread.rotation[:, 2].mean(0).norm()) < 0.06
     kept = found.rotation[:, None] @ group - spread.rotation[:, None]
     assert float(kept.abs().amax((2, 3)).amin(1).max()) < 1e-5
+
+
+def test_half_sets_are_none_of_a_run_without_halves(two_structures: Path, tmp_path: Path) -> None:
+    table = read_particles(two_structures / "particles.star").with_half_sets(np.ones(64))
+    write_particles(tmp_path / "one.star", table)
+    particles = open_particles(tmp_path / "one.star", "light", 60.0)
+    assert split_rows(particles, CryoDRGNConfig(halves=False), seed=1).halves is None
+    with pytest.raises(ValueError, match="rlnRandomSubset holds 1, not 1 and 2"):
+        split_rows(particles, CryoDRGNConfig(), seed=1)
+
+
+def test_ranks_that_cannot_share_a_batch_are_refused_before_anything_is_read(
+    small_cryodrgn: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "3")
+    with pytest.raises(ValueError, match="of which a half has half, cannot be shared evenly by 3 ranks"):
+        run(small_cryodrgn(tmp_path / "run", particles=tmp_path / "nothing.star"))
 
 
 @pytest.mark.gpu

@@ -131,8 +131,10 @@ class Particles:
         return tables | {stack.path: fingerprint_of_ends(stack.path) for stack in self.source.stacks}
 
     def image_numbers(self) -> Int[Tensor, " rows"]:
-        """Which image, from 0, each row is of: a table may name one in several rows."""
-        return torch.from_numpy(pd.factorize(self.table.data["rlnImageName"].astype(str))[0].astype(np.int64))
+        """Which image, from 0, each row is of: a table may name one in several rows, and in several ways."""
+        file = pd.factorize(np.array([str(stack.path.resolve()) for stack in self.source.stacks], object))[0]
+        image = np.stack([file[self.source.stack_of_row], self.source.place_of_row])
+        return torch.from_numpy(pd.factorize(image[0] * (int(image[1].max(initial=0)) + 1) + image[1])[0])
 
     def half_sets(self, seed: int) -> np.ndarray:
         """Half set of each particle, 1 or 2: the table's own, or drawn evenly by `seed`; an image is in one alone."""
@@ -157,21 +159,25 @@ class Particles:
 
     def _refuse_shared(self, half: np.ndarray) -> None:
         """ValueError for an image that is in both half sets."""
-        names = self.table.data["rlnImageName"].astype(str)
-        apart = np.flatnonzero(half != pd.Series(half).groupby(names.to_numpy()).transform("first").to_numpy())
+        image = self.image_numbers().numpy()
+        apart = np.flatnonzero(half != pd.Series(half).groupby(image).transform("first").to_numpy())
         if len(apart):
-            first = int((names == names.iloc[apart[0]]).to_numpy().argmax())
+            first = int((image == image[apart[0]]).argmax())
+            name = self.table.data["rlnImageName"].iloc[first]
             raise ValueError(
-                f"{self.table.path}: rows {first + 1} and {apart[0] + 1} name the same image, {names.iloc[first]}, and"
+                f"{self.table.path}: rows {first + 1} and {apart[0] + 1} name the same image, {name}, and"
                 " rlnRandomSubset puts it into both half sets, which then share its noise"
             )
 
 
-def open_particles(path: str | Path, contrast: Contrast = "auto", radius: float | None = None) -> Particles:
+def open_particles(
+    path: str | Path, contrast: Contrast = "auto", radius: float | None = None, lens: bool = True
+) -> Particles:
     """Particles of a STAR or .cs file; every stack's header is checked, no image is kept.
 
     `radius`, in angstrom, is where the background begins (default 0.375 of the box). `contrast` says whether protein
-    is dark or light in the file; auto measures it (`contrast_sign`) on up to 1,000 images, or refuses.
+    is dark or light in the file; auto measures it (`contrast_sign`) on up to 1,000 images, or refuses; through the
+    table's lens, or through none.
     """
     table = read_particles(path)
     source = open_images(table)
@@ -183,16 +189,16 @@ def open_particles(path: str | Path, contrast: Contrast = "auto", radius: float 
             f"{table.path}: no particle of {2 * radius:g} angstrom in diameter has room in a box of {2 * half_box:g}"
         )
     light = Particles(table, source, radius, sign=1.0)
-    sign = _measured_sign(light) if contrast == "auto" else {"light": 1.0, "dark": -1.0}[contrast]
+    sign = _measured_sign(light, lens) if contrast == "auto" else {"light": 1.0, "dark": -1.0}[contrast]
     return replace(light, sign=sign)
 
 
-def _measured_sign(light: Particles) -> float:
+def _measured_sign(light: Particles, lens: bool) -> float:
     count = min(len(light), _CONTRAST_SAMPLE)
     rows = np.unique(np.linspace(0, len(light) - 1, count).round().astype(np.int64))
     sample = light.select(rows)
     box = min(_CONTRAST_BOX, light.box)
-    ctf = None if missing_ctf_columns(light.table) else sample.ctf
+    ctf = sample.ctf if lens and not missing_ctf_columns(light.table) else None
     support = min(light.radius, _DEFAULT_RADIUS * light.box * light.pixel_size())
     # The scatter of a handful of images is no measure of their error.
     sign = contrast_sign(sample.load(box), ctf, light.pixel_size(box), support) if count >= 20 else None

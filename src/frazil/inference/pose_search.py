@@ -28,12 +28,18 @@ COARSE_ORDER = 3
 _TOLD_APART = 0.5  # waves that a point at the particle's edge moves by between two rotations of a level
 SHIFT_APART = 0.24  # waves of a level's finest detail between a shift and the nearest tried; half as many at the last
 _FINE_ENOUGH = 0.4  # the same, at the last level
+_CHILDREN = 8  # of a rotation, at the next level
 _NEAR = 3.0  # spacings of the last level: farther away is another peak
 
 
 def most_scores(device: torch.device) -> int:
     """At once: as many as a processor's cache or two hold, as keep a GPU busy."""
     return 2**21 if device.type == "cpu" else 2**25
+
+
+def _most_numbers(device: torch.device) -> int:
+    """Of the images' own slices, complex, of which there are a few copies: 0.5 GiB each, or 4 on a GPU."""
+    return 2**26 if device.type == "cpu" else 2**29
 
 
 @dataclass(frozen=True)
@@ -147,8 +153,11 @@ class PoseSearch:
         self._coarse = None if self._shared else torch.cat([coarse, coarse.conj()], dim=1)
 
     def at_once(self) -> int:
-        """Images whose scores at the coarse grid fit into a cache or two."""
-        return max(1, most_scores(self._grid.device) // (len(self._grid) * len(self._levels[0].shifts)))
+        """Images whose scores at the coarse grid fit into a cache or two, and their slices later on into memory."""
+        scores = len(self._grid) * len(self._levels[0].shifts)
+        slices = [_CHILDREN * before.keep * len(self._frequency(level)) for before, level in pairwise(self._levels)]
+        device = self._grid.device
+        return max(1, min(most_scores(device) // scores, _most_numbers(device) // max(slices, default=1)))
 
     @torch.no_grad()
     def __call__(self, evidence: Evidence) -> PosePosterior:

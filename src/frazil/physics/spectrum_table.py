@@ -37,10 +37,10 @@ class SpectrumTable:
     ) -> Complex[Tensor, "*batch points"]:
         """Central slices at some frequencies of the image, in cycles per pixel of the volume."""
         x, y = (frequency * self.padded).unbind(-1)
-        entry = None
+        entry, whole = None, torch.int32 if len(self.values) < 2**31 else torch.int64
         for axis in (2, 1, 0):  # z varies slowest
             along_x, along_y = rotation[..., 0, axis, None], rotation[..., 1, axis, None]
-            place = torch.addcmul(along_x * x, along_y, y).round_().to(torch.int32)
+            place = torch.addcmul(along_x * x, along_y, y).round_().to(whole)
             entry = place if entry is None else entry.mul_(self.padded).add_(place)
         assert entry is not None
         origin = self.padded // 2

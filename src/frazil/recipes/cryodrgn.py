@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from frazil.data import ImageBatch, KeptImages, Particles, epoch_rows
+from frazil.data.ranks import ranks
 from frazil.geometry import Pose, symmetry_rotations
 from frazil.inference import ParticleImages
 from frazil.io import fingerprint, read_particles, read_record
@@ -19,7 +20,7 @@ from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
 from frazil.recipes import refine
 from frazil.recipes.cryodrgn_results import Analysis, write_analysis
 from frazil.recipes.learning import fit_settings, is_exported, say_if_stopped
-from frazil.recipes.particle_run import ParticleRun, open_run
+from frazil.recipes.particle_run import OpenParticles, ParticleRun, open_run
 from frazil.recipes.read_ahead import ReadAhead
 from frazil.training import RunFolder, choose_device, fit, newest
 
@@ -64,11 +65,13 @@ def run(options: CryoDRGNRun) -> int:
         raise ValueError(
             f"--symmetry {options.symmetry}: is only asked for with --poses infer; given poses are used as they are"
         )
-    options = replace(options, learning=_with_defaults(options))
+    file = options.pose_file
+    options = replace(options, learning=_with_defaults(options), poses=str(file.resolve()) if file else options.poses)
+    _check_ranks(options.learning)
     opened = open_run(options)
     particles = opened.particles
-    pose = None if options.poses == _INFER else _known_pose(options, particles)
-    data, split = _data(options, particles), split_rows(particles, options.learning, options.seed)
+    pose = None if options.poses == _INFER else _known_pose(options, opened)
+    split = split_rows(particles, options.learning, options.seed)
     steps = options.learning.steps(len(split.learnt))
     settings = fit_settings(options, steps, log_every=options.log_every, precision=options.precision)
     folder = RunFolder.open(options.out, asdict(options), _inputs(options, particles))
@@ -78,7 +81,7 @@ def run(options: CryoDRGNRun) -> int:
         pose = _infer(options, folder)
     if pose is None:
         return 0
-    method = CryoDRGN(options.learning, data, pose, split, opened.support, options.seed)
+    method = CryoDRGN(options.learning, _data(options, particles), pose, split, opened.support, options.seed)
     finished = fit(method, ReadAhead(batches(method, options.seed)), settings, folder)
     if folder.is_main and is_exported(options.out):  # by a later analysis maybe, which another would write over
         print(f"{options.out}: learnt and analysed before; `frazil cryodrgn-analyze` looks at it otherwise")
@@ -87,6 +90,14 @@ def run(options: CryoDRGNRun) -> int:
     if folder.is_main:
         say_if_stopped(finished, options.max_minutes)
     return 0
+
+
+def _check_ranks(learning: CryoDRGNConfig) -> None:
+    """ValueError where the ranks cannot share a batch: hours of inferring poses may come before the first."""
+    least = learning.batch_size // (2 if learning.halves else 1)
+    if least % ranks():
+        whose = f"--batch-size {learning.batch_size}" + (", of which a half has half," if learning.halves else "")
+        raise ValueError(f"{whose} cannot be shared evenly by {ranks()} ranks")
 
 
 def _inputs(options: CryoDRGNRun, particles: Particles) -> dict[Path, str]:
@@ -140,11 +151,7 @@ def load(out: Path, device: str = "auto") -> tuple[CryoDRGN, Particles]:
     opened = open_run(options)
     RunFolder(out).refuse_changed(_inputs(options, opened.particles))
     data, split = _data(options, opened.particles), split_rows(opened.particles, learning, options.seed)
-    pose = (
-        from_all_sides(_inferred_pose(out), options)
-        if options.poses == _INFER
-        else _known_pose(options, opened.particles)
-    )
+    pose = from_all_sides(_inferred_pose(out), options) if options.poses == _INFER else _known_pose(options, opened)
     method = CryoDRGN(learning, data, pose, split, opened.support, options.seed)
     try:
         method.load_state_dict(stored.method)
@@ -165,12 +172,12 @@ def _data(options: CryoDRGNRun, particles: Particles) -> ParticleImages:
     return options.particle_images(particles, lambda rows: kept.images(rows, box))
 
 
-def _known_pose(options: CryoDRGNRun, particles: Particles) -> Pose:
-    pose, path, field = particles.pose, options.pose_file, particles.box * particles.pixel_size()
-    if path is not None:
-        pose = read_poses(path, field)
-        if len(pose) != len(particles):
-            raise ValueError(f"{path}: {len(pose)} poses, but {particles.table.path} holds {len(particles)} images")
+def _known_pose(options: CryoDRGNRun, opened: OpenParticles) -> Pose:
+    particles, path = opened.particles, options.pose_file
+    field, reach = particles.box * particles.pixel_size(), opened.support.max_shift
+    pose = particles.pose if path is None else read_poses(path, field)
+    if pose is not None and len(pose) != len(particles):
+        raise ValueError(f"{path}: {len(pose)} poses, but {particles.table.path} holds {len(particles)} images")
     if pose is None:
         raise ValueError(
             f"{particles.table.path}: holds no angles (rlnAngleRot, rlnAngleTilt, rlnAnglePsi);"
@@ -181,6 +188,11 @@ def _known_pose(options: CryoDRGNRun, particles: Particles) -> Pose:
         raise ValueError(
             f"{path or particles.table.path}: row {worst + 1} is shifted by {shift[worst]:.4g} angstrom, out of its box"
             f" of {field:g}; are these pixels?"
+        )
+    if options.learning.searches and shift[worst] > reach:
+        raise ValueError(
+            f"{path or particles.table.path}: row {worst + 1} is shifted by {shift[worst]:.4g} angstrom, but --searches"
+            f" looks no farther than {reach:.4g}; give a larger --shift-percent"
         )
     return pose
 
@@ -198,13 +210,15 @@ def split_rows(particles: Particles, config: CryoDRGNConfig, seed: int) -> Split
     order = torch.randperm(int(image.max()) + 1, generator=generator)
     held = torch.isin(image, order[: round(config.held_out * len(order))])
     learnt, held_out = (~held).nonzero()[:, 0], held.nonzero()[:, 0]
-    number = torch.from_numpy(particles.half_sets(seed).astype(np.int64))[learnt]
-    halves = (learnt[number == 1], learnt[number == 2])
-    counts = [len(half) for half in halves] if config.halves else [len(learnt)]
+    halves = None
+    if config.halves:
+        number = torch.from_numpy(particles.half_sets(seed).astype(np.int64))[learnt]
+        halves = (learnt[number == 1], learnt[number == 2])
+    counts = [len(half) for half in halves or (learnt,)]
     if not min(counts):
         left = " and ".join(map(str, counts))
         raise ValueError(f"{particles.table.path}: with {len(held_out)} images held out, {left} are left to learn from")
-    return Split(learnt, held_out, halves if config.halves else None)
+    return Split(learnt, held_out, halves)
 
 
 def batches(method: CryoDRGN, seed: int):

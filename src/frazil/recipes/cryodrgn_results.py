@@ -87,17 +87,17 @@ class Analysis:
 def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, how: Analysis) -> None:
     """Particles with their poses and latents, volumes, and the report."""
     data, pose = method.centring.data, method.centring.pose.to(torch.device("cpu"))
-    table, looks, view = _table(particles, pose), None, 0.0
+    table, looks, view = _table(method, particles, pose, folder), None, 0.0
     if method.config.latent_dim:
         latents = all_latents(method)
         latent = latents.mean.numpy()
         axes, parts = principal_axes(latent), cluster(latent, how.clusters, seed=0)
         columns = {f"frazilLatent{number}": values for number, values in enumerate(latent.T, 1)}
         table = table.with_columns(**columns, frazilLatentSpread=_spread(latents), frazilCluster=parts.label + 1)
+        way = _way(latent, axes, how)
         layouts = _layouts(method, latents, axes, how)
         looks = scatter_figure("Latents", layouts, _colours(parts, particles, how.colours), parts.centre)
         view = view_dependence(latents.mean, pose.rotation)
-        way = _way(latent, axes, how)
         series = [Series("cluster", latent[parts.centre], parts.centre)]
         series += [Series(f"axis{n + 1}", axes.along(n, how.steps)) for n in range(min(how.axes, len(axes.axes)))]
         series += [Series("way", latent[way], np.array(way))] if way else []
@@ -173,12 +173,18 @@ def all_latents(method: CryoDRGN) -> Latents:
     return Latents(torch.cat([part.mean for part in found]), torch.cat([part.log_variance for part in found]))
 
 
-def _table(particles: Particles, pose: Pose) -> ParticleTable:
-    """The particles as they came, with the poses that they were seen by if these are others than theirs."""
-    own = particles.pose
+def _table(method: CryoDRGN, particles: Particles, pose: Pose, folder: RunFolder) -> ParticleTable:
+    """The particles as they came, with the half set that each was in, and the poses if these are others than theirs."""
+    table = particles.table
+    if method.split.halves:
+        table = table.with_half_sets(particles.half_sets(folder.record()["config"]["seed"]))
+    try:
+        own = particles.pose
+    except ValueError:  # angles that are no numbers, which inferring poses had no need of
+        own = None
     if own is not None and torch.equal(own.rotation, pose.rotation) and torch.equal(own.shift, pose.shift):
-        return particles.table
-    return particles.table.with_pose(pose)
+        return table
+    return table.with_pose(pose)
 
 
 def _spread(latents: Latents) -> np.ndarray:
@@ -261,7 +267,9 @@ def _densities(method: CryoDRGN, latents: Float[Tensor, "structures latent"]) ->
 def _colours(parts: Clusters, particles: Particles, more: Sequence[str]) -> dict[str, np.ndarray]:
     """What the points may be coloured by."""
     table = particles.table
-    known = {name: table.numbers(name) for name in (*_COLOURS, *more) if name in table.data}
+    there = [name for name in _COLOURS if name in table.data]
+    usual = [name for name in there if np.isfinite(pd.to_numeric(table.data[name], errors="coerce")).all()]
+    known = {name: table.numbers(name) for name in (*usual, *more)}
     if "rlnMicrographName" in table.data:
         known["rlnMicrographName"] = pd.factorize(table.data["rlnMicrographName"])[0].astype(float)
     return {"cluster": parts.label + 1.0, **known}

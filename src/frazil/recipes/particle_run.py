@@ -97,7 +97,7 @@ def open_run(options: ParticleRun) -> OpenParticles:
     if options.box < _LEAST_BOX:
         raise ValueError(f"--box must be {_LEAST_BOX} or more, not {options.box}")
     radius = None if options.diameter is None else options.diameter / 2
-    particles = open_particles(options.particles, options.contrast, radius)
+    particles = open_particles(options.particles, options.contrast, radius, lens=not options.no_ctf)
     distance = touching_distance(particles.table) if radius is None else None
     if distance:
         particles = replace(particles, radius=min(particles.radius, distance / 2))

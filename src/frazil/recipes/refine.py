@@ -61,19 +61,18 @@ def refine(options: RefineRun) -> Pose | None:
     radius = data.support.radius
     settings = fit_settings(options, options.refining.settle + options.refining.iterations, log_every=1)
     half_sets = HalfSets(data.particles, options.seed)
-    half_sets.check(box)  # also reads the images that are kept, before two threads ask for them
-    images = [_half_images(half_sets, half, box, options) for half in range(2)]
-    if options.from_poses:
-        start = _maps_of_poses(half_sets, images, options.refining.symmetry, radius / pixel_size)
-    else:
-        start = [_start(options, box, pixel_size, radius)] * 2
-    method = Refine(options.refining, images, start, data.support)
+    start = [] if options.from_poses else [_start(options, box, pixel_size, radius)] * 2
     inputs = data.particles.fingerprints()
     if options.reference is not None:
         inputs |= {options.reference: fingerprint(options.reference)}
     folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main:
         data.say_what_was_chosen()
+    half_sets.check(box)  # also reads the images that are kept, before two threads ask for them
+    images = [_half_images(half_sets, half, box, options) for half in range(2)]
+    if options.from_poses:
+        start = _maps_of_poses(half_sets, images, options.refining.symmetry, radius / pixel_size)
+    method = Refine(options.refining, images, start, data.support)
     finished = fit(method, lambda _: None, settings, folder)
     if folder.is_main:
         if method.refined:  # before, the halves have no maps of their own to compare

@@ -8,6 +8,7 @@ import torch
 
 from frazil.geometry import Pose, fourier_transform, shell_average
 from frazil.methods.base import StepContext
+from frazil.methods.cryodrgn import CryoDRGNConfig, Split
 from frazil.metrics import pose_errors
 from tests.methods.cryodrgn import tiny
 from tests.methods.steps import at
@@ -125,10 +126,24 @@ def test_the_divergence_is_weighed_ever_more_while_it_warms_up_and_the_rate_fall
     assert tiny.config(beta=0.5).pace(0.0).beta == 0.5
 
 
+def test_poses_are_searched_where_no_image_is_held_out() -> None:
+    method = tiny.cryodrgn(epochs=2, searches=1)
+    some = method.split
+    assert some.halves is not None
+    method.split = Split(torch.cat([some.learnt, some.held_out]), some.held_out[:0], some.halves)
+    method.search(at(4))
+    assert torch.isfinite(method.centring.pose.rotation).all()
+
+
 def test_searches_are_spread_over_the_run() -> None:
     config = tiny.config(epochs=6, searches=2)
     assert config.search_steps(32) == {8, 16}
     assert tiny.config(epochs=6).search_steps(32) == set()
+
+
+def test_the_linear_decoder_needs_a_prior() -> None:
+    with pytest.raises(ValueError, match="beta must be positive for the linear decoder"):
+        CryoDRGNConfig(decoder="linear", beta=0.0)
 
 
 def test_settled_latents_are_likelier_than_the_encoders() -> None:

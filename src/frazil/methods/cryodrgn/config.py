@@ -34,10 +34,11 @@ class CryoDRGNConfig:
     """Weight of the latent's divergence from a standard normal distribution; default 1 / latent_dim, and 1/8 for
     fewer than eight, which with more weight say nothing."""
     beta_warmup: float = 0.0
-    """Part of the run over which that weight rises from 0, evenly."""
+    """Part of the run over which that weight rises from 0, evenly; the linear decoder knows no such time."""
     decoder: Literal["coordinates", "linear"] = "coordinates"
     """coordinates: the published network of frequency and latent. linear: a mean volume and one for each number of the
-    latent, whose sum it weighs; no encoder is needed."""
+    latent, whose sum it weighs; no network is needed, so what is said of encoder, decoder and encoding has no effect,
+    nor has --precision."""
     encoder_width: int = 256
     """Units of each layer of the encoder."""
     encoder_depth: int = 3
@@ -84,6 +85,8 @@ class CryoDRGNConfig:
             raise ValueError(f"pose_step must lie in 0 ... 1, it is {self.pose_step:g}")
         if self.beta is not None and self.beta < 0:
             raise ValueError(f"beta must not be negative, it is {self.beta:g}")
+        if self.beta == 0 and self.decoder == "linear":
+            raise ValueError("beta must be positive for the linear decoder, whose latents it keeps finite")
 
     @property
     def divergence_weight(self) -> float:

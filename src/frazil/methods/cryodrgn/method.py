@@ -50,7 +50,7 @@ class Split:
         """The models that find poses, and of which rows: a half's are its own model's business."""
         if self.halves is None:
             return [(0, torch.cat([self.learnt, self.held_out]))]
-        return [(0, self.held_out), *enumerate(self.halves, 1)]
+        return [(0, self.held_out)] * bool(len(self.held_out)) + [*enumerate(self.halves, 1)]
 
 
 class CryoDRGN(Method):
@@ -118,7 +118,8 @@ class CryoDRGN(Method):
         for learner, rows in self.split.judges:
             latent = torch.zeros(len(rows), self.config.latent_dim, device=device)
             mine = slice(context.rank, None, context.world_size)
-            latent[mine] = self._guesses(rows[mine].to(device), learner)
+            if len(rows[mine]):  # more ranks than images held out leave some without any
+                latent[mine] = self._guesses(rows[mine].to(device), learner)
             context.sum_over_ranks([latent])
             part = torch.zeros(len(rows), dtype=torch.long)
             if latent.numel():
