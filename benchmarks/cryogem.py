@@ -195,6 +195,8 @@ def _shared_out(real: Path, first: int, folder: Path) -> tuple[Path, Path]:
         for path in chosen:
             if not (own / path.name).is_symlink():
                 (own / path.name).symlink_to(path.resolve())
+        if {path.name for path in own.iterdir()} != {path.name for path in chosen}:
+            raise SystemExit(f"{own}: holds micrographs of another study; give another --folder")
     return folders
 
 

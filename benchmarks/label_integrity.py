@@ -20,7 +20,7 @@ _FEW = 6  # micrographs whose particles are measured
 def hallucination_rate(picker: Path, empty: Path, made: Path) -> float:
     """Picks on a micrograph that has no particles, for each particle of one that has, by a picker of real labels.
 
-    At the score that the picker's own judging chose.
+    At a score of one half.
     """
     picks = {}
     for folder in (empty, made):

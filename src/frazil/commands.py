@@ -36,7 +36,7 @@ COMMANDS = {
         "frazil.recipes.simulate_tomogram",
         "SimulateTomogram",
         "simulate_tomogram",
-        "whole tomograms of many molecules and vesicles, every voxel labelled",
+        "whole tomograms of many molecules and vesicles, every molecule's voxels labelled",
     ),
     "cryogan": Command(
         "frazil.recipes.cryogan", "CryoGANRun", "run", "a 3-D map from particles with unknown poses, by CryoGAN"
@@ -81,7 +81,7 @@ COMMANDS = {
         "frazil.recipes.cryoetgan_tomogram",
         "CryoETGANTomogram",
         "tomogram",
-        "whole tomograms like the real ones of a cryoetgan run, every voxel labelled",
+        "whole tomograms like the real ones of a cryoetgan run, every molecule's voxels labelled",
     ),
     "pick train": Command(
         "frazil.recipes.pick", "PickTrain", "train", "a particle picker from micrographs whose particles are known"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from frazil.data import HalfSets, Particles
+from frazil.data import HalfSets, Particles, open_particles
 
 BOX, COUNT = 16, 23
 
@@ -80,3 +80,12 @@ def test_values_of_both_halves_stand_in_the_tables_order(particles: Callable[...
     values = sets.in_table_order([torch.stack([rows, -rows], dim=1).float() for rows in row])
     assert values[:, 0].tolist() == list(range(COUNT))
     assert values[:, 1].tolist() == [-number for number in range(COUNT)]
+
+
+def test_an_image_is_the_same_however_it_is_named(particles: Callable[..., Particles]) -> None:
+    table = particles(4).table.path
+    stack = table.with_name("stack.mrcs")
+    table.write_text(
+        table.read_text().replace("2@stack.mrcs", "001@stack.mrcs").replace("4@stack", f"3@{stack.parent}/stack")
+    )
+    assert open_particles(table, contrast="light").image_numbers().tolist() == [0, 0, 1, 1]

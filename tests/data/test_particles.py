@@ -177,11 +177,6 @@ def test_rows_may_share_an_image_as_after_symmetry_expansion_in_one_half_set(dat
     assert (half == half[0, [0, 1, 0, 3]]).all()
 
 
-def test_an_image_is_the_same_however_it_is_named(data: Data, tmp_path: Path) -> None:
-    particles = open_particles(data(["7@a.mrcs", "2@a.mrcs", "000007@a.mrcs", f"2@{tmp_path}/a.mrcs"]), "dark")
-    assert particles.image_numbers().tolist() == [0, 1, 0, 1]
-
-
 def test_fewer_rows_than_images_are_a_selection(data: Data) -> None:
     assert len(open_particles(data(["7@a.mrcs"]), "dark")) == 1
 

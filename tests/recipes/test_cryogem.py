@@ -160,6 +160,8 @@ def test_micrographs_may_be_made_without_particles(learnt: Path, tmp_path: Path)
     assert read_map(empty.out / "micrographs" / "000001.mrc").volume.std() > 0.5
     with pytest.raises(ValueError, match="--particles must not be negative"):
         generate(replace(empty, particles=-1.0))
+    with pytest.raises(ValueError, match="--size must be 32 or more along both sides"):
+        generate(replace(empty, size=(0, 0)))
 
 
 def test_a_folder_of_no_run_is_refused(tmp_path: Path) -> None:
@@ -173,6 +175,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     for changes, sentence in {
         ("steps", 0): "steps must be 1 or more",
         ("crop", 65): "crop must be a multiple of 4",
+        ("depth", 6): r"crop must be a multiple of 64 .* and 128 or more, not 64",
         ("ema_decay", 1.0): "ema_decay lie in 0 ... 1",
     }.items():
         with pytest.raises(ValueError, match=sentence):

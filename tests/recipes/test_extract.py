@@ -92,6 +92,10 @@ def test_lenses_come_from_a_table_of_micrographs(folder: Path) -> None:
     table = read_particles(folder / "out" / "particles.star")
     assert table.numbers("rlnDefocusU").tolist() == [1e4] * 3 + [2e4] * 3
     assert table.numbers("rlnVoltage")[0] == 300
+    same_names = lenses.assign(rlnMicrographName="a/one.mrc")
+    write_tables(folder / "ctf.star", {"micrographs": same_names})
+    with pytest.raises(ValueError, match=r"ctf\.star: gives one lenses up to 10000 angstrom of defocus apart"):
+        extract(options(folder, out=folder / "other", ctf=folder / "ctf.star"))
     write_tables(folder / "ctf.star", {"micrographs": lenses[:1]})
     with pytest.raises(ValueError, match=r"ctf.star: says nothing of two\.mrc"):
         extract(options(folder, out=folder / "other", ctf=folder / "ctf.star"))

@@ -18,7 +18,7 @@ from frazil.geometry import (
     rotate_volume,
     shift_phase,
 )
-from frazil.io import read_map, read_tables
+from frazil.io import read_map, read_tables, write_tables
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tomography import missing_wedge
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
@@ -127,6 +127,21 @@ def test_tables_are_relion_s(tmp_path: Path) -> None:
         assert images["rlnMicrographPreExposure"].min() == 0
         assert {"rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle"} <= set(images)
     assert rows(tmp_path)["rlnTomoName"].tolist() == ["tomogram_0001"] * 4 + ["tomogram_0002"] * 2
+
+
+def test_each_microscope_has_an_optics_group(tmp_path: Path) -> None:
+    lenses = pd.DataFrame({"rlnMicrographName": ["a", "b"], "rlnDefocusU": 3e4, "rlnVoltage": [300.0, 200.0]})
+    lenses = lenses.assign(rlnDefocusV=3e4, rlnDefocusAngle=0.0, rlnSphericalAberration=2.7, rlnAmplitudeContrast=0.1)
+    write_tables(tmp_path / "ctf.star", {"micrographs": lenses})
+    simulate_subtomograms(options(tmp_path / "out", per_tomogram=1, ctf=str(tmp_path / "ctf.star")))
+    tables, tomograms = (read_tables(tmp_path / "out" / f"{name}.star") for name in ("particles", "tomograms"))
+    optics = tables["optics"].set_index("rlnOpticsGroup")
+    assert sorted(optics["rlnVoltage"]) == [200, 300]
+    of_tomogram = tomograms["global"].set_index("rlnTomoName")
+    for _, row in tables["particles"].iterrows():
+        own, group = of_tomogram.loc[row["rlnTomoName"]], optics.loc[row["rlnOpticsGroup"]]
+        assert own["rlnVoltage"] == group["rlnVoltage"]
+        assert own["rlnOpticsGroupName"] == group["rlnOpticsGroupName"]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,12 @@ def micrograph_lenses(path: Path, microscope: CTFRanges) -> dict[str, CTF]:
     rows = read_ctf_rows(path, microscope)
     refuse_namesakes(named["rlnMicrographName"], path)
     stems = [micrograph_stem(str(name)) for name in named["rlnMicrographName"]]
+    defocus = pd.to_numeric(named["rlnDefocusU"]).groupby(stems).agg(lambda own: own.max() - own.min())
+    if defocus.max() > 0:
+        raise ValueError(
+            f"{path}: gives {defocus.idxmax()} lenses up to {defocus.max():.0f} angstrom of defocus apart; give the"
+            " micrographs' own table, with one for each"
+        )
     return {stem: rows[torch.tensor([row])] for row, stem in enumerate(stems)} if len(stems) == len(rows) else {}
 
 

@@ -14,6 +14,7 @@ from frazil.data.seeds import numbered_generator
 from frazil.geometry import fourier_resize
 from frazil.io.micrographs import find_micrographs, known_pixel_size, read_micrograph
 
+_ALIKE = 0.01  # by how much their pixel sizes may differ
 _FLAT = 0.5  # of a crop's side: standard deviation of the blur that is taken for the background
 
 
@@ -50,7 +51,13 @@ class MicrographSet:
         if self.factor > 1.001:
             wanted = f"micrographs have {self.factor:.3g} times the pixel size at which they are compared"
             raise ValueError(f"{self.source}: {wanted}; give --at")
-        image = read_micrograph(self.paths[number]).image
+        path, micrograph = self.paths[number], read_micrograph(self.paths[number])
+        own, image = known_pixel_size(path, micrograph, self.given), micrograph.image
+        if abs(own - self.pixel_size) > _ALIKE * self.pixel_size:
+            raise ValueError(
+                f"{path}: {own:g} angstrom per pixel, where {self.paths[0].name} has {self.pixel_size:g}; compare"
+                " micrographs of one pixel size"
+            )
         size = (round(image.shape[1] * self.factor), round(image.shape[0] * self.factor))
         return fourier_resize(image, size) if self.factor < 0.999 else image
 

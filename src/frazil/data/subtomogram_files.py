@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.subtomogram_scenes import SubtomogramLabels
-from frazil.data.tilt_tables import TomogramFrame, half_sets, microscope_columns, molecule_columns, write_tilt_series
+from frazil.data.tilt_tables import TomogramFrame, half_sets, molecules_and_optics, write_tilt_series
 from frazil.io import write_map, write_tables
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tomography import Correction
@@ -58,17 +57,13 @@ class SubtomogramFiles:
         """Write the tables of all tomograms and their subtomograms."""
         lenses = {f"tomogram_{number:04d}": labels.lens for number, labels in enumerate(every, 1)}
         write_tilt_series(self.out, scheme, lenses, frame)
-        columns = [molecule_columns(name, own.molecules) for name, own in zip(lenses, every, strict=True)]
-        data = pd.concat(map(pd.DataFrame, columns), ignore_index=True)
+        data, groups = molecules_and_optics(lenses, [own.molecules for own in every])
         count = len(data)
         data = data.assign(
             rlnImageName=[f"{VOLUMES}/{self.name(row)}" for row in range(count)],
             rlnRandomSubset=half_sets(data),
         )
-        optics = {
-            "rlnOpticsGroup": [1],
-            "rlnOpticsGroupName": ["opticsGroup1"],
-            **microscope_columns(every[0].lens),
+        columns = {
             "rlnTomoTiltSeriesPixelSize": self.pixel_size,
             "rlnCtfDataAreCtfPremultiplied": 0,
             "rlnCtfDataArePhaseFlipped": int(self.correction != "none"),
@@ -78,4 +73,4 @@ class SubtomogramFiles:
             "rlnImagePixelSize": self.pixel_size,
             "rlnImageSize": self.box,
         }
-        write_tables(self.out / TABLE, {"optics": pd.DataFrame(optics), "particles": data})
+        write_tables(self.out / TABLE, {"optics": groups.assign(**columns), "particles": data})

@@ -1,15 +1,16 @@
 """Tilt series in RELION 5's tables: a list of tomograms, and a table of images for each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from frazil.data.ctf_columns import columns_of_ctf
 from frazil.geometry import rotation_to_euler
-from frazil.io import atomic_path, write_tables
+from frazil.io import atomic_path, group_optics, write_tables
 from frazil.physics import CTF
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
@@ -66,38 +67,52 @@ def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | 
 
 
 def _list_of(lenses: Mapping[str, CTF | None], frame: TomogramFrame, scheme: TiltScheme) -> pd.DataFrame:
-    microscopes = [microscope_columns(lens) for lens in lenses.values()]
-    shared = {column: np.concatenate([one[column] for one in microscopes]) for column in microscopes[0]}
-    sizes: dict[str, object] = {f"rlnTomoSize{axis}": side for axis, side in zip("XYZ", frame.size, strict=True)}
+    microscopes, _ = tomograms_and_optics(lenses)
+    group = microscopes.pop("rlnOpticsGroup")
+    sizes: dict[str, Any] = {f"rlnTomoSize{axis}": side for axis, side in zip("XYZ", frame.size, strict=True)}
     if frame.on_disk:
         of = {"": "tomograms"} | ({"Half1": "even", "Half2": "odd"} if frame.halves else {})
         sizes |= {
             f"rlnTomoReconstructedTomogram{half}": [f"{folder}/{name}.mrc" for name in lenses]
             for half, folder in of.items()
         }
-    return pd.DataFrame(
-        {
-            "rlnTomoName": list(lenses),
-            **shared,
-            "rlnMicrographOriginalPixelSize": frame.pixel_size,
-            "rlnTomoTiltSeriesPixelSize": frame.pixel_size,
-            "rlnTomoHand": 1,
-            "rlnOpticsGroupName": "opticsGroup1",
-            "rlnTomoTiltSeriesStarFile": [f"{_SERIES}/{name}.star" for name in lenses],
-            "rlnTomoImportFractionalDose": scheme.dose_per_tilt,
-            **sizes,
-        }
-    )
+    columns: dict[str, Any] = {
+        "rlnMicrographOriginalPixelSize": frame.pixel_size,
+        "rlnTomoTiltSeriesPixelSize": frame.pixel_size,
+        "rlnTomoHand": 1,
+        "rlnOpticsGroupName": [f"opticsGroup{number}" for number in group],
+        "rlnTomoTiltSeriesStarFile": [f"{_SERIES}/{name}.star" for name in lenses],
+        "rlnTomoImportFractionalDose": scheme.dose_per_tilt,
+        **sizes,
+    }
+    return microscopes.assign(**columns)
 
 
-def molecule_columns(name: str, molecules: Molecules) -> dict[str, object]:
+def tomograms_and_optics(lenses: Mapping[str, CTF | None]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tomograms, each with its microscope and optics group, and the groups, one for each microscope."""
+    microscopes = [microscope_columns(lens) for lens in lenses.values()]
+    shared = {column: np.concatenate([one[column] for one in microscopes]) for column in microscopes[0]}
+    return group_optics(pd.DataFrame({"rlnTomoName": list(lenses), **shared}))
+
+
+def molecules_and_optics(
+    lenses: Mapping[str, CTF | None], every: Sequence[Molecules]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The molecules of all tomograms, and the optics groups that they were imaged in."""
+    tomograms, optics = tomograms_and_optics(lenses)
+    each = zip(lenses, every, tomograms["rlnOpticsGroup"], strict=True)
+    rows = [pd.DataFrame(molecule_columns(*own)) for own in each]
+    return pd.concat(rows, ignore_index=True), optics
+
+
+def molecule_columns(name: str, molecules: Molecules, optics_group: int) -> dict[str, object]:
     """What tables say of the molecules of a tomogram: where their boxes are, and how they lie in them."""
     count, picked = len(molecules), (molecules.place - molecules.within).numpy()
     columns: dict[str, object] = {
         "rlnTomoName": [name] * count,
         "rlnTomoParticleName": [f"{name}/{number}" for number in range(1, count + 1)],
         "rlnClassNumber": molecules.structure.numpy() + 1,
-        "rlnOpticsGroup": 1,
+        "rlnOpticsGroup": optics_group,
     }
     angles = rotation_to_euler(molecules.rotation).numpy()
     for axis, (letter, angle) in enumerate(zip("XYZ", ("Rot", "Tilt", "Psi"), strict=True)):

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from frazil.data.tilt_tables import TomogramFrame, half_sets, microscope_columns, molecule_columns, write_tilt_series
+from frazil.data.tilt_tables import TomogramFrame, half_sets, molecules_and_optics, write_tilt_series
 from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramLabels
 from frazil.io import atomic_path, write_images, write_map, write_tables
 from frazil.physics.tilt_scheme import TiltScheme
@@ -67,16 +66,9 @@ class TomogramFiles:
         write_tilt_series(self.out, scheme, lenses, self.frame)
         for name, labels in zip(lenses, every, strict=True):
             self._write_picks(name, labels)
-        optics = {
-            "rlnOpticsGroup": [1],
-            "rlnOpticsGroupName": ["opticsGroup1"],
-            **microscope_columns(every[0].lens),
-            "rlnTomoTiltSeriesPixelSize": self.frame.pixel_size,
-        }
-        columns = [molecule_columns(name, own.molecules) for name, own in zip(lenses, every, strict=True)]
-        data = pd.concat(map(pd.DataFrame, columns), ignore_index=True)
-        data = data.assign(rlnRandomSubset=half_sets(data))
-        write_tables(self.out / TABLE, {"optics": pd.DataFrame(optics), "particles": data})
+        data, groups = molecules_and_optics(lenses, [own.molecules for own in every])
+        optics = groups.assign(rlnTomoTiltSeriesPixelSize=self.frame.pixel_size)
+        write_tables(self.out / TABLE, {"optics": optics, "particles": data.assign(rlnRandomSubset=half_sets(data))})
 
     def _write_picks(self, name: str, labels: TomogramLabels) -> None:
         """Copick's JSON for each structure: angstrom from the tomogram's first corner, instances as in the mask."""

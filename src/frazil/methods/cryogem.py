@@ -66,9 +66,11 @@ class CryoGEMConfig:
         for name in ("steps", "batch_size", "places", "features", "width", "depth", "critic_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        if self.crop % 2**self.depth or self.crop < 32:
+        least = max(32, 2 * 2**self.depth if self.networks == "local" else 0)  # which mirrors what it halved
+        if self.crop % 2**self.depth or self.crop < least:
             raise ValueError(
-                f"crop must be a multiple of {2**self.depth} (2 to the power of depth) and 32 or more, not {self.crop}"
+                f"crop must be a multiple of {2**self.depth} (2 to the power of depth) and {least} or more, not"
+                f" {self.crop}"
             )
         if self.places > self.crop**2:
             raise ValueError(f"a crop of {self.crop} px has fewer places than {self.places}")

@@ -49,6 +49,8 @@ class PickConfig:
             raise ValueError(f"width must be a multiple of 8, not {self.width}")
         if self.crop < 2 * self.particle_px:
             raise ValueError(f"crop must hold two particles of {self.particle_px:g} px side by side, it is {self.crop}")
+        if self.crop < 2 * 2**self.depth:
+            raise ValueError(f"crop must be {2 * 2**self.depth} or more for {self.depth} halvings, it is {self.crop}")
         if not 0 < self.nearest <= 2:
             raise ValueError(f"nearest must lie in 0 ... 2, it is {self.nearest:g}")
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from frazil.data import ImageBatch, KeptImages, Particles, epoch_rows
-from frazil.data.ranks import ranks
 from frazil.geometry import Pose, symmetry_rotations
 from frazil.inference import ParticleImages
 from frazil.io import fingerprint, read_particles, read_record
@@ -19,7 +18,7 @@ from frazil.methods.base import stable_seed
 from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
 from frazil.recipes import refine
 from frazil.recipes.cryodrgn_results import Analysis, write_analysis
-from frazil.recipes.learning import fit_settings, is_exported, say_if_stopped
+from frazil.recipes.learning import check_batch, fit_settings, is_exported, say_if_stopped
 from frazil.recipes.particle_run import OpenParticles, ParticleRun, open_run
 from frazil.recipes.read_ahead import ReadAhead
 from frazil.training import RunFolder, choose_device, fit, newest
@@ -67,7 +66,7 @@ def run(options: CryoDRGNRun) -> int:
         )
     file = options.pose_file
     options = replace(options, learning=_with_defaults(options), poses=str(file.resolve()) if file else options.poses)
-    _check_ranks(options.learning)
+    check_batch(options.learning.batch_size, options.learning.halves)
     opened = open_run(options)
     particles = opened.particles
     pose = None if options.poses == _INFER else _known_pose(options, opened)
@@ -90,14 +89,6 @@ def run(options: CryoDRGNRun) -> int:
     if folder.is_main:
         say_if_stopped(finished, options.max_minutes)
     return 0
-
-
-def _check_ranks(learning: CryoDRGNConfig) -> None:
-    """ValueError where the ranks cannot share a batch: hours of inferring poses may come before the first."""
-    least = learning.batch_size // (2 if learning.halves else 1)
-    if least % ranks():
-        whose = f"--batch-size {learning.batch_size}" + (", of which a half has half," if learning.halves else "")
-        raise ValueError(f"{whose} cannot be shared evenly by {ranks()} ranks")
 
 
 def _inputs(options: CryoDRGNRun, particles: Particles) -> dict[Path, str]:

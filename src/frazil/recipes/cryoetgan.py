@@ -12,17 +12,26 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.data.kept_images import epoch_rows
+from frazil.data.ranks import ranks
 from frazil.data.specimens import kind_of_model, radius_of
 from frazil.data.subtomogram_files import CORRECTION, TABLE
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
 from frazil.io import atomic_path, fingerprint, fingerprint_of_ends
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
-from frazil.methods.cryoetgan import PUBLISHED, RELEASED, CryoETGAN, CryoETGANConfig, UnpairedVolumes, check_box
+from frazil.methods.cryoetgan import (
+    PUBLISHED,
+    RELEASED,
+    CryoETGAN,
+    CryoETGANConfig,
+    UnpairedVolumes,
+    check_box,
+    check_pool,
+)
 from frazil.physics import CTFRanges
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tomography import Correction, missing_wedge
-from frazil.recipes.learning import fit_settings, say_if_stopped
+from frazil.recipes.learning import check_batch, fit_settings, say_if_stopped
 from frazil.recipes.match_subtomograms import match_subtomograms
 from frazil.recipes.particle_run import write_report
 from frazil.recipes.preset import set_by_user
@@ -72,7 +81,7 @@ class CryoETGANTrain:
     lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=lambda: CTFRanges((20_000.0, 50_000.0)))
     """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
     tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(default_factory=TiltScheme)
-    """How tilt series were taken; another --tilt-range than the default's stands in for the one that is measured."""
+    """How tilt series were taken; a --tilt-range that is given stands in for the one that is measured."""
     seed: int = 0
     """Seed of everything random."""
     max_minutes: float | None = None
@@ -94,7 +103,10 @@ def train(options: CryoETGANTrain) -> int:
     if options.simulated < len(options.models):
         raise ValueError(f"--simulated {options.simulated}: fewer subtomograms than models")
     wanted = set_by_user(options.learning, options.given)
-    options = replace(options, learning=replace(_PRESETS[options.preset], **wanted), given=())
+    learning, tilts_known = replace(_PRESETS[options.preset], **wanted), "tilt_range" in options.given
+    options = replace(options, learning=learning, given=())
+    check_batch(learning.batch_size)
+    check_pool(learning, ranks())
     real = read_subtomograms(options.real, options.pixel_size)
     check_box(real.box)
     options = replace(options, correction=_correction(options, real))
@@ -104,7 +116,7 @@ def train(options: CryoETGANTrain) -> int:
     inputs = {path: fingerprint(path) for path in read} | {path: fingerprint_of_ends(path) for path in real.paths}
     folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main and not (folder.path / _SIMULATED / TABLE).is_file():
-        simulate_subtomograms(_matched(options, real, folder))
+        simulate_subtomograms(_matched(options, real, folder, tilts_known))
     while not (folder.path / _SIMULATED / TABLE).is_file():  # another rank makes them
         time.sleep(0.5)
     simulation = read_simulation(folder.path)
@@ -180,7 +192,7 @@ def _correction(options: CryoETGANTrain, real: Subtomograms) -> Correction:
     return options.correction or told or "phase-flip"
 
 
-def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder) -> SimulateSubtomograms:
+def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder, tilts_known: bool) -> SimulateSubtomograms:
     """The simulation that is like the real subtomograms, as it was found when the run began."""
     file = folder.path / MATCH
     if not file.is_file():
@@ -189,7 +201,7 @@ def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder) -> 
         # Tables are often sorted by tomogram or class.
         order = torch.randperm(len(real), generator=torch.Generator().manual_seed(options.seed))
         few = real.volumes(order[:_MEASURED].sort().values.tolist())
-        match = match_subtomograms(few, like, radius, folder.path / _NOISE)
+        match = match_subtomograms(few, like, radius, folder.path / _NOISE, tilts_known)
         simulation = match.simulation
         if options.learning.start == "density":
             simulation = _bare(simulation, options.learning.density_noise)

@@ -20,7 +20,7 @@ from frazil.training import choose_device
 
 @dataclass(frozen=True)
 class CryoETGANTomogram:
-    """Make whole tomograms like the real ones whose subtomograms a run has learnt from, every voxel labelled.
+    """Make whole tomograms like the real ones whose subtomograms a run has learnt from; every molecule is labelled.
 
     Many molecules and vesicles in ice, under the tilts, lenses and noise that were fitted, then the run's translator in
     tiles that leave no seam. Files and labels are those of `frazil simulate tomogram`, without even and odd halves.
@@ -37,7 +37,7 @@ class CryoETGANTomogram:
     molecules: int = 200
     """Molecules in each, fewer where no more find room."""
     vesicles: int = 2
-    """Vesicles in each, whose walls no molecule touches."""
+    """Vesicles in each, whose walls no molecule touches and no mask shows; fewer where no more find room."""
     vesicle_radius: tuple[float, float] = (200.0, 400.0)
     """Smallest and largest, angstrom."""
     seed: int = 1000

@@ -22,7 +22,7 @@ from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import PUBLISHED, PUBLISHED_LENS, CryoGEM, CryoGEMConfig
 from frazil.physics import CTFRanges
-from frazil.recipes.learning import fit_settings, say_if_stopped
+from frazil.recipes.learning import check_batch, fit_settings, say_if_stopped
 from frazil.recipes.match_micrographs import FLAT, RealSet, match_simulation, read_real
 from frazil.recipes.particle_run import write_report
 from frazil.recipes.preset import set_by_user
@@ -97,6 +97,7 @@ def train(options: CryoGEMTrain) -> int:
     if options.preset == "paper":
         options = replace(options, lens=replace(PUBLISHED_LENS, **set_by_user(options.lens, options.given)))
     options = replace(options, learning=replace(preset, **wanted), given=())
+    check_batch(options.learning.batch_size)
     inputs = {path: fingerprint(path) for path in [*find_micrographs(options.real), *_other_files(options)]}
     diameter = 2 * max(radius_of(model) for model in options.models)
     real = read_real(options.real, options.pixel_size, diameter, _unmatched(options, diameter))

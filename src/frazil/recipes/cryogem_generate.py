@@ -21,7 +21,14 @@ from frazil.recipes.cryogem import read_simulation
 from frazil.recipes.learning import load_learnt
 from frazil.recipes.match_micrographs import FLAT
 from frazil.recipes.progress import progress_bar
-from frazil.recipes.simulate_micrographs import MOST_WORKERS, SimulateMicrographs, configuration, exposure_of, fields_of
+from frazil.recipes.simulate_micrographs import (
+    MOST_WORKERS,
+    SimulateMicrographs,
+    check_size,
+    configuration,
+    exposure_of,
+    fields_of,
+)
 from frazil.training.launch import launch
 
 
@@ -96,6 +103,8 @@ def _simulation(options: CryoGEMGenerate, fitted: SimulateMicrographs) -> Simula
 
 
 def _check(options: CryoGEMGenerate) -> None:
+    if options.size is not None:
+        check_size(options.size)
     if options.count < 1:
         raise ValueError(f"--count must be 1 or more, not {options.count}")
     own, of = options.shard

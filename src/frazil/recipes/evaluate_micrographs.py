@@ -30,6 +30,7 @@ from frazil.report.micrographs import micrographs_report
 
 _DRAWS = 3  # of micrographs and crops, whose figures are averaged
 _EACH = 8  # crops of a micrograph at least, lest too many have to be read
+_AT_ONCE = 16  # crops that a network sees
 _PAIRED = 6  # micrographs of each kind of which every two are compared
 _CIRCLED = 2  # crops of each kind that are shown with their labels
 _FLOOR = "real ones again"
@@ -179,7 +180,8 @@ def _repeated(own: MicrographSet) -> float:
 
 def _distances(real: Float[Tensor, "real c c"], other: Float[Tensor, "other c c"], seed: int) -> dict[str, float]:
     net, generator = RandomFeatures(), torch.Generator().manual_seed(stable_seed(seed, "subsets"))
-    convolutions = standardised(net(real), net(other))
+    seen = [torch.cat([net(part) for part in images.split(_AT_ONCE)]) for images in (real, other)]
+    convolutions = standardised(*seen)
     spectra = standardised(log_power(real), log_power(other))
     return {
         "fid_convolutions": frechet_distance(*convolutions) / convolutions[0].shape[1],

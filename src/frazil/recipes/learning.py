@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 
+from frazil.data.ranks import ranks
 from frazil.io import read_record
 from frazil.methods.base import Method
 from frazil.training import FitSettings, checkpoints, newest
@@ -28,6 +29,13 @@ class Learns(Protocol):
 def fit_settings(options: Learns, steps: int, **more: Any) -> FitSettings:
     """How the loop is told what the options say."""
     return FitSettings(steps, seed=options.seed, max_minutes=options.max_minutes, device=options.device, **more)
+
+
+def check_batch(size: int, halves: bool = False) -> None:
+    """ValueError where the ranks cannot share a batch, or a half's, half as large: at the first step it comes late."""
+    if (size // 2 if halves else size) % ranks():
+        whose = f"--batch-size {size}" + (", of which a half has half," if halves else "")
+        raise ValueError(f"{whose} cannot be shared evenly by {ranks()} ranks")
 
 
 def say_if_stopped(finished: bool, max_minutes: float | None) -> None:

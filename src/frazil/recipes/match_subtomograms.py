@@ -34,17 +34,21 @@ class SubtomogramMatch:
 
 
 def match_subtomograms(
-    real: Float[Tensor, "count box box box"], like: SimulateSubtomograms, radius: float, noise: Path
+    real: Float[Tensor, "count box box box"],
+    like: SimulateSubtomograms,
+    radius: float,
+    noise: Path,
+    tilts_known: bool = False,
 ) -> SubtomogramMatch:
     """The simulation whose subtomograms are as noisy as real ones of mean 0 and deviation 1, which are not labelled.
 
     Molecules reach `radius` angstrom from the middle; the spectrum of an image's noise is written to `noise`. Molecules
-    are as strong as the power of real volumes rises to the middle beyond what noise's does. A range of tilts other than
-    the default's is the user's, and stays.
+    are as strong as the power of real volumes rises to the middle beyond what noise's does. The range of tilts is
+    measured, unless it is known or is not the default's.
     """
     within = radius / like.pixel_size
     given = like.tilts.tilt_range
-    found = tilt_range(real) if given == TiltScheme().tilt_range else given
+    found = given if tilts_known or given != TiltScheme().tilt_range else tilt_range(real)
     like = replace(like, tilts=replace(like.tilts, tilt_range=found), noise="white")
     volumes = structures_of(like)
     scene = replace(scene_of(like, volumes), count=_FEW, each=_FEW // 4)

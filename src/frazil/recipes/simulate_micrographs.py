@@ -157,6 +157,12 @@ def configuration(options: SimulateMicrographs) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name not in ("out", "workers")}
 
 
+def check_size(size: tuple[int, int]) -> None:
+    """ValueError for a micrograph that is too small to be one."""
+    if min(size) < _LEAST_SIDE:
+        raise ValueError(f"--size must be {_LEAST_SIDE} or more along both sides, it is {size}")
+
+
 def _check(options: SimulateMicrographs) -> None:
     """Refuse numbers that make no sense, each with its own sentence."""
     if not options.models:
@@ -168,8 +174,7 @@ def _check(options: SimulateMicrographs) -> None:
     for name in ("particles", "particles_deviation", "ice_thickness", "ice_variation", "lumps"):
         if values[name] < 0:
             raise ValueError(f"--{name.replace('_', '-')} must not be negative, it is {values[name]:g}")
-    if min(options.size) < _LEAST_SIDE:
-        raise ValueError(f"--size must be {_LEAST_SIDE} or more along both sides, it is {options.size}")
+    check_size(options.size)
     if not 0 <= options.crowding <= 1:
         raise ValueError(f"--crowding must lie in 0 ... 1, it is {options.crowding:g}")
     if not math.isfinite(options.exposure.snr_db):

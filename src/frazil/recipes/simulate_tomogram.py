@@ -1,4 +1,4 @@
-"""`frazil simulate tomogram`: whole tomograms of many molecules and vesicles, every voxel labelled."""
+"""`frazil simulate tomogram`: whole tomograms of many molecules and vesicles, every molecule's voxels labelled."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ class SimulateTomogram:
     molecules: int = 200
     """Molecules in each, fewer where no more find room."""
     vesicles: int = 2
-    """Vesicles in each, whose walls no molecule touches."""
+    """Vesicles in each, whose walls no molecule touches and no mask shows; fewer where no more find room."""
     vesicle_radius: tuple[float, float] = (200.0, 400.0)
     """Smallest and largest, angstrom."""
     snr_db: float = -10.0

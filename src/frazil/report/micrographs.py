@@ -37,7 +37,7 @@ _LABELLED = Reading(
     bad="Circles around nothing, or particles without one: a picker would learn something wrong.",
 )
 _FIGURES = Reading(
-    look="Distances from the real micrographs, of which every other one is held against the rest in the first row: the"
+    look="Distances from the real micrographs, of which some are held against as many others in the first row: the"
     " floor, which nothing can be expected to fall below. Repeated noise is the largest correlation of two micrographs"
     " of a kind at any shift.",
     good="Near the first row.",

@@ -75,3 +75,9 @@ RELEASED = replace(
     PUBLISHED, adversary="least-squares-0.8", critic_norm="penalty", networks="released", keep_weight=100.0
 )
 """As its released code does."""
+
+
+def check_pool(config: CryoETGANConfig, ranks: int) -> None:
+    """ValueError where several ranks would have to share a pool."""
+    if config.pool and ranks > 1:
+        raise ValueError(f"a pool of {config.pool} earlier volumes is one process's; give --pool 0 to several")

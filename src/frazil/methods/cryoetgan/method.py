@@ -18,7 +18,7 @@ from frazil.losses import (
     wasserstein_generator_loss,
 )
 from frazil.methods.base import Method, StepContext, stable_seed
-from frazil.methods.cryoetgan.config import CryoETGANConfig
+from frazil.methods.cryoetgan.config import CryoETGANConfig, check_pool
 from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
 from frazil.nets.volume_translator import VolumeCritic, VolumeTranslator
 from frazil.physics.tomography import missing_wedge_of_field
@@ -114,8 +114,7 @@ class CryoETGAN(Method):
 
     def update(self, batch: UnpairedVolumes, context: StepContext) -> dict[str, Tensor | float]:
         """One step of the critics, then one of the translators."""
-        if self.config.pool and context.world_size > 1:
-            raise ValueError(f"a pool of {self.config.pool} earlier volumes is one process's; give --pool 0 to several")
+        check_pool(self.config, context.world_size)
         done = context.step / self.config.steps
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
