@@ -28,7 +28,7 @@ def test_points_columns_and_marks_reach_the_page() -> None:
     column = np.arange(50.0)
     figure = scatter_figure("Latents", {"principal axes": own}, {"cluster": column}, np.array([7, 3]))
     data = carried(figure.body)
-    assert unpacked(data["rows"], "<u4").tolist() == list(range(50))
+    assert unpacked(data["drawn"], "<u4").tolist() == list(range(50))
     assert unpacked(data["layouts"]["principal axes"]["x"], "<f4") == pytest.approx(own.points[:, 0])
     assert unpacked(data["layouts"]["principal axes"]["y"], "<f4") == pytest.approx(own.points[:, 1])
     assert unpacked(data["columns"]["cluster"], "<f4") == pytest.approx(column)
@@ -37,14 +37,15 @@ def test_points_columns_and_marks_reach_the_page() -> None:
     assert "50 images" in figure.body
 
 
-def test_of_many_images_an_even_part_is_shown_and_every_marked_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_images_an_even_part_is_drawn_and_every_marked_one_and_all_can_be_picked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scatter, "MOST_POINTS", 11)
-    figure = scatter_figure("Latents", {"flat": layout(101)}, {"cluster": np.zeros(101)}, np.array([55]))
+    figure = scatter_figure("Latents", {"flat": (own := layout(101))}, {"cluster": np.arange(101.0)}, np.array([55]))
     data = carried(figure.body)
-    rows = unpacked(data["rows"], "<u4").tolist()
-    assert rows == sorted([*range(0, 101, 10), 55])
-    assert rows[data["marked"][0]] == 55
-    assert "12 of 101 images shown" in figure.body
+    drawn = sorted([*range(0, 101, 10), 55])
+    assert unpacked(data["drawn"], "<u4").tolist() == unpacked(data["columns"]["cluster"], "<f4").tolist() == drawn
+    assert data["marked"] == [55]
+    assert unpacked(data["layouts"]["flat"]["x"], "<f4") == pytest.approx(own.points[:, 0])
+    assert "12 of 101 images drawn, all can be picked" in figure.body
 
 
 def test_names_from_a_table_are_words_and_no_markup() -> None:

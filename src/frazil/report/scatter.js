@@ -38,14 +38,28 @@
 
   function start(figure) {
     const data = JSON.parse(figure.querySelector("script").textContent);
-    const rows = new Uint32Array(bytes(data.rows));
+    const drawn = new Uint32Array(bytes(data.drawn));
     const canvas = figure.querySelector("canvas"), output = figure.querySelector("output"), said = output.textContent;
     const choose = (name) => figure.querySelector(`[name=${name}]`);
-    let line = [], picked = new Uint8Array(rows.length), places = [];
+    const count = bytes(Object.values(data.layouts)[0].x).byteLength / 4;
+    // The lasso picks among all points, drawn or not.
+    let line = [], picked = new Uint8Array(count), across = [], down = [], placed = "";
+
+    // Where every point lies in the canvas; what lies beyond the frame, on it.
+    function place(name, room) {
+      const key = [name, ...room].join();
+      if (key === placed) return;
+      placed = key;
+      const within = (share) => Math.min(Math.max(share, 0), 1);
+      const share = (values, [low, high] = range(values, 0.001), pad = 0.04 * (high - low)) =>
+        values.map((value) => within((value - low + pad) / (high - low + 2 * pad)));
+      const [x, y] = ["x", "y"].map((axis) => new Float32Array(bytes(data.layouts[name][axis])));
+      across = share(x).map((value) => MARGIN.left + room[0] * value);
+      down = share(y).map((value) => MARGIN.top + room[1] * (1 - value));
+    }
 
     function draw() {
       const layout = data.layouts[choose("layout").value], column = new Float32Array(bytes(data.columns[choose("column").value]));
-      const x = new Float32Array(bytes(layout.x)), y = new Float32Array(bytes(layout.y));
       const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
       canvas.width = width * ratio;
       canvas.height = height * ratio;
@@ -54,14 +68,9 @@
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
       pen.clearRect(0, 0, width, height);
       const room = [width - MARGIN.left - MARGIN.right, height - MARGIN.top - MARGIN.bottom];
-      const scale = ([low, high], pad = 0.04 * (high - low)) => [low - pad, high + pad];
-      const [x0, x1] = scale(range(x, 0.001)), [y0, y1] = scale(range(y, 0.001));
+      place(choose("layout").value, room);
       const classes = data.classes.includes(choose("column").value);
       const [c0, c1] = range(column, classes ? 0 : 0.01);
-      // What lies beyond the frame is drawn on it.
-      const within = (share) => Math.min(Math.max(share, 0), 1);
-      places = Array.from(x, (value, i) => [
-        MARGIN.left + room[0] * within((value - x0) / (x1 - x0)), MARGIN.top + room[1] * (1 - within((y[i] - y0) / (y1 - y0)))]);
       pen.strokeStyle = hairline;
       pen.strokeRect(MARGIN.left, MARGIN.top, ...room);
       pen.fillStyle = muted;
@@ -73,26 +82,25 @@
       pen.rotate(-Math.PI / 2);
       pen.fillText(layout.up, 0, 0);
       pen.restore();
-      const some = picked.some(Boolean), size = rows.length > 5000 ? 1.3 : 2;
-      places.forEach(([across, down], i) => {
-        pen.globalAlpha = some && !picked[i] ? 0.12 : 0.75;
+      const some = picked.some(Boolean), size = drawn.length > 5000 ? 1.3 : 2;
+      drawn.forEach((row, i) => {
+        pen.globalAlpha = some && !picked[row] ? 0.12 : 0.75;
         pen.fillStyle = classes ? hue(column[i]) : colour((column[i] - c0) / (c1 - c0));
-        pen.fillRect(across - size, down - size, 2 * size, 2 * size);
+        pen.fillRect(across[row] - size, down[row] - size, 2 * size, 2 * size);
       });
       pen.globalAlpha = 1;
       pen.strokeStyle = pen.fillStyle = ink;
       pen.font = `bold 12px ${style.fontFamily}`;
-      data.marked.forEach((place, number) => {
-        const [across, down] = places[place];
+      data.marked.forEach((row, number) => {
         pen.beginPath();
-        pen.arc(across, down, 5, 0, 2 * Math.PI);
+        pen.arc(across[row], down[row], 5, 0, 2 * Math.PI);
         pen.stroke();
-        pen.fillText(number + 1, across + 11, down - 5);
+        pen.fillText(number + 1, across[row] + 11, down[row] - 5);
       });
       if (line.length > 1) {
         pen.setLineDash([4, 3]);
         pen.beginPath();
-        line.forEach(([across, down], i) => (i ? pen.lineTo(across, down) : pen.moveTo(across, down)));
+        line.forEach((corner, i) => (i ? pen.lineTo(...corner) : pen.moveTo(...corner)));
         pen.closePath();
         pen.stroke();
         pen.setLineDash([]);
@@ -102,14 +110,14 @@
       const steps = Array.from({ length: c1 - c0 + 1 }, (_, i) => `${hue(c0 + i)} ${(100 * i) / (c1 - c0 + 1)}% ${(100 * (i + 1)) / (c1 - c0 + 1)}%`);
       const shades = classes ? steps : RAMP.map((_, i) => colour(i / (RAMP.length - 1)));
       figure.querySelector(".bar").style.background = `linear-gradient(to right, ${shades.join(",")})`;
-      canvas.dataset.drawn = rows.length;
+      canvas.dataset.drawn = drawn.length;
     }
 
     function pick(chosen) {
       picked = chosen;
-      const count = picked.reduce((sum, value) => sum + value, 0);
-      output.textContent = count ? `${count.toLocaleString("en")} picked` : said;
-      for (const name of ["save", "clear"]) choose(name).disabled = count === 0;
+      const number = picked.reduce((sum, value) => sum + value, 0);
+      output.textContent = number ? `${number.toLocaleString("en")} picked` : said;
+      for (const name of ["save", "clear"]) choose(name).disabled = number === 0;
       draw();
     }
 
@@ -129,11 +137,11 @@
     canvas.addEventListener("pointerup", () => {
       const around = line;
       line = [];
-      pick(around.length > 3 ? Uint8Array.from(places, ([x, y]) => Number(inside(x, y, around))) : new Uint8Array(rows.length));
+      pick(picked.map((_, row) => (around.length > 3 ? inside(across[row], down[row], around) : 0)));
     });
-    choose("clear").addEventListener("click", () => pick(new Uint8Array(rows.length)));
+    choose("clear").addEventListener("click", () => pick(new Uint8Array(count)));
     choose("save").addEventListener("click", () => {
-      const lines = Array.from(rows).filter((_, i) => picked[i]).map((row) => row + 1);
+      const lines = Array.from(picked.keys()).filter((row) => picked[row]).map((row) => row + 1);
       const address = URL.createObjectURL(new Blob([`# rows of particles.star, from 1\n${lines.join("\n")}\n`], { type: "text/plain" }));
       Object.assign(document.createElement("a"), { href: address, download: "picked_rows.txt" }).click();
       URL.revokeObjectURL(address);

@@ -12,7 +12,7 @@ from frazil.report.figure import Figure, Reading, carried, refusal
 CLASSES = ("cluster", "rlnClassNumber")
 """Columns of numbers that count nothing: each has a colour of its own."""
 MOST_POINTS = 100_000
-"""Points that the page carries; of more images, as many drawn evenly."""
+"""Points that the page draws; of more images, as many drawn evenly. The lasso picks among all."""
 
 READING = Reading(
     look="Every point is an image; near ones were found to show similar structures. Choose another layout or a column"
@@ -46,12 +46,12 @@ def scatter_figure(
             return refusal(title, f"{name} holds values that are not finite.")
     rows = np.unique(np.concatenate([np.linspace(0, count - 1, min(count, MOST_POINTS)).astype(int), marked]))
     data = {
-        "rows": _packed(rows, "<u4"),
-        "marked": np.searchsorted(rows, marked).tolist(),
+        "drawn": _packed(rows, "<u4"),
+        "marked": marked.tolist(),
         "layouts": {
             name: {
-                "x": _packed(layout.points[rows, 0], "<f4"),
-                "y": _packed(layout.points[rows, 1], "<f4"),
+                "x": _packed(layout.points[:, 0], "<f4"),
+                "y": _packed(layout.points[:, 1], "<f4"),
                 "across": layout.across,
                 "up": layout.up,
             }
@@ -60,7 +60,7 @@ def scatter_figure(
         "classes": [name for name in CLASSES if name in columns],
         "columns": {name: _packed(np.nan_to_num(values[rows]), "<f4") for name, values in columns.items()},
     }
-    return Figure(title, _markup(title, data, count), READING, ("scatter.js",))
+    return Figure(title, _markup(title, data, len(rows), count), READING, ("scatter.js",))
 
 
 def _packed(values: np.ndarray, kind: str) -> str:
@@ -72,10 +72,9 @@ def _choice(label: str, name: str, options: Mapping[str, object]) -> str:
     return f'<label>{label} <select name="{name}">{items}</select></label>'
 
 
-def _markup(title: str, data: dict, count: int) -> str:
+def _markup(title: str, data: dict, drawn: int, count: int) -> str:
     name = html.escape(title, quote=True)
-    shown = len(base64.b64decode(data["rows"])) // 4
-    of = f"{shown:,} of {count:,} images shown" if shown < count else f"{count:,} images"
+    of = f"{drawn:,} of {count:,} images drawn, all can be picked" if drawn < count else f"{count:,} images"
     return f"""
 <div class="scatter">
   <div class="controls">
