@@ -8,6 +8,8 @@ import pytest
 
 from frazil import cli
 from frazil.io import read_particles, read_record, write_record
+from frazil.recipes.cryodrgn import load
+from frazil.recipes.cryodrgn_results import Analysis
 
 
 @pytest.fixture
@@ -57,6 +59,19 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert cli.main(["cryodrgn-analyze", str(run), *words]) == 1
     assert sentence in capfd.readouterr().err
     assert (run / "report.html").read_bytes() == before
+
+
+def test_a_run_without_latents_has_none_to_look_at_otherwise(run: Path) -> None:
+    particles = load(run)[1]
+    Analysis().check(particles, 0)
+    with pytest.raises(ValueError, match="--latent-dim 0 has one volume and no latents to look at otherwise"):
+        Analysis(clusters=3).check(particles, 0)
+
+
+def test_a_page_is_as_new_as_the_checkpoint_that_it_shows(run: Path) -> None:
+    assert cli.main(["cryodrgn-analyze", str(run), "--no-umap", "--no-settle"]) == 0
+    page, table = ((run / name).stat().st_mtime_ns for name in ("report.html", "particles.star"))
+    assert page < table  # what is stored while the analysis is made is newer
 
 
 def test_a_particle_file_that_has_changed_is_refused(run: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,18 @@ def test_a_run_leaves_latents_volumes_and_a_report(two_structures: Path, cryodrg
     assert {"gain", "held_out_gain", "half_map_resolution", "loss", "divergence"} <= set(rows[-1])
 
 
+def test_a_run_whose_time_is_up_leaves_a_quick_look_and_the_next_the_whole(
+    small_cryodrgn: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(small_cryodrgn(tmp_path / "run", max_minutes=1e-9)) == 0
+    assert "stopped as --max-minutes asks; the same command goes on" in capsys.readouterr().out
+    assert "UMAP" not in (tmp_path / "run" / "report.html").read_text()
+    assert run(small_cryodrgn(tmp_path / "run")) == 0
+    said = capsys.readouterr().out
+    assert "stopped" not in said
+    assert "report: " in said
+
+
 def test_particles_without_angles_are_refused_in_a_sentence(
     two_structures: Path, small_cryodrgn: Options, tmp_path: Path
 ) -> None:

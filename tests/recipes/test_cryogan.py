@@ -137,7 +137,7 @@ def test_a_run_stopped_by_the_clock_has_maps_and_goes_on_to_the_same_end(
     out = tmp_path / "run"
     code, printed, _ = cryogan(data, *AT_ONCE)
     assert code == 0
-    assert "stopped after 1e-09 minutes; the same command goes on" in printed
+    assert "stopped as --max-minutes asks; the same command goes on" in printed
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["step_00000001.pt"]
     assert all((out / name).is_file() for name in EXPORTS)
     assert not same_maps(calm, out)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from frazil.io import read_map, read_tables
+from frazil.io.folder_lock import FolderLock
 from frazil.methods.cryogem import CryoGEMConfig
 from frazil.physics import CountedExposure
-from frazil.recipes.cryogem import CryoGEMTrain, read_simulation, train
+from frazil.recipes.cryogem import CryoGEMTrain, _chosen, read_simulation, train
 from frazil.recipes.cryogem_generate import CryoGEMGenerate, _simulation, generate
 from frazil.recipes.simulate_micrographs import (
     ExposureOptions,
@@ -73,10 +74,19 @@ def test_the_simulation_is_fitted_and_the_page_shows_all_three_kinds(real: Path,
         assert words in page
 
 
+def test_of_many_micrographs_some_are_learnt_from(
+    real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [path.name for path in _chosen(options(real, tmp_path, most=2))] == ["000001.mrc", "000003.mrc"]
+    assert "2 of 3 micrographs are learnt from (--most)" in capsys.readouterr().out
+    assert len(_chosen(options(real, tmp_path))) == 3
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"models": ()}, "give one MODEL or more"),
+        ({"most": 0}, "--most must be 1 or more, not 0"),
         ({"simulated": 0}, "--simulated must be 1 or more"),
         ({"particle_px": 4.0}, "--particle-px 8 or more"),
         ({"real": Path("nowhere")}, "nowhere"),
@@ -92,7 +102,8 @@ def test_generated_micrographs_are_labelled_and_the_same_whichever_jobs_make_the
     alone = CryoGEMGenerate(run=learnt, out=tmp_path / "alone", count=3, device="cpu")
     generate(alone)
     for shard in ((1, 2), (0, 2)):
-        generate(replace(alone, out=tmp_path / "jobs", shard=shard))
+        with FolderLock(tmp_path / "jobs", f"_{1 - shard[0]}_2"):  # the other job's part
+            generate(replace(alone, out=tmp_path / "jobs", shard=shard))
     files = {path.relative_to(alone.out): path for path in alone.out.rglob("*") if path.is_file()}
     for name, path in files.items():
         assert path.read_bytes() == (tmp_path / "jobs" / name).read_bytes(), name

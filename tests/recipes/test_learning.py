@@ -21,7 +21,7 @@ def test_the_loop_is_told_what_the_options_say() -> None:
 
 
 def test_a_run_that_is_stopped_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    say_if_stopped(True, 2.5)
+    say_if_stopped(True)
     assert capsys.readouterr().out == ""
-    say_if_stopped(False, 2.5)
-    assert capsys.readouterr().out == "stopped after 2.5 minutes; the same command goes on\n"
+    say_if_stopped(False)
+    assert capsys.readouterr().out == "stopped as --max-minutes asks; the same command goes on\n"

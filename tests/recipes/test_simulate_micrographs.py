@@ -13,6 +13,7 @@ from frazil.data import pseudo_protein
 from frazil.data.lens_tables import read_ctf_rows
 from frazil.geometry import euler_to_rotation
 from frazil.io import read_map, read_tables, write_map
+from frazil.io.folder_lock import FolderLock
 from frazil.physics import CTFRanges
 from frazil.recipes.simulate_micrographs import SimulateMicrographs, fields_of, simulate_micrographs
 
@@ -198,3 +199,8 @@ def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     simulate_micrographs(options(tmp_path))
     with pytest.raises(ValueError, match=r"other options \(particles was 12.0 and is now 13.0\)"):
         simulate_micrographs(options(tmp_path, particles=13.0))
+
+
+def test_a_folder_that_another_process_fills_is_refused(tmp_path: Path) -> None:
+    with FolderLock(tmp_path / "out"), pytest.raises(ValueError, match="out: another process is writing there"):
+        simulate_micrographs(options(tmp_path / "out"))

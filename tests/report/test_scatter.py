@@ -37,7 +37,7 @@ def test_points_columns_and_marks_reach_the_page() -> None:
     assert "50 images" in figure.body
 
 
-def test_of_many_images_an_even_part_is_drawn_and_every_marked_one_and_all_can_be_picked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_images_an_even_part_is_drawn_and_all_can_be_picked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scatter, "MOST_POINTS", 11)
     figure = scatter_figure("Latents", {"flat": (own := layout(101))}, {"cluster": np.arange(101.0)}, np.array([55]))
     data = carried(figure.body)

@@ -75,18 +75,14 @@ def whole_or_nothing(out: Path) -> Iterator[None]:
 
     ValueError where another process is writing them.
     """
-    lock = hold_folder(out)
-    try:
-        yield
-    except BaseException:
-        for name in _OUTPUTS:
-            (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / STRUCTURES, ignore_errors=True)
-        lock.release()
-        if not any(out.iterdir()):
-            out.rmdir()
-        raise
-    lock.release()
+    with hold_folder(out):
+        try:
+            yield
+        except BaseException:
+            for name in _OUTPUTS:
+                (out / name).unlink(missing_ok=True)
+            shutil.rmtree(out / STRUCTURES, ignore_errors=True)
+            raise
 
 
 def write_conditions(

@@ -1,5 +1,7 @@
 """`frazil cryodrgn-analyze`: the latents and volumes of a run, looked at otherwise."""
 
+import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +26,9 @@ class AnalyzeCryoDRGN:
 
 def analyze_cryodrgn(options: AnalyzeCryoDRGN) -> None:
     """Write them into the run's folder."""
+    begun = time.time_ns()
     method, particles = load(options.run, options.device)
-    options.how.check(particles)
+    options.how.check(particles, method.config.latent_dim)
     write_analysis(method, particles, RunFolder(options.run), options.how)
+    # The page is as new as the checkpoint that it shows: a run that has learnt further since writes its own.
+    os.utime(options.run / "report.html", ns=(begun, begun))

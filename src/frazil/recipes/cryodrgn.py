@@ -17,7 +17,7 @@ from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
 from frazil.recipes import refine
-from frazil.recipes.cryodrgn_results import Analysis, write_analysis
+from frazil.recipes.cryodrgn_results import QUICK, Analysis, write_analysis
 from frazil.recipes.learning import check_batch, fit_settings, is_exported, say_if_stopped
 from frazil.recipes.particle_run import OpenParticles, ParticleRun, open_run
 from frazil.recipes.read_ahead import ReadAhead
@@ -82,12 +82,12 @@ def run(options: CryoDRGNRun) -> int:
         return 0
     method = CryoDRGN(options.learning, _data(options, particles), pose, split, opened.support, options.seed)
     finished = fit(method, ReadAhead(batches(method, options.seed)), settings, folder)
-    if folder.is_main and is_exported(options.out):  # by a later analysis maybe, which another would write over
+    # By a later analysis maybe, which another would write over.
+    if folder.is_main and finished and is_exported(options.out):
         print(f"{options.out}: learnt and analysed before; `frazil cryodrgn-analyze` looks at it otherwise")
     elif folder.is_main:
-        write_analysis(method, particles, folder, Analysis())
-    if folder.is_main:
-        say_if_stopped(finished, options.max_minutes)
+        say_if_stopped(finished)
+        write_analysis(method, particles, folder, Analysis() if finished else QUICK)
     return 0
 
 

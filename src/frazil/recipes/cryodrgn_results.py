@@ -14,7 +14,7 @@ from torch import Tensor
 
 from frazil.data import Particles
 from frazil.geometry import Pose, fourier_crop
-from frazil.io import ParticleTable, atomic_path, write_map, write_particles
+from frazil.io import ParticleTable, atomic_path, hold_folder, write_map, write_particles
 from frazil.methods.cryodrgn import CryoDRGN, Latents
 from frazil.methods.cryodrgn.latent_space import (
     Clusters,
@@ -55,6 +55,9 @@ class Analysis:
     """Principal axes along which volumes are made."""
     steps: int = 10
     """Volumes along each axis."""
+    settle: bool = True
+    """Move each latent to where the volume there suits its image better than at the encoder's guess, which takes as
+    long as some passes of learning."""
     umap: bool = True
     """Lay the latents out by UMAP too, which takes minutes for 100,000 images."""
     structures: int = 50
@@ -73,8 +76,10 @@ class Analysis:
         if len(self.way) == 1 or any(start == end for start, end in pairwise(self.way)):
             raise ValueError("--way needs two images or more, each another than the one before")
 
-    def check(self, particles: Particles) -> None:
-        """ValueError where the particles have not what is asked for."""
+    def check(self, particles: Particles, latent_dim: int) -> None:
+        """ValueError where the particles, or their latents of so many numbers, have not what is asked for."""
+        if not latent_dim and self != Analysis():
+            raise ValueError("a run with --latent-dim 0 has one volume and no latents to look at otherwise")
         for row in self.way:
             if not 1 <= row <= len(particles):
                 raise ValueError(f"--way {row}: there are images 1 to {len(particles)}")
@@ -84,12 +89,17 @@ class Analysis:
             particles.table.numbers(column)
 
 
+QUICK = Analysis(settle=False, umap=False, structures=0)
+"""What takes no minutes, for when the time is up."""
+
+
 def write_analysis(method: CryoDRGN, particles: Particles, folder: RunFolder, how: Analysis) -> None:
     """Particles with their poses and latents, volumes, and the report."""
+    folder.locks.append(hold_folder(folder.path / "volumes"))  # a look while it learns may meet the end's
     data, pose = method.centring.data, method.centring.pose.to(torch.device("cpu"))
     table, looks, view = _table(method, particles, pose, folder), None, 0.0
     if method.config.latent_dim:
-        latents = all_latents(method)
+        latents = all_latents(method, how.settle)
         latent = latents.mean.numpy()
         axes, parts = principal_axes(latent), cluster(latent, how.clusters, seed=0)
         columns = {f"frazilLatent{number}": values for number, values in enumerate(latent.T, 1)}
@@ -162,15 +172,15 @@ def _clear(volumes: Path) -> None:
             path.unlink()
 
 
-def all_latents(method: CryoDRGN) -> Latents:
-    """Of every image, settled, in memory."""
-    count = method.centring.data.count
-    found = []
+def all_latents(method: CryoDRGN, settled: bool = True) -> Latents:
+    """Of every image, settled or as the encoder guesses them, in memory."""
+    count, found = method.centring.data.count, []
+    one = method.latents if settled else method.guesses
     with progress_bar("latents", count) as advance:
         for rows in torch.arange(count).split(_AT_ONCE):
-            found.append(method.latents(rows).to(torch.device("cpu")))
+            found.append(one(rows).to(torch.device("cpu")))
             advance(len(rows))
-    return Latents(torch.cat([part.mean for part in found]), torch.cat([part.log_variance for part in found]))
+    return Latents.joined(found)
 
 
 def _table(method: CryoDRGN, particles: Particles, pose: Pose, folder: RunFolder) -> ParticleTable:

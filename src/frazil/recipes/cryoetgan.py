@@ -130,7 +130,7 @@ def train(options: CryoETGANTrain) -> int:
     )
     if folder.is_main:
         _report(method, targets, simulated, folder, options)
-        say_if_stopped(finished, options.max_minutes)
+        say_if_stopped(finished)
     return 0
 
 

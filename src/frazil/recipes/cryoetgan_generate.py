@@ -1,6 +1,7 @@
 """`frazil cryoetgan generate`: subtomograms that look like the real ones that a run has learnt from, with labels."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from frazil.data.specimens import kind_of_model
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
 from frazil.data.subtomogram_scenes import SubtomogramScene
 from frazil.data.workers import in_order, one_thread_per_operation
-from frazil.io import fingerprint, write_map
+from frazil.io import fingerprint, hold_folder, write_map
 from frazil.methods.base import stable_seed
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig
 from frazil.recipes.cryoetgan import new_method, read_simulation
@@ -84,7 +85,7 @@ def generate(options: CryoETGANGenerate) -> None:
     if (options.out / TABLE).is_file():
         print(f"{options.out}: already generated with these options")
         return
-    with one_thread_per_operation():
+    with one_thread_per_operation(), hold_folder(options.out) if fabric.is_global_zero else nullcontext():
         volumes = structures_of(simulation)
         scene = scene_of(simulation, volumes)
         files = files_of(simulation)

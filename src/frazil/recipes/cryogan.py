@@ -104,7 +104,7 @@ def run(options: CryoGANRun) -> int:
         _export(method, half_sets, folder, options)
         if method.fine_enough:
             print(f"the map holds less than images of {method.halves[0].box} px show: finer stages are left out")
-        say_if_stopped(finished, options.max_minutes)
+        say_if_stopped(finished)
     return _refine(options, config, folder) if options.refine and finished else 0
 
 

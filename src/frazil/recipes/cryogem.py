@@ -69,6 +69,8 @@ class CryoGEMTrain:
     """Where a Gaussian low-pass of the models falls to 1/e, in angstrom; Nyquist if not given."""
     symmetry: str = "C1"
     """Average the models over this point group (RELION's axes) first."""
+    most: int = 100
+    """Real micrographs to learn from; of more, as many are taken evenly from first to last."""
     simulated: int = 24
     """Simulated micrographs to learn from."""
     ctf: str = "ranges"
@@ -98,9 +100,10 @@ def train(options: CryoGEMTrain) -> int:
         options = replace(options, lens=replace(PUBLISHED_LENS, **set_by_user(options.lens, options.given)))
     options = replace(options, learning=replace(preset, **wanted), given=())
     check_batch(options.learning.batch_size)
-    inputs = {path: fingerprint(path) for path in [*find_micrographs(options.real), *_other_files(options)]}
+    micrographs = _chosen(options)
+    inputs = {path: fingerprint(path) for path in [*micrographs, *_other_files(options)]}
     diameter = 2 * max(radius_of(model) for model in options.models)
-    real = read_real(options.real, options.pixel_size, diameter, _unmatched(options, diameter))
+    real = read_real(micrographs, options.pixel_size, diameter, _unmatched(options, diameter))
     _check_crop(options.learning, real)
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     folder = RunFolder.open(options.out, asdict(options), inputs)
@@ -123,13 +126,24 @@ def train(options: CryoGEMTrain) -> int:
     finished = fit(method, batches, settings, folder)
     if folder.is_main:
         _report(method, real, learnt, folder, options)
-        say_if_stopped(finished, options.max_minutes)
+        say_if_stopped(finished)
     return 0
+
+
+def _chosen(options: CryoGEMTrain) -> list[Path]:
+    """The real micrographs that are learnt from; says so where they are not all."""
+    every = find_micrographs(options.real)
+    if len(every) <= options.most:
+        return every
+    print(f"{options.real}: {options.most} of {len(every)} micrographs are learnt from (--most)")
+    return [every[int(place)] for place in torch.linspace(0, len(every) - 1, options.most)]
 
 
 def _check(options: CryoGEMTrain) -> None:
     if not options.models:
         raise ValueError("give one MODEL or more")
+    if options.most < 1:
+        raise ValueError(f"--most must be 1 or more, not {options.most}")
     if options.simulated < 1 or not options.particle_px >= 8:
         raise ValueError(
             f"--simulated must be 1 or more and --particle-px 8 or more, not {options.simulated} and"

@@ -1,6 +1,7 @@
 """`frazil cryogem generate`: micrographs that look like the real ones that a run has learnt from, with every label."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
 from frazil.data.micrographs import flattened
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.workers import in_order, one_thread_per_operation
-from frazil.io import fingerprint
+from frazil.io import fingerprint, hold_folder
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
 from frazil.physics import FieldExposure
@@ -76,7 +77,8 @@ def generate(options: CryoGEMGenerate) -> None:
         print(f"{options.out}: already generated with these options")
         return
     own, of = options.shard
-    with one_thread_per_operation():
+    part = f"_{own}_{of}" if of > 1 else ""
+    with one_thread_per_operation(), hold_folder(options.out, part) if fabric.is_global_zero else nullcontext():
         data = fields_of(simulation)
         files = MicrographFiles(options.out, simulation.pixel_size, simulation.size, data.population.radius)
         fabric.barrier()  # all ranks have looked before one of them writes
@@ -148,7 +150,13 @@ def _write_tables(data: SimulatedFields, files: MicrographFiles, options: CryoGE
         print(f"{options.out}: {missing} micrographs are other jobs' to make; the last of them writes the tables")
         return
     every = [data.labels(number) for number in range(options.count)]
-    files.write_labels(every)
+    try:
+        lock = hold_folder(options.out, "_tables")
+    except ValueError:
+        print(f"{options.out}: all micrographs are there, and another job is writing the tables")
+        return
+    with lock:
+        files.write_labels(every)
     print(f"{options.out}: {options.count} micrographs with {sum(len(labels.particles) for labels in every)} particles")
 
 

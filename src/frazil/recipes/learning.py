@@ -38,10 +38,10 @@ def check_batch(size: int, halves: bool = False) -> None:
         raise ValueError(f"{whose} cannot be shared evenly by {ranks()} ranks")
 
 
-def say_if_stopped(finished: bool, max_minutes: float | None) -> None:
+def say_if_stopped(finished: bool) -> None:
     """Print that there is more to do, where the time was up."""
     if not finished:
-        print(f"stopped after {max_minutes:.5g} minutes; the same command goes on")
+        print("stopped as --max-minutes asks; the same command goes on")
 
 
 def is_exported(out: Path, *files: str) -> bool:

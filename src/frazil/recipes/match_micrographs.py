@@ -16,7 +16,7 @@ from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.inference.field_statistics import FieldStatistics, closer_noise, crowding, mean_curve, measure_field
 from frazil.inference.matched_filter import average_view
 from frazil.io import atomic_path
-from frazil.io.micrographs import find_micrographs, known_pixel_size, micrograph_stem, read_micrograph
+from frazil.io.micrographs import known_pixel_size, micrograph_stem, read_micrograph
 from frazil.physics import CTF, FourierVolume
 from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
@@ -38,13 +38,12 @@ class RealSet:
     lenses: list[CTF | None]
 
 
-def read_real(source: Path, pixel_size: float | None, diameter: float, like: SimulateMicrographs) -> RealSet:
-    """The micrographs of a folder or table, at the pixel size of a simulation.
+def read_real(paths: Sequence[Path], pixel_size: float | None, diameter: float, like: SimulateMicrographs) -> RealSet:
+    """Micrographs at the pixel size of a simulation.
 
     `diameter` is a particle's in angstrom, `pixel_size` the micrographs' where their files do not say. Lenses are
     those of the rows that name them in the file that the simulation draws its lenses from, or one that it might draw.
     """
-    paths = find_micrographs(source)
     named = micrograph_lenses(Path(like.ctf), like.lens) if like.ctf.endswith(".star") else {}
     usual = ctf_prior(like.ctf, like.lens)
     names, images, lenses = [], [], []

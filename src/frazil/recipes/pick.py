@@ -98,7 +98,7 @@ def train(options: PickTrain) -> int:
     finished = fit(method, batches, settings, folder)
     if folder.is_main:
         _report(method, judges[0] if judges else learnt[0], folder, options)
-        say_if_stopped(finished, options.max_minutes)
+        say_if_stopped(finished)
     return 0
 
 

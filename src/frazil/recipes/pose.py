@@ -107,7 +107,7 @@ def train(options: PoseTrain) -> int:
     finished = fit(method, batches, settings, folder)
     if folder.is_main:
         _report(method, particles, folder, options)
-        say_if_stopped(finished, options.max_minutes)
+        say_if_stopped(finished)
     return 0
 
 

@@ -77,7 +77,7 @@ def refine(options: RefineRun) -> Pose | None:
     if folder.is_main:
         if method.refined:  # before, the halves have no maps of their own to compare
             _export(method, half_sets, folder, options)
-        say_if_stopped(finished, options.max_minutes)
+        say_if_stopped(finished)
     if not finished:
         return None
     found = _found(method, half_sets)

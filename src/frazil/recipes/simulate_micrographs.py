@@ -22,6 +22,7 @@ from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, mean_density, radius_of, read_specimen
 from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.geometry import fourier_resize, symmetrise, symmetry_rotations
+from frazil.io import hold_folder
 from frazil.io.fingerprint import told_by_contents
 from frazil.io.micrographs import Micrograph, find_micrographs, read_micrograph
 from frazil.physics import (
@@ -134,7 +135,7 @@ def simulate_micrographs(options: SimulateMicrographs) -> None:
     if (options.out / TABLE).is_file():
         console.print(f"{options.out}: already simulated with these options")
         return
-    with one_thread_per_operation():
+    with one_thread_per_operation(), hold_folder(options.out):
         data = fields_of(options)
         exposure = exposure_of(options, data)
         _refuse_opaque(options, exposure, data)

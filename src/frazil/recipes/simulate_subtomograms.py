@@ -18,7 +18,7 @@ from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
 from frazil.data.subtomogram_scenes import FIELD, SubtomogramScene
 from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.workers import in_order, one_thread_per_operation
-from frazil.io import write_map
+from frazil.io import hold_folder, write_map
 from frazil.io.fingerprint import told_by_contents
 from frazil.physics import CTFRanges, UniformShifts
 from frazil.physics.subtomograms import DensityImaging, PeiImaging, SubtomogramImaging, TiltSeriesImaging
@@ -89,7 +89,7 @@ def simulate_subtomograms(options: SimulateSubtomograms) -> None:
     if (options.out / TABLE).is_file():
         console.print(f"{options.out}: already simulated with these options")
         return
-    with one_thread_per_operation():
+    with one_thread_per_operation(), hold_folder(options.out):
         volumes = structures_of(options)
         scene = scene_of(options, volumes)
         files = files_of(options)

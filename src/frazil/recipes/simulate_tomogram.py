@@ -21,7 +21,7 @@ from frazil.data.tomogram_files import OUTPUTS, TABLE, TomogramFiles
 from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramContents, TomogramScene
 from frazil.data.workers import one_thread_per_operation
 from frazil.geometry import half_plane_mean, on_rectangle
-from frazil.io import write_map
+from frazil.io import hold_folder, write_map
 from frazil.io.fingerprint import told_by_contents
 from frazil.physics import CTFRanges
 from frazil.physics.tilt_scheme import TiltScheme
@@ -105,7 +105,7 @@ def write_tomograms(
     if (options.out / TABLE).is_file():
         console.print(f"{options.out}: already there with these options")
         return
-    with one_thread_per_operation():
+    with one_thread_per_operation(), hold_folder(options.out):
         scene, names = _scene(options), _names(options.models)
         files = TomogramFiles(options.out, frame, names)
         missing = files.missing(options.count)

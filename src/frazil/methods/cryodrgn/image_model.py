@@ -1,6 +1,7 @@
 """What a model of particles tells: what an image says of its structure, and the structure of the image."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,11 @@ class Latents(Batched):
 
     mean: Float[Tensor, "batch latent"]
     log_variance: Float[Tensor, "batch latent"]
+
+    @classmethod
+    def joined(cls, parts: Sequence["Latents"]) -> "Latents":
+        """Those of one image after another."""
+        return cls(torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts]))
 
     def sample(self, noise: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch latent"]:
         """The draw from each that standard normal noise makes."""

@@ -119,7 +119,7 @@ class CryoDRGN(Method):
             latent = torch.zeros(len(rows), self.config.latent_dim, device=device)
             mine = slice(context.rank, None, context.world_size)
             if len(rows[mine]):  # more ranks than images held out leave some without any
-                latent[mine] = self._guesses(rows[mine].to(device), learner)
+                latent[mine] = self.guesses(rows[mine].to(device), learner).mean
             context.sum_over_ranks([latent])
             part = torch.zeros(len(rows), dtype=torch.long)
             if latent.numel():
@@ -154,13 +154,14 @@ class CryoDRGN(Method):
 
     def latents(self, rows: Int[Tensor, " rows"], learner: int = 0) -> Latents:
         """What a model makes of some images."""
-        parts = [self.learners[learner].settle(self.read(part), self.autocast) for part in self._parts(rows)]
-        return Latents(torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts]))
+        return Latents.joined(
+            [self.learners[learner].settle(self.read(part), self.autocast) for part in self._parts(rows)]
+        )
 
     @torch.no_grad()
-    def _guesses(self, rows: Int[Tensor, " rows"], learner: int) -> Float[Tensor, "rows latent"]:
+    def guesses(self, rows: Int[Tensor, " rows"], learner: int = 0) -> Latents:
         """An encoder's, which cost a hundredth of settled latents."""
-        return torch.cat([self.learners[learner].encode(self.read(part)).mean for part in self._parts(rows)])
+        return Latents.joined([self.learners[learner].encode(self.read(part)) for part in self._parts(rows)])
 
     def volume(self, latent: Float[Tensor, " latent"], learner: int = 0) -> Float[Tensor, "box box box"]:
         """A model's volume at a latent, within the particle's sphere."""
