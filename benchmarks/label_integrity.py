@@ -1,5 +1,6 @@
 """Whether generated micrographs hold what their labels say: nothing where nothing is, particles as strong as before."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ _FEW = 6  # micrographs whose particles are measured
 def hallucination_rate(picker: Path, empty: Path, made: Path) -> float:
     """Picks on a micrograph that has no particles, for each particle of one that has, by a picker of real labels.
 
-    At a score of one half.
+    At a score of one half; infinite where the picker finds nothing at all.
     """
     picks = {}
     for folder in (empty, made):
@@ -29,7 +30,7 @@ def hallucination_rate(picker: Path, empty: Path, made: Path) -> float:
             apply(PickApply(run=picker, micrographs=folder / "micrographs", out=out))
         found = read_coordinates(out / "picks.star")
         picks[folder] = sum(len(own.places) for own in found.values()) / len(list((folder / "micrographs").iterdir()))
-    return picks[empty] / picks[made]
+    return picks[empty] / picks[made] if picks[made] else math.inf
 
 
 def strength_kept(fitted: SimulateMicrographs, made: Path) -> float:

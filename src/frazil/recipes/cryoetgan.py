@@ -256,7 +256,7 @@ def _report(
     story = RunStory(f"CryoETGAN: {options.real.resolve().name}", CRYOETGAN_SCALARS, folder)
     kinds = {
         "real": (real[some], None),
-        "simulated": (few, label),
-        "generated": (generated, label),
+        "simulated": (few, label + 1),
+        "generated": (generated, label + 1),
     }
     write_report(cryoetgan_report(match, kinds, story), folder)

@@ -24,6 +24,7 @@ class CryoETGANTomogram:
 
     Many molecules and vesicles in ice, under the tilts, lenses and noise that were fitted, then the run's translator in
     tiles that leave no seam. Files and labels are those of `frazil simulate tomogram`, without even and odd halves.
+    The tilt series are the simulation's.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

@@ -113,7 +113,8 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     settings = {"real": str(options.real), "count": len(reference), "neighbours": options.neighbours}
     with atomic_path(options.out / "figures.json") as temporary:
         temporary.write_text(json.dumps({**settings, "subtomograms": figures}, indent=2))
-    shown = {"real": truth, _SECOND: again, **labelled}
+    number = torch.tensor(names)
+    shown = {name: (own, number[label]) for name, (own, label) in {"real": truth, _SECOND: again, **labelled}.items()}
     report = subtomograms_report(shown, figures, warnings, real.pixel_size)
     print(f"report: {report.write(options.out / 'report.html')}")
 

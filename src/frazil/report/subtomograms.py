@@ -16,7 +16,7 @@ from frazil.report.pictures import panel, picture, scale_bar_length
 _SHOWN = 4  # volumes of each kind
 
 Volumes = Mapping[str, tuple[Float[Tensor, "_count box box box"], Int[Tensor, " _count"] | None]]
-"""Volumes by kind, each with its class, where that is known."""
+"""Volumes by kind, each with its class as tables have it, where that is known."""
 
 _FIGURES = Reading(
     look="Every kind against a third of the real subtomograms. Beside them stands another third, which nothing can be"
@@ -79,7 +79,7 @@ def slices_figure(volumes: Volumes, pixel_size: float) -> Figure:
             for cut, seen in (("x, y", own[row][middle]), ("x, z", own[row][:, middle])):
                 bar = scale_bar_length(width) if not parts else None
                 shown = picture(seen.numpy(), -3.0, 3.0, f"{cut} of one of {name}")
-                of_class = "" if label is None else f", class {int(label[row]) + 1}"
+                of_class = "" if label is None else f", class {int(label[row])}"
                 parts.append(panel(shown, f"{name}{of_class}, {cut}", width, bar))
     return Figure("Slices", f'<div class="panels many">{"".join(parts)}</div>', _SLICES)
 
