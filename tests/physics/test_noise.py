@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from frazil.geometry import centred_coordinates, hermitian_weight, shell_index, soft_sphere
-from frazil.physics import ColouredNoise, PatchNoise, colour_noise, radial_power, white_noise
+from frazil.physics import ColouredNoise, colour_noise, radial_power, white_noise
 
 BOXES = [24, 25]
 
@@ -97,24 +97,9 @@ def test_each_image_takes_the_spectrum_of_its_own_micrograph(generator: torch.Ge
         assert (radial_power(noise[:, particle])[1:] / power[1:] - 1).abs().max() < 0.12
 
 
-def patch_model(box: int) -> PatchNoise:
-    """Three groups of 2, 1 and 4 patches; every pixel of patch p is p."""
-    patches = torch.arange(7.0)[:, None, None].expand(7, box, box)
-    starts, counts = torch.tensor([0, 2, 3]), torch.tensor([2, 1, 4])
-    return PatchNoise({box: patches}, starts, counts, torch.tensor([2, 0, 1, 2]))
-
-
-def test_a_patch_comes_from_the_micrograph_of_the_particle_whose_place_it_takes(generator: torch.Generator) -> None:
-    particle = torch.tensor([0, 1, 2, 3] * 100)
-    drawn = patch_model(8).sample(particle, 8, generator)
-    assert drawn.shape == (400, 8, 8)
-    found = {row: set(drawn[particle == row, 0, 0].tolist()) for row in range(4)}
-    assert found == {0: {3, 4, 5, 6}, 1: {0, 1}, 2: {2}, 3: {3, 4, 5, 6}}
-
-
 def test_noise_models_follow_their_generator() -> None:
     particle = torch.tensor([0, 1, 2, 3])
     coloured = ColouredNoise({8: falling_power(8)[None]}, torch.zeros(4, dtype=torch.int64))
-    for model in (patch_model(8), coloured, coloured.to("cpu"), patch_model(8).to("cpu")):
+    for model in (coloured, coloured.to("cpu")):
         first = model.sample(particle, 8, torch.Generator().manual_seed(4))
         assert torch.equal(first, model.sample(particle, 8, torch.Generator().manual_seed(4)))

@@ -14,6 +14,7 @@ from torch import Tensor
 from frazil.data.ctf_columns import CTF_COLUMNS
 from frazil.geometry import euler_to_rotation, fourier_transform, frequency_grid
 from frazil.io import ImageStack, find_stack, read_tables
+from frazil.io.particle_table import CENTRED, ORIGINS_3D, opposite
 from frazil.io.star import join_optics
 from frazil.physics import CTF
 from frazil.physics.tomography import Correction, TiltSeries, correcting
@@ -23,7 +24,6 @@ _OF_ALL = ("rlnImagePixelSize", "rlnImageSize", PREMULTIPLIED)  # optics groups 
 _PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
 _TILTS = ["rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot"]
 _FRAMES = "rlnTomoVisibleFrames"
-_CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
 _ANGLES = ("Rot", "Tilt", "Psi")
 _STRENGTH = "rlnCtfScalefactor"
 _MAY_LACK = ("phase_shift_deg", "b_factor")  # of a lens: 0 where nothing says them
@@ -66,7 +66,7 @@ class TiltStacks:
     @property
     def has_places(self) -> bool:
         """Whether the table says, in angstrom from the tomogram's centre, where particles are (RELION 5)."""
-        return set(_CENTRED) <= set(self.table)
+        return set(CENTRED) <= set(self.table)
 
     @property
     def has_poses(self) -> bool:
@@ -79,9 +79,8 @@ class TiltStacks:
 
     def within(self, row: int) -> Float[Tensor, " xyz"]:
         """Where a particle is, in angstrom from the middle of its box, in the tomogram's frame."""
-        origin = [self._number(row, f"rlnOrigin{axis}Angst") for axis in "XYZ"]
-        # RELION's origin is what brings the particle to the middle: the opposite of where it is.
-        return -self._turn(row, "rlnTomoSubtomogram") @ torch.tensor(origin)
+        place = opposite(np.array([self._number(row, column) for column in ORIGINS_3D]))
+        return self._turn(row, "rlnTomoSubtomogram") @ torch.from_numpy(place).float()
 
     def images(self, row: int) -> "ParticleSpectra":
         """The images of a particle that show it, as spectra, and what lens and radiation did to them.
@@ -89,7 +88,7 @@ class TiltStacks:
         At the particle's depth, where the table has it in angstrom from the tomogram's centre (RELION 5).
         """
         places, series = self._shown(row)
-        centred = [self._number(row, column) for column in _CENTRED]
+        centred = [self._number(row, column) for column in CENTRED]
         hand = self.hand[str(self.table["rlnTomoName"].iloc[row])]
         depth = hand * (series.rotation[:, 2] @ torch.tensor(centred))
         transfer = series.transfer(frequency_grid(self.box, self.pixel_size), depth[None])[0]

@@ -11,6 +11,7 @@ import pandas as pd
 from frazil.data.ctf_columns import columns_of_ctf
 from frazil.geometry import rotation_to_euler
 from frazil.io import atomic_path, group_optics, write_tables
+from frazil.io.particle_table import ANGLES, CENTRED, ORIGINS_3D, opposite
 from frazil.physics import CTF
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
@@ -114,11 +115,9 @@ def molecule_columns(name: str, molecules: Molecules, optics_group: int) -> dict
         "rlnClassNumber": molecules.structure.numpy() + 1,
         "rlnOpticsGroup": optics_group,
     }
-    angles = rotation_to_euler(molecules.rotation).numpy()
-    for axis, (letter, angle) in enumerate(zip("XYZ", ("Rot", "Tilt", "Psi"), strict=True)):
-        columns[f"rlnCenteredCoordinate{letter}Angst"] = picked[:, axis]
-        columns[f"rlnOrigin{letter}Angst"] = -molecules.within[:, axis].numpy()
-        columns[f"rlnAngle{angle}"] = angles[:, axis]
+    columns |= dict(zip(CENTRED, picked.T, strict=True))
+    columns |= dict(zip(ORIGINS_3D, opposite(molecules.within.numpy()).T, strict=True))
+    columns |= dict(zip(ANGLES, rotation_to_euler(molecules.rotation).numpy().T, strict=True))
     return columns
 
 

@@ -14,6 +14,8 @@ from frazil.geometry import Pose, euler_to_rotation, rotation_to_euler
 
 ANGLES = ["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]
 ORIGINS = ["rlnOriginXAngst", "rlnOriginYAngst"]
+ORIGINS_3D = [*ORIGINS, "rlnOriginZAngst"]
+CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
 OPTICS_COLUMNS = [
     "rlnVoltage",
     "rlnSphericalAberration",
@@ -98,9 +100,8 @@ class ParticleTable:
                 f"{self.path}: its origins are in pixels (rlnOriginX), and no column says how large those are; add"
                 " rlnImagePixelSize"
             )
-        # RELION's origin is the shift that brings the particle to the centre: the opposite of where it is.
-        shift = [-self.numbers(column) if column in self.data else np.zeros(len(self)) for column in ORIGINS]
-        return torch.from_numpy(np.stack(shift, axis=-1)).float()
+        origin = [self.numbers(column) if column in self.data else np.zeros(len(self)) for column in ORIGINS]
+        return torch.from_numpy(opposite(np.stack(origin, axis=-1))).float()
 
     def with_columns(self, **columns: np.ndarray) -> "ParticleTable":
         """Same particles with columns added or replaced."""
@@ -109,7 +110,7 @@ class ParticleTable:
     def with_pose(self, pose: Pose) -> "ParticleTable":
         """Same particles with the angles and origins of `pose`."""
         angles = rotation_to_euler(pose.rotation.detach().cpu().double()).numpy()
-        origin = -pose.shift.detach().cpu().double().numpy()
+        origin = opposite(pose.shift.detach().cpu().double().numpy())
         values = [*angles.T, *origin.T]
         return self.with_columns(**dict(zip([*ANGLES, *ORIGINS], values, strict=True)))
 
@@ -120,6 +121,11 @@ class ParticleTable:
     def select(self, rows: Sequence[int] | np.ndarray) -> "ParticleTable":
         """The particles of the given rows, in that order."""
         return replace(self, data=self.data.iloc[np.asarray(rows, np.int64)].reset_index(drop=True))
+
+
+def opposite(origin: np.ndarray) -> np.ndarray:
+    """Where particles are, of RELION's origins, which bring them to the middle of their boxes; or the other way."""
+    return 0.0 - origin  # and no -0 in tables
 
 
 def group_optics(data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -16,7 +16,6 @@ from frazil.physics.micrograph import ParticleField, PlacedParticles, delocalisa
 from frazil.physics.noise import (
     ColouredNoise,
     NoiseModel,
-    PatchNoise,
     colour_noise,
     radial_power,
     white_noise,
@@ -77,7 +76,6 @@ __all__ = [
     "NoiseModel",
     "PaperExposure",
     "ParticleField",
-    "PatchNoise",
     "PlacedParticles",
     "RotationPrior",
     "ShiftPrior",

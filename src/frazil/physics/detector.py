@@ -1,4 +1,4 @@
-"""The detector: it counts electrons, and blurs what it counts."""
+"""The detector counts electrons."""
 
 import torch
 from jaxtyping import Float

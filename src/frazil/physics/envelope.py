@@ -1,4 +1,4 @@
-"""What dampens the contrast at high frequency: motion, partial coherence, detector."""
+"""What dampens the contrast at high frequency, as one B-factor."""
 
 import torch
 from jaxtyping import Float

@@ -80,30 +80,3 @@ class ColouredNoise(NoiseModel):
     def to(self, device: torch.device | str) -> "ColouredNoise":
         power = {box: spectra.to(device) for box, spectra in self.power.items()}
         return replace(self, power=power, group=self.group.to(device))
-
-
-@dataclass(frozen=True)
-class PatchNoise(NoiseModel):
-    """Patches of real background, each from the micrograph of the particle whose place it takes.
-
-    `patches` holds, for each box, all patches (count, box, box) ordered by group; group g has `counts[g]` of them from
-    `starts[g]` on; `group` is that of each particle. Patch and CTF of one micrograph belong together (Gupta et al.
-    2021, section IV).
-    """
-
-    patches: dict[int, Float[Tensor, "count box box"]]
-    starts: Int[Tensor, " groups"]
-    counts: Int[Tensor, " groups"]
-    group: Int[Tensor, " particles"]
-
-    def sample(
-        self, particle: Int[Tensor, " batch"], box: int, generator: torch.Generator
-    ) -> Float[Tensor, "batch box box"]:
-        group = self.group[particle]
-        uniform = torch.rand(len(particle), generator=generator, device=generator.device, dtype=torch.float64)
-        return self.patches[box][self.starts[group] + (uniform * self.counts[group]).long()]
-
-    def to(self, device: torch.device | str) -> "PatchNoise":
-        patches = {box: images.to(device) for box, images in self.patches.items()}
-        tables = {name: getattr(self, name).to(device) for name in ("starts", "counts", "group")}
-        return replace(self, patches=patches, **tables)

@@ -11,6 +11,7 @@ import tyro
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frazil.data.seeds import numbered_generator
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import kind_of_model
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
@@ -32,6 +33,7 @@ from frazil.recipes.simulate_subtomograms import (
     write_tables,
     write_truths,
 )
+from frazil.training import checkpoints
 from frazil.training.launch import launch
 
 _UNCERTAINTY = "uncertainty"  # folder of the deviations over several draws
@@ -79,7 +81,7 @@ def generate(options: CryoETGANGenerate) -> None:
         models = (m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models)
         simulation = replace(simulation, models=tuple(models))
     config = configuration(simulation)
-    weights = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
+    weights = fingerprint(checkpoints(options.run / "checkpoints")[0])
     config |= {"weights": weights, "draws": options.draws}
     refuse_another_run(options.out, config, (*OUTPUTS, _UNCERTAINTY))
     if (options.out / TABLE).is_file():
@@ -143,8 +145,7 @@ def _translated(
 ) -> Float[Tensor, "draws box box box"]:
     """One volume as a real one would look, several times."""
     standard = (volume - volume.mean()) / volume.std()
-    # A generator keeps 32 bits of its seed: counted up, no two of a set are the same.
-    chance = torch.Generator().manual_seed((stable_seed(options.seed, "noise") + row) % 2**32)
+    chance = numbered_generator(stable_seed(options.seed, "noise"), row)
     return method.translate(standard.expand(options.draws, -1, -1, -1), label.expand(options.draws), chance)
 
 

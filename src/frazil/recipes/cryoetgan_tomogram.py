@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import tyro
 
+from frazil.data.seeds import numbered_generator
 from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.tomogram_scenes import SimulatedTomogram
 from frazil.io import fingerprint
@@ -15,7 +15,7 @@ from frazil.recipes.cryoetgan import read_simulation
 from frazil.recipes.cryoetgan_generate import load
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
 from frazil.recipes.simulate_tomogram import SimulateTomogram, write_tomograms
-from frazil.training import choose_device
+from frazil.training import checkpoints, choose_device
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,12 @@ def tomogram(options: CryoETGANTomogram) -> None:
     rotation = simulation.tilts.series(None).rotation
 
     def finish(number: int, made: SimulatedTomogram) -> SimulatedTomogram:
-        # A generator keeps 32 bits of its seed: counted up, no two of a set are the same.
-        chance = torch.Generator().manual_seed((stable_seed(options.seed, "noise") + number) % 2**32)
+        chance = numbered_generator(stable_seed(options.seed, "noise"), number)
         return replace(made, whole=method.translate_tomogram(made.whole, rotation, chance), halves=None)
 
     # The units of structures and of noise are those of the subtomograms.
     noise_std = scene_of(fitted, structures_of(fitted)).noise_std(fitted.snr_db)
-    weights = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
+    weights = fingerprint(checkpoints(options.run / "checkpoints")[0])
     frame = TomogramFrame(simulation.size, simulation.pixel_size, on_disk=True)
     write_tomograms(simulation, frame, {"weights": weights}, lambda _: noise_std, finish)
 

@@ -12,6 +12,7 @@ import tyro
 from frazil.data.fields import SimulatedFields
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
 from frazil.data.micrographs import flattened
+from frazil.data.seeds import numbered_generator
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.io import fingerprint, hold_folder
@@ -30,6 +31,7 @@ from frazil.recipes.simulate_micrographs import (
     exposure_of,
     fields_of,
 )
+from frazil.training import checkpoints
 from frazil.training.launch import launch
 
 
@@ -71,7 +73,7 @@ def generate(options: CryoGEMGenerate) -> None:
     fitted = read_simulation(options.run)
     simulation = _simulation(options, fitted)
     config = configuration(simulation)
-    config["weights"] = fingerprint(sorted((options.run / "checkpoints").glob("step_*.pt"))[-1])
+    config["weights"] = fingerprint(checkpoints(options.run / "checkpoints")[0])
     refuse_another_run(options.out, config, OUTPUTS)
     if (options.out / TABLE).is_file():
         print(f"{options.out}: already generated with these options")
@@ -133,8 +135,7 @@ def _write_images(
         number = missing[place]
         image, mask = data.micrograph(number, exposure)
         seen = flattened(image, FLAT * 2 * data.population.radius / data.pixel_size)
-        # A generator keeps 32 bits of its seed: counted up, no two of a set are the same.
-        chance = torch.Generator().manual_seed((stable_seed(options.seed, "noise") + number) % 2**32)
+        chance = numbered_generator(stable_seed(options.seed, "noise"), number)
         files.write_images(number, method.translate_field(seen, chance), mask)
 
     workers = options.workers or (MOST_WORKERS if method.device.type == "cpu" else 1)

@@ -17,7 +17,7 @@ from frazil.data.lens_tables import micrograph_lenses
 from frazil.io import ParticleTable, read_tables, refuse_what_is_there, write_particles
 from frazil.io.coordinates import Coordinates, read_coordinates, refuse_namesakes, refuse_topaz_on_tiff
 from frazil.io.micrographs import find_micrographs, known_pixel_size, micrograph_stem, read_micrograph
-from frazil.io.particle_table import ORIGINS, group_optics
+from frazil.io.particle_table import ORIGINS, group_optics, opposite
 from frazil.io.stacks import StackWriter
 from frazil.io.star import in_angstrom, join_optics
 from frazil.physics import CTF, CTFRanges
@@ -100,8 +100,8 @@ class _Cut:
 
     def _moved(self, rows: pd.DataFrame, centres: np.ndarray) -> pd.DataFrame:
         """Rows that say by how much a particle is off the pixel that its box is around (RELION's sign)."""
-        off = (rows[_PLACE].to_numpy(np.float64) - centres) * self.pixel_size
-        origins = {name: rows.get(name, 0.0) - off[:, axis] for axis, name in enumerate(ORIGINS)}
+        off = opposite((rows[_PLACE].to_numpy(np.float64) - centres) * self.pixel_size)
+        origins = {name: rows.get(name, 0.0) + off[:, axis] for axis, name in enumerate(ORIGINS)}
         return rows.assign(**dict(zip(_PLACE, centres.T.astype(float), strict=True)), **origins)
 
     def _lens(self, path: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import tyro
 from frazil.data.subtomogram_files import CORRECTION, TABLE, VOLUMES
 from frazil.data.tilt_stacks import PREMULTIPLIED, ParticleSpectra, TiltStacks, read_tilt_stacks
 from frazil.geometry import shift_phase
-from frazil.io import atomic_path, refuse_what_is_there, write_map, write_tables
-from frazil.metrics import HALF_MAPS_AGREE, fourier_shell_correlation
+from frazil.io import refuse_what_is_there, write_map, write_tables
+from frazil.metrics import HALF_MAPS_AGREE, fourier_shell_correlation, write_fsc
 from frazil.physics.tomography import Correction, SliceSums, missing_wedge
 from frazil.recipes.progress import progress_bar
 
@@ -88,9 +88,7 @@ def _write_average(halves: list[SliceSums], pixel_size: float, out: Path) -> Non
     for name, volume in volumes.items():
         write_map(out / f"{name}.mrc", volume, pixel_size)
     fsc = fourier_shell_correlation(volumes["half1"], volumes["half2"], pixel_size)
-    rows = [f"{shell},{float(value):.4f}\n" for shell, value in enumerate(fsc.correlation)]
-    with atomic_path(out / "fsc.csv") as temporary:
-        temporary.write_text("shell,half_maps\n" + "".join(rows))
+    write_fsc(out / "fsc.csv", {"unmasked": fsc})
     print(f"average: half maps agree to {fsc.resolution(HALF_MAPS_AGREE):.1f} angstrom (FSC 0.143)")
 
 
