@@ -1,10 +1,9 @@
 """`frazil cryoetgan train`: a translator that makes simulated subtomograms look like real ones."""
 
 import json
-import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import torch
 import tyro
@@ -16,7 +15,7 @@ from frazil.data.ranks import ranks
 from frazil.data.specimens import kind_of_model, radius_of
 from frazil.data.subtomogram_files import CORRECTION, TABLE
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
-from frazil.io import atomic_path, fingerprint, fingerprint_of_ends
+from frazil.io import fingerprint, fingerprint_of_ends
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryoetgan import (
@@ -31,6 +30,15 @@ from frazil.methods.cryoetgan import (
 from frazil.physics import CTFRanges
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tomography import Correction, missing_wedge
+from frazil.recipes.fitted_simulation import (
+    MATCH,
+    SIMULATED,
+    lenses_from_anywhere,
+    models_from_anywhere,
+    read_match,
+    wait_for,
+    write_match,
+)
 from frazil.recipes.learning import check_batch, fit_settings, say_if_stopped
 from frazil.recipes.match_subtomograms import match_subtomograms
 from frazil.recipes.particle_run import write_report
@@ -40,9 +48,7 @@ from frazil.report.cryoetgan import CRYOETGAN_SCALARS, cryoetgan_report
 from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, choose_device, fit
 
-MATCH = "match.json"
-"""In a run's folder: the simulation that was fitted to the real subtomograms."""
-_SIMULATED, _NOISE = "simulated", "noise.txt"
+_NOISE = "noise.txt"  # spectrum of the noise that was fitted
 _MEASURED = 400  # real subtomograms by which the simulation is fitted
 _SHOWN = 60  # volumes of each kind, whose spectra stand in the report
 _PRESETS = {"default": CryoETGANConfig(), "paper": PUBLISHED, "aitom": RELEASED}
@@ -115,10 +121,9 @@ def train(options: CryoETGANTrain) -> int:
     read = [path for path in (options.real, *named, Path(options.ctf)) if path.is_file()]
     inputs = {path: fingerprint(path) for path in read} | {path: fingerprint_of_ends(path) for path in real.paths}
     folder = RunFolder.open(options.out, asdict(options), inputs)
-    if folder.is_main and not (folder.path / _SIMULATED / TABLE).is_file():
+    if folder.is_main and not (folder.path / SIMULATED / TABLE).is_file():
         simulate_subtomograms(_matched(options, real, folder, tilts_known))
-    while not (folder.path / _SIMULATED / TABLE).is_file():  # another rank makes them
-        time.sleep(0.5)
+    wait_for(folder.path / SIMULATED / TABLE)
     simulation = read_simulation(folder.path)
     simulated, targets = read_subtomograms(simulation.out / TABLE).volumes(), real.volumes()
     method = new_method(options.learning, simulation, options.seed)
@@ -167,16 +172,15 @@ def new_method(learning: CryoETGANConfig, simulation: SimulateSubtomograms, seed
 def _unmatched(options: CryoETGANTrain, real: Subtomograms) -> SimulateSubtomograms:
     """What is simulated, before it is known how noisy."""
     return SimulateSubtomograms(
-        # From wherever the run is gone on with.
-        models=tuple(m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models),
-        out=options.out / _SIMULATED,
+        models=models_from_anywhere(options.models),
+        out=options.out / SIMULATED,
         count=options.simulated,
         box=real.box,
         pixel_size=real.pixel_size,
         shift_percent=options.shift_percent,
         tilts=options.tilts,
         correction=options.correction or "phase-flip",
-        ctf=options.ctf if options.ctf in ("ranges", "none") else str(Path(options.ctf).resolve()),
+        ctf=lenses_from_anywhere(options.ctf),
         lens=options.lens,
         resolution=options.resolution,
         seed=options.seed,
@@ -194,8 +198,7 @@ def _correction(options: CryoETGANTrain, real: Subtomograms) -> Correction:
 
 def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder, tilts_known: bool) -> SimulateSubtomograms:
     """The simulation that is like the real subtomograms, as it was found when the run began."""
-    file = folder.path / MATCH
-    if not file.is_file():
+    if not (folder.path / MATCH).is_file():
         like = _unmatched(options, real)
         radius = max(radius_of(model) for model in options.models)
         # Tables are often sorted by tomogram or class.
@@ -205,9 +208,7 @@ def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder, til
         simulation = match.simulation
         if options.learning.start == "density":
             simulation = _bare(simulation, options.learning.density_noise)
-        record = {"figures": match.figures(), "simulation": asdict(simulation)}
-        with atomic_path(file) as temporary:
-            temporary.write_text(json.dumps(record, indent=2, default=str))
+        write_match(folder.path, match.figures(), simulation)
     return read_simulation(folder.path)
 
 
@@ -220,22 +221,15 @@ def _bare(simulation: SimulateSubtomograms, noise: float) -> SimulateSubtomogram
 
 def read_simulation(run: Path) -> SimulateSubtomograms:
     """The simulation that was fitted in a run's folder; ValueError where there is none."""
-    file = run / MATCH
-    if not file.is_file():
-        raise ValueError(f"{run}: holds no run of `frazil cryoetgan train`")
-    stored: dict[str, Any] = json.loads(file.read_text())["simulation"]
-    lens, tilts = (_with_tuples(stored.pop(part)) for part in ("lens", "tilts"))
+    stored = read_match(run, "cryoetgan train")
+    lens, tilts = (stored.pop(part) for part in ("lens", "tilts"))
     if stored["noise"] != "white":
         stored["noise"] = str((run / _NOISE).resolve())  # wherever the run is now, and is called from
     return SimulateSubtomograms(
-        **{**stored, "models": tuple(stored["models"]), "out": run / _SIMULATED},
+        **{**stored, "out": run / SIMULATED},
         lens=CTFRanges(**lens),
         tilts=TiltScheme(**tilts),
     )
-
-
-def _with_tuples(stored: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
 
 
 def _report(

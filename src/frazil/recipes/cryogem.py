@@ -1,11 +1,10 @@
 """`frazil cryogem train`: a translator that makes simulated micrographs look like real ones."""
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 import tyro
@@ -16,12 +15,21 @@ from frazil.data.micrograph_files import TABLE
 from frazil.data.micrographs import flattened
 from frazil.data.specimens import kind_of_model, radius_of
 from frazil.data.unpaired import UnpairedCrops, UnpairedSampler
-from frazil.io import atomic_path, fingerprint, read_map
+from frazil.io import fingerprint, read_map
 from frazil.io.micrographs import find_micrographs
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import PUBLISHED, PUBLISHED_LENS, CryoGEM, CryoGEMConfig
 from frazil.physics import CTFRanges
+from frazil.recipes.fitted_simulation import (
+    MATCH,
+    SIMULATED,
+    lenses_from_anywhere,
+    models_from_anywhere,
+    read_match,
+    wait_for,
+    write_match,
+)
 from frazil.recipes.learning import check_batch, fit_settings, say_if_stopped
 from frazil.recipes.match_micrographs import FLAT, RealSet, match_simulation, read_real
 from frazil.recipes.particle_run import write_report
@@ -36,9 +44,7 @@ from frazil.report.cryogem import CRYOGEM_SCALARS, cryogem_report
 from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, choose_device, fit
 
-MATCH = "match.json"
-"""In a run's folder: the simulation that was fitted to the real micrographs."""
-_SIMULATED, _BACKGROUND = "simulated", "background.txt"
+_BACKGROUND = "background.txt"  # spectrum of the noise that was fitted
 _SHOWN = 60  # crops of each kind, whose spectra stand in the report
 _GENERATED = 4  # micrographs of which they are
 
@@ -109,8 +115,7 @@ def train(options: CryoGEMTrain) -> int:
     folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main:
         simulate_micrographs(_matched(options, real, diameter, folder))
-    while not (folder.path / _SIMULATED / TABLE).is_file():  # another rank makes them
-        time.sleep(0.5)
+    wait_for(folder.path / SIMULATED / TABLE)
     simulation = read_simulation(folder.path)
     learnt = _read_simulated(simulation, diameter)
     sampler = UnpairedSampler(learnt, real.images, options.learning.crop)
@@ -167,12 +172,11 @@ def _other_files(options: CryoGEMTrain) -> list[Path]:
 def _unmatched(options: CryoGEMTrain, diameter: float) -> SimulateMicrographs:
     """What is simulated, before it is known how much of it."""
     return SimulateMicrographs(
-        # From wherever the run is gone on with.
-        models=tuple(m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models),
-        out=options.out / _SIMULATED,
+        models=models_from_anywhere(options.models),
+        out=options.out / SIMULATED,
         count=options.simulated,
         pixel_size=diameter / options.particle_px,
-        ctf=options.ctf if options.ctf in ("ranges", "none") else str(Path(options.ctf).resolve()),
+        ctf=lenses_from_anywhere(options.ctf),
         lens=options.lens,
         symmetry=options.symmetry,
         resolution=options.resolution,
@@ -182,8 +186,7 @@ def _unmatched(options: CryoGEMTrain, diameter: float) -> SimulateMicrographs:
 
 def _matched(options: CryoGEMTrain, real: RealSet, diameter: float, folder: RunFolder) -> SimulateMicrographs:
     """The simulation that is like the real micrographs, as it was found when the run began."""
-    file = folder.path / MATCH
-    if not file.is_file():
+    if not (folder.path / MATCH).is_file():
         height, width = real.images[0].shape
         like = replace(_unmatched(options, diameter), size=(width, height))
         if options.preset == "paper":
@@ -193,26 +196,20 @@ def _matched(options: CryoGEMTrain, real: RealSet, diameter: float, folder: RunF
             # What is slow in the background is in its spectrum.
             like = replace(like, solvent=replace(like.solvent, ice_variation=0.0))
         match = match_simulation(real, like, diameter, folder.path / _BACKGROUND)
-        record = {"figures": match.figures(), "simulation": asdict(match.simulation)}
-        with atomic_path(file) as temporary:
-            temporary.write_text(json.dumps(record, indent=2, default=str))
+        write_match(folder.path, match.figures(), match.simulation)
     return read_simulation(folder.path)
 
 
 def read_simulation(run: Path) -> SimulateMicrographs:
     """The simulation that was fitted in a run's folder; ValueError where there is none."""
-    file = run / MATCH
-    if not file.is_file():
-        raise ValueError(f"{run}: holds no run of `frazil cryogem train`")
-    stored: dict[str, Any] = json.loads(file.read_text())["simulation"]
+    stored = read_match(run, "cryogem train")
     lens, exposure, solvent = (stored.pop(name) for name in ("lens", "exposure", "solvent"))
-    ranges: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in lens.items()}
     ice = solvent["ice"] and Path(solvent["ice"])
     if exposure["noise"] != "white":
         exposure["noise"] = str((run / _BACKGROUND).resolve())  # wherever the run is now, and is called from
     return SimulateMicrographs(
-        **{**stored, "models": tuple(stored["models"]), "out": run / _SIMULATED, "size": tuple(stored["size"])},
-        lens=CTFRanges(**ranges),
+        **{**stored, "out": run / SIMULATED},
+        lens=CTFRanges(**lens),
         exposure=ExposureOptions(**exposure),
         solvent=IceOptions(**{**solvent, "ice": ice}),
     )
