@@ -63,19 +63,13 @@ class DigitGAN(Method):
         """The critic learns to tell, then the generator to pass for real."""
         fake = self.draw(BATCH, context.generator("noise"))[context.share(BATCH)]
         told = cross_entropy_critic_loss(self._score(batch), self._score(fake.detach()))
-        self._step("critic", told, context)
+        context.descend(self.optimizers["critic"], told)
         passed = cross_entropy_generator_loss(self._score(fake))
-        self._step("generator", passed, context)
+        context.descend(self.optimizers["generator"], passed)
         return {"critic_loss": told.detach(), "generator_loss": passed.detach()}
 
     def _score(self, images: Tensor) -> Tensor:
         return self.networks["critic"](images)[:, 0]
-
-    def _step(self, name: str, loss: Tensor, context: StepContext) -> None:
-        self.optimizers[name].zero_grad()
-        loss.backward()
-        context.average_gradients(self.networks[name].parameters())
-        self.optimizers[name].step()
 
     def figures(self, context: StepContext) -> dict[str, float]:
         return {}

@@ -35,10 +35,7 @@ class Toy(Method):
             guess = self.net(batch)
         target = batch.sum(1, keepdim=True) + 0.1 * noise[context.share(BATCH)]
         loss = (guess.float() - target).square().mean()
-        self.optimizer.zero_grad()
-        loss.backward()
-        context.average_gradients(self.net.parameters())
-        self.optimizer.step()
+        context.descend(self.optimizer, loss)
         last: Any = self.net[-1]
         self.average = self.average.lerp(last.weight.detach(), 0.1)
         if self.spoil.get(context.step) == "parameter":

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 Autocast = Callable[[], AbstractContextManager]
 """Around networks: they may compute in less precision there."""
@@ -56,6 +57,13 @@ class StepContext:
             raise ValueError(f"a batch of {batch_size} images cannot be shared evenly by {self.world_size} ranks")
         return slice(self.rank * rows, (self.rank + 1) * rows)
 
+    def descend(self, optimizer: Optimizer, loss: Tensor) -> None:
+        """One step of an optimizer down a loss, by the mean of all ranks' gradients."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.average_gradients([parameter for group in optimizer.param_groups for parameter in group["params"]])
+        optimizer.step()
+
     def sum_over_ranks(self, tensors: Sequence[Tensor]) -> None:
         """Replace what each rank summed over its own images by the sum over all ranks, in place."""
         if self.world_size == 1:
@@ -72,7 +80,7 @@ class Method(ABC):
     """One published system: its networks, losses, optimizers and the order of its updates.
 
     Chance comes from `context.generator` alone. Every rank holds the same parameters, sees its share of the
-    batch, and averages its gradients by `context.average_gradients`.
+    batch, and steps by `context.descend`, which averages its gradients.
     """
 
     @abstractmethod

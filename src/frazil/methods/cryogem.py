@@ -125,14 +125,14 @@ class CryoGEM(Method):
             fake = self.translator.paint(batch.simulated, levels)
             real_score, fake_score = self.critic(batch.real), self.critic(fake.detach())
         critic_loss = least_squares_critic_loss(real_score.float(), fake_score.float())
-        self._step(self._critic_optimizer, critic_loss, self.critic.parameters(), context)
+        context.descend(self._critic_optimizer, critic_loss)
         with context.autocast():
             self.critic.requires_grad_(False)
             realism = least_squares_generator_loss(self.critic(fake).float())
             self.critic.requires_grad_(True)
             contrast = self._contrast(levels, self.translator.features(fake, noise), batch.mask, context)
         loss = realism + self.config.contrast_weight * contrast
-        self._step(self._generator_optimizer, loss, self._generator_optimizer.param_groups[0]["params"], context)
+        context.descend(self._generator_optimizer, loss)
         self.average.update_parameters(self.translator)
         changed = (fake - batch.simulated).detach().abs().mean()
         told = {"contrast": contrast, "realism": realism, "critic_loss": critic_loss, "changed": changed}
@@ -142,14 +142,6 @@ class CryoGEM(Method):
         size = self.config.batch_size
         shape = (size, *images.shape[1:])
         return torch.randn(shape, generator=context.generator("noise"), device=context.device)[context.share(size)]
-
-    @staticmethod
-    def _step(optimizer: torch.optim.Optimizer, loss: Tensor, parameters: Any, context: StepContext) -> None:
-        own = list(parameters)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        context.average_gradients(own)
-        optimizer.step()
 
     def _contrast(
         self,

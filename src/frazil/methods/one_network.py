@@ -26,10 +26,7 @@ class OneNetwork(Method):
         done = min(1.0, context.step / self._steps)
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate * 0.5 * (1 + math.cos(math.pi * done))
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        context.average_gradients(self.net.parameters())
-        self._optimizer.step()
+        context.descend(self._optimizer, loss)
 
     def stage(self, step: int) -> str:
         return ""

@@ -48,10 +48,7 @@ class Learner:
         context.sum_over_ranks(moments)
         for group in self.optimizer.param_groups:
             group.update(lr=pace.rate, moments=moments)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        context.average_gradients(self.model.parameters())
-        self.optimizer.step()
+        context.descend(self.optimizer, loss)
         told = {"loss": loss.detach(), "divergence": divergence.detach().mean()}
         return {**told, "strength_varies": self.spread.sqrt()}
 

@@ -124,14 +124,14 @@ class CryoETGAN(Method):
         critic_loss = self._judged("critic", batch.real, self._pooled(fake.detach(), context), context)
         if back is not None:
             critic_loss = critic_loss + self._judged("back_critic", batch.simulated, back.detach(), context)
-        self._step("critics", critic_loss, context)
+        context.descend(self._optimizers["critics"], critic_loss)
         realism = self._realism("critic", fake, context)
         if back is None:
             kept = self._content(batch.simulated, fake)
         else:
             realism = realism + self._realism("back_critic", back, context)
             kept = self._cycle(batch, fake, back, context)
-        self._step("translators", realism + self.config.keep_weight * kept, context)
+        context.descend(self._optimizers["translators"], realism + self.config.keep_weight * kept)
         self.average.update_parameters(self._painter)
         changed = (fake - batch.simulated).abs().mean()
         told = {"kept": kept, "realism": realism, "critic_loss": critic_loss, "changed": changed}
@@ -200,14 +200,6 @@ class CryoETGAN(Method):
         again = self._translated("back", fake, context)
         forth = self._translated("translator", back, context)
         return (again - batch.simulated).abs().mean() + (forth - batch.real).abs().mean()
-
-    def _step(self, name: str, loss: Tensor, context: StepContext) -> None:
-        optimizer = self._optimizers[name]
-        own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        context.average_gradients(own)
-        optimizer.step()
 
     def _pooled(
         self, fake: Float[Tensor, "batch box box box"], context: StepContext

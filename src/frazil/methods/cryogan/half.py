@@ -185,10 +185,7 @@ class HalfReconstruction:
         loss = torch.stack(losses).sum()
         if self.config.conditions == "learnt":
             loss = loss + _NOISE_PRIOR * self.log_noise.square().sum()
-        self.volume_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        context.average_gradients([self.voxels, self.log_signal, self.log_noise, self.log_shift])
-        self.volume_optimizer.step()
+        context.descend(self.volume_optimizer, loss)
         with torch.no_grad():  # the circle that the critic looks through has no room for more than was asked for
             self.log_shift.clamp_(max=0)
         self.average.lerp_(self.voxels.detach(), 1 - self.config.averaging)

@@ -100,10 +100,7 @@ class Judge:
         part = self._penalised(len(real), context)
         # In single precision whatever the run's: a gradient of a gradient in bfloat16 is mostly rounding.
         penalty = self._adversary.penalty(self.critic, real[part], fake[part], weight[part])
-        self._optimizer.zero_grad(set_to_none=True)
-        (self.config.penalty_weight * penalty - distance).backward()
-        context.average_gradients(self.critic.parameters())
-        self._optimizer.step()
+        context.descend(self._optimizer, self.config.penalty_weight * penalty - distance)
         return {"critic_distance": distance.detach(), "penalty": penalty.detach()}
 
     def _penalised(self, share: int, context: StepContext) -> slice:
