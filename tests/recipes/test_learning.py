@@ -1,10 +1,13 @@
 """What runs that learn are told alike."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from frazil.recipes.learning import fit_settings, say_if_stopped
+from frazil.recipes.learning import fit_settings, say_if_stopped, write_report
+from frazil.report import Report
+from frazil.training import RunFolder
 
 
 @dataclass(frozen=True)
@@ -25,3 +28,10 @@ def test_a_run_that_is_stopped_says_so(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == ""
     say_if_stopped(False)
     assert capsys.readouterr().out == "stopped as --max-minutes asks; the same command goes on\n"
+
+
+def test_warnings_of_the_page_stand_in_the_terminal_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report("A run", "of nothing")
+    report.warn("The map is no map.")
+    write_report(report, RunFolder(tmp_path))
+    assert capsys.readouterr().out == f"report: {tmp_path / 'report.html'}\nwarning: The map is no map.\n"

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from frazil.recipes.particle_run import ParticleRun, open_run, write_report
-from frazil.report import Report
-from frazil.training import RunFolder
+from frazil.recipes.particle_run import ParticleRun, open_run
 
 
 def options(data: Path, **changes: object) -> ParticleRun:
@@ -18,10 +16,3 @@ def test_the_room_of_a_particle_is_its_sphere_wherever_that_is_in_the_image(data
     support = open_run(options(data, shift_percent=5.0)).support
     assert (support.radius, support.max_shift, support.reach) == pytest.approx((72.0, 9.6, 81.6))
     assert open_run(options(data, diameter=110.0)).support.radius == 55.0
-
-
-def test_warnings_of_the_page_stand_in_the_terminal_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = Report("A run", "of nothing")
-    report.warn("The map is no map.")
-    write_report(report, RunFolder(tmp_path))
-    assert capsys.readouterr().out == f"report: {tmp_path / 'report.html'}\nwarning: The map is no map.\n"

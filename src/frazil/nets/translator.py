@@ -7,9 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
-_SLOPE = 0.2  # of the units where their input is negative
-_LITTLE = 0.1  # of the usual weights
-
+from frazil.nets.residual_block import SLOPE, ResidualBlock, calm
 
 Levels = list[Float[Tensor, "batch _width _y _x"]]
 """What an encoder sees at each level, the finest first."""
@@ -17,26 +15,6 @@ Levels = list[Float[Tensor, "batch _width _y _x"]]
 
 def _convolution(inputs: int, outputs: int, side: int = 3) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, side, padding=side // 2, padding_mode="reflect")
-
-
-def _calm(layer: nn.Conv2d) -> None:
-    """Let a layer begin with little to say: what it is added to hardly changes at first."""
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.mul_(_LITTLE)
-
-
-class ResidualBlock(nn.Module):
-    """x + convolutions of x, which begin with little to say."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = _convolution(width, width)
-        self.second = _convolution(width, width)
-        _calm(self.second)
-
-    def forward(self, seen: Float[Tensor, "batch width y x"]) -> Float[Tensor, "batch width y x"]:
-        return seen + self.second(leaky_relu(self.first(leaky_relu(seen, _SLOPE)), _SLOPE))
 
 
 class Translator(nn.Module):
@@ -53,12 +31,12 @@ class Translator(nn.Module):
         self.strides = [2**level for level in range(depth + 1)]
         self.enter = _convolution(2, width, 5)
         self.down = nn.ModuleList(_convolution(before, after) for before, after in pairwise(self.widths))
-        self.encode = nn.ModuleList(ResidualBlock(width) for width in self.widths)
-        self.middle = nn.Sequential(*(ResidualBlock(self.widths[-1]) for _ in range(blocks)))
+        self.encode = nn.ModuleList(ResidualBlock(_convolution, width) for width in self.widths)
+        self.middle = nn.Sequential(*(ResidualBlock(_convolution, self.widths[-1]) for _ in range(blocks)))
         self.up = nn.ModuleList(_convolution(coarse, fine) for fine, coarse in pairwise(self.widths))
-        self.decode = nn.ModuleList(ResidualBlock(width) for width in self.widths[:-1])
+        self.decode = nn.ModuleList(ResidualBlock(_convolution, width) for width in self.widths[:-1])
         self.leave = _convolution(width, 1)
-        _calm(self.leave)
+        calm(self.leave)
 
     @property
     def reach(self) -> int:
@@ -72,15 +50,15 @@ class Translator(nn.Module):
         seen = self.enter(torch.stack([images, noise], 1))
         levels = [self.encode[0](seen)]
         for convolution, block in zip(self.down, list(self.encode)[1:], strict=True):
-            levels.append(block(convolution(avg_pool2d(leaky_relu(levels[-1], _SLOPE), 2))))
+            levels.append(block(convolution(avg_pool2d(leaky_relu(levels[-1], SLOPE), 2))))
         return levels
 
     def paint(self, images: Float[Tensor, "batch y x"], levels: Levels) -> Float[Tensor, "batch y x"]:
         """The output for an input and its features."""
         seen = self.middle(levels[-1])
         for fine, convolution, block in zip(levels[-2::-1], list(self.up)[::-1], list(self.decode)[::-1], strict=True):
-            seen = block(fine + convolution(interpolate(leaky_relu(seen, _SLOPE), scale_factor=2, mode="nearest")))
-        return images + self.leave(leaky_relu(seen, _SLOPE))[:, 0]
+            seen = block(fine + convolution(interpolate(leaky_relu(seen, SLOPE), scale_factor=2, mode="nearest")))
+        return images + self.leave(leaky_relu(seen, SLOPE))[:, 0]
 
     def forward(
         self, images: Float[Tensor, "batch y x"], noise: Float[Tensor, "batch y x"]
@@ -121,7 +99,7 @@ class PatchCritic(nn.Module):
         for block, (before, after) in enumerate(pairwise(channels)):
             stride = 2 if block < blocks else 1
             layers.append(nn.utils.parametrizations.spectral_norm(nn.Conv2d(before, after, 4, stride, 1)))
-            layers.append(nn.LeakyReLU(_SLOPE))
+            layers.append(nn.LeakyReLU(SLOPE))
         self.score = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4, 1, 1))
 
     def forward(self, images: Float[Tensor, "batch y x"]) -> Float[Tensor, "batch _y _x"]:

@@ -7,32 +7,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d, interpolate, leaky_relu
 
-_SLOPE = 0.2  # of the units where their input is negative
-_LITTLE = 0.1  # of the usual weights
+from frazil.nets.residual_block import SLOPE, ResidualBlock, calm
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Conv3d:
     return nn.Conv3d(inputs, outputs, 3, padding=1, padding_mode="replicate")
-
-
-def _calm(layer: nn.Conv3d) -> None:
-    """Let a layer begin with little to say: what it is added to hardly changes at first."""
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.mul_(_LITTLE)
-
-
-class VolumeBlock(nn.Module):
-    """x + convolutions of x, which begin with little to say."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = _convolution(width, width)
-        self.second = _convolution(width, width)
-        _calm(self.second)
-
-    def forward(self, seen: Float[Tensor, "batch width z y x"]) -> Float[Tensor, "batch width z y x"]:
-        return seen + self.second(leaky_relu(self.first(leaky_relu(seen, _SLOPE)), _SLOPE))
 
 
 class VolumeTranslator(nn.Module):
@@ -49,11 +28,11 @@ class VolumeTranslator(nn.Module):
         self.classes = nn.Parameter(torch.zeros(classes, widths[-1], 1, 1, 1)) if classes else None
         self.enter = _convolution(2, width)
         self.down = nn.ModuleList(_convolution(before, after) for before, after in pairwise(widths))
-        self.encode = nn.ModuleList(VolumeBlock(width) for width in widths)
+        self.encode = nn.ModuleList(ResidualBlock(_convolution, width) for width in widths)
         self.up = nn.ModuleList(_convolution(coarse, fine) for fine, coarse in pairwise(widths))
-        self.decode = nn.ModuleList(VolumeBlock(width) for width in widths[:-1])
+        self.decode = nn.ModuleList(ResidualBlock(_convolution, width) for width in widths[:-1])
         self.leave = _convolution(width, 1)
-        _calm(self.leave)
+        calm(self.leave)
 
     @property
     def reach(self) -> int:
@@ -75,13 +54,13 @@ class VolumeTranslator(nn.Module):
         """Volumes with what they lacked; `label` counts the classes from 0, where there are any."""
         levels = [self.encode[0](self.enter(torch.stack([volumes, noise], 1)))]
         for convolution, block in zip(self.down, list(self.encode)[1:], strict=True):
-            levels.append(block(convolution(avg_pool3d(leaky_relu(levels[-1], _SLOPE), 2))))
+            levels.append(block(convolution(avg_pool3d(leaky_relu(levels[-1], SLOPE), 2))))
         seen = levels.pop()
         if self.classes is not None and label is not None:
             seen = seen + self.classes[label]
         for fine, convolution, block in zip(levels[::-1], list(self.up)[::-1], list(self.decode)[::-1], strict=True):
-            seen = block(fine + convolution(interpolate(leaky_relu(seen, _SLOPE), scale_factor=2, mode="nearest")))
-        return volumes + self.leave(leaky_relu(seen, _SLOPE))[:, 0]
+            seen = block(fine + convolution(interpolate(leaky_relu(seen, SLOPE), scale_factor=2, mode="nearest")))
+        return volumes + self.leave(leaky_relu(seen, SLOPE))[:, 0]
 
 
 class VolumeCritic(nn.Module):
@@ -92,7 +71,7 @@ class VolumeCritic(nn.Module):
         channels = [1] + [width * 2**block for block in range(blocks)]
         layers: list[nn.Module] = []
         for before, after in pairwise(channels):
-            layers += [bounded(nn.Conv3d(before, after, 4, 2, 1), spectral), nn.LeakyReLU(_SLOPE)]
+            layers += [bounded(nn.Conv3d(before, after, 4, 2, 1), spectral), nn.LeakyReLU(SLOPE)]
         # Without a bias, which a Wasserstein distance does not feel.
         self.score = nn.Sequential(*layers, bounded(nn.Conv3d(channels[-1], 1, 3, 1, 1, bias=False), spectral))
 

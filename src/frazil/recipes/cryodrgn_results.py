@@ -26,7 +26,8 @@ from frazil.methods.cryodrgn.latent_space import (
     way_through,
 )
 from frazil.metrics import view_dependence
-from frazil.recipes.particle_run import SHOWN, write_report
+from frazil.recipes.learning import write_report
+from frazil.recipes.particle_run import SHOWN
 from frazil.recipes.progress import progress_bar
 from frazil.report import Figure, isosurfaces_figure
 from frazil.report.cryodrgn import CRYODRGN_SCALARS, Findings, cryodrgn_report

@@ -39,9 +39,8 @@ from frazil.recipes.fitted_simulation import (
     wait_for,
     write_match,
 )
-from frazil.recipes.learning import check_batch, fit_settings, say_if_stopped
+from frazil.recipes.learning import check_batch, fit_settings, say_if_stopped, write_report
 from frazil.recipes.match_subtomograms import match_subtomograms
-from frazil.recipes.particle_run import write_report
 from frazil.recipes.preset import set_by_user
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms, structures_of
 from frazil.report.cryoetgan import CRYOETGAN_SCALARS, cryoetgan_report

@@ -30,9 +30,8 @@ from frazil.recipes.fitted_simulation import (
     wait_for,
     write_match,
 )
-from frazil.recipes.learning import check_batch, fit_settings, say_if_stopped
+from frazil.recipes.learning import check_batch, fit_settings, say_if_stopped, write_report
 from frazil.recipes.match_micrographs import FLAT, RealSet, match_simulation, read_real
-from frazil.recipes.particle_run import write_report
 from frazil.recipes.preset import set_by_user
 from frazil.recipes.simulate_micrographs import (
     ExposureOptions,

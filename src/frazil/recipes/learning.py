@@ -1,4 +1,4 @@
-"""What runs that learn are told alike, how long, where, how exactly; and how what one has learnt is taken up."""
+"""What runs that learn are told alike, how long and where; their page; and how what one has learnt is taken up."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,8 @@ import torch
 from frazil.data.ranks import ranks
 from frazil.io import read_record
 from frazil.methods.base import Method
-from frazil.training import FitSettings, checkpoints, newest
+from frazil.report import Report
+from frazil.training import FitSettings, RunFolder, checkpoints, newest
 
 _Method = TypeVar("_Method", bound=Method)
 
@@ -42,6 +43,12 @@ def say_if_stopped(finished: bool) -> None:
     """Print that there is more to do, where the time was up."""
     if not finished:
         print("stopped as --max-minutes asks; the same command goes on")
+
+
+def write_report(report: Report, folder: RunFolder) -> None:
+    """Write the page, and print where it is and what it warns of."""
+    page = report.write(folder.path / "report.html")
+    print("\n".join([f"report: {page}", *(f"warning: {sentence}" for sentence in report.warnings)]))
 
 
 def is_exported(out: Path, *files: str) -> bool:

@@ -13,7 +13,6 @@ from torch import Tensor
 from frazil.data import Particles, Support, open_particles, touching_distance
 from frazil.data.ctf_columns import ignored_aberrations
 from frazil.inference import ParticleImages
-from frazil.report import Report
 from frazil.training import RunFolder
 
 SHOWN = 24
@@ -84,12 +83,6 @@ class OpenParticles:
             print(f"the particles touch: diameter {diameter:.0f} angstrom, unless --diameter says otherwise")
         if ignored := ignored_aberrations(self.particles.table):
             print(f"{self.particles.table.path}: {', '.join(ignored)} are left out of account")
-
-
-def write_report(report: Report, folder: RunFolder) -> None:
-    """Write the page, and print where it is and what it warns of."""
-    page = report.write(folder.path / "report.html")
-    print("\n".join([f"report: {page}", *(f"warning: {sentence}" for sentence in report.warnings)]))
 
 
 def open_run(options: ParticleRun) -> OpenParticles:
