@@ -28,7 +28,7 @@ _FIGURES = Reading(
     " all are near a few real ones.",
 )
 _SLICES = Reading(
-    look="The middle of some volumes: x, y as the upright image's plane has it, and x, z with the beam upwards. All on"
+    look="The middle of some volumes: xy as the upright image's plane has it, and xz with the beam upwards. All on"
     " one grey scale.",
     good="Without the captions you could not tell which is which.",
     bad="Streaks along other directions than the real ones', a grain that they have not, molecules that stand out more"
@@ -76,7 +76,7 @@ def slices_figure(volumes: Volumes, pixel_size: float) -> Figure:
         alike = range(min(_SHOWN, len(own)))
         chosen = alike if label is None else [int((label == one).nonzero()[0]) for one in label.unique()[:_SHOWN]]
         for row in chosen:
-            for cut, seen in (("x, y", own[row][middle]), ("x, z", own[row][:, middle])):
+            for cut, seen in (("xy", own[row][middle]), ("xz", own[row][:, middle])):
                 bar = scale_bar_length(width) if not parts else None
                 shown = picture(seen.numpy(), -3.0, 3.0, f"{cut} of one of {name}")
                 of_class = "" if label is None else f", class {int(label[row])}"
