@@ -14,7 +14,7 @@ from frazil.io import read_map, read_tables
 from frazil.io.folder_lock import FolderLock
 from frazil.methods.cryogem import CryoGEMConfig
 from frazil.physics import CountedExposure
-from frazil.recipes.cryogem import CryoGEMTrain, _chosen, read_simulation, train
+from frazil.recipes.cryogem import CryoGEMTrain, evenly_taken, read_simulation, train
 from frazil.recipes.cryogem_generate import CryoGEMGenerate, _simulation, generate
 from frazil.recipes.simulate_micrographs import (
     ExposureOptions,
@@ -74,12 +74,10 @@ def test_the_simulation_is_fitted_and_the_page_shows_all_three_kinds(real: Path,
         assert words in page
 
 
-def test_of_many_micrographs_some_are_learnt_from(
-    real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert [path.name for path in _chosen(options(real, tmp_path, most=2))] == ["000001.mrc", "000003.mrc"]
-    assert "2 of 3 micrographs are learnt from (--most)" in capsys.readouterr().out
-    assert len(_chosen(options(real, tmp_path))) == 3
+def test_of_many_micrographs_some_are_learnt_from() -> None:
+    every = [Path(f"{number}.mrc") for number in range(100)]
+    assert evenly_taken(every, 4) == [every[0], every[33], every[66], every[99]]
+    assert evenly_taken(every, 100) == every
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,8 @@ def train(options: CryoGEMTrain) -> int:
         options = replace(options, lens=replace(PUBLISHED_LENS, **set_by_user(options.lens, options.given)))
     options = replace(options, learning=replace(preset, **wanted), given=())
     check_batch(options.learning.batch_size)
-    micrographs = _chosen(options)
+    every = find_micrographs(options.real)
+    micrographs = evenly_taken(every, options.most)
     inputs = {path: fingerprint(path) for path in [*micrographs, *_other_files(options)]}
     diameter = 2 * max(radius_of(model) for model in options.models)
     real = read_real(micrographs, options.pixel_size, diameter, _unmatched(options, diameter))
@@ -113,6 +114,8 @@ def train(options: CryoGEMTrain) -> int:
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main:
+        if len(micrographs) < len(every):
+            print(f"{options.real}: {len(micrographs)} of {len(every)} micrographs are learnt from (--most)")
         simulate_micrographs(_matched(options, real, diameter, folder))
     wait_for(folder.path / SIMULATED / TABLE)
     simulation = read_simulation(folder.path)
@@ -134,13 +137,10 @@ def train(options: CryoGEMTrain) -> int:
     return 0
 
 
-def _chosen(options: CryoGEMTrain) -> list[Path]:
-    """The real micrographs that are learnt from; says so where they are not all."""
-    every = find_micrographs(options.real)
-    if len(every) <= options.most:
-        return every
-    print(f"{options.real}: {options.most} of {len(every)} micrographs are learnt from (--most)")
-    return [every[int(place)] for place in torch.linspace(0, len(every) - 1, options.most)]
+def evenly_taken(every: Sequence[Path], most: int) -> list[Path]:
+    """At most so many files, from the first to the last."""
+    places = torch.linspace(0, len(every) - 1, min(most, len(every))).round().int()
+    return [every[place] for place in places.tolist()]
 
 
 def _check(options: CryoGEMTrain) -> None:
