@@ -21,6 +21,7 @@ from commands import frazil
 from label_integrity import hallucination_rate, strength_kept
 from results_file import RESULTS, heading, markdown_table, write_results
 
+from frazil.data.lens_tables import read_ctf_rows
 from frazil.io import read_tables, write_tables
 from frazil.io.micrographs import find_micrographs
 from frazil.methods.cryogem import PUBLISHED_LENS
@@ -36,9 +37,9 @@ NOISES = ("gaussian", "poisson-gaussian", "gaussian, published", "poisson-gaussi
 AS_VISIBLE, CLOSER = NOISES[:2], 3
 KINDS = (REAL, MASK, CUT, "simulation", *NOISES)
 NOTE = """AUPRC (and the highest F1) on {held_out} micrographs that nothing learnt from, matched within {radius:g} A, of
-the same picker ({pick_steps} steps) trained on {count} micrographs of each kind, or on the real labels of {learn_from};
-mean of seeds, and the worst. CryoGEM and CUT: {steps} steps on crops of {crop} px, width {width}.
-Distances are the mean of seeds; what is said of labels is the worst seed's."""
+the same picker ({pick_steps} steps; mean of {pickers}) trained on {count} micrographs of each kind, or on the real
+labels of {learn_from}; mean of seeds, and the worst. CryoGEM and CUT: {steps} steps on crops of {crop} px, width
+{width}. Distances are the mean of seeds; what is said of labels is the worst seed's."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Study:
     precision: str
     count: int
     pick_steps: int
+    pickers: int
     seed: int
 
     def _lenses(self) -> Path:
@@ -115,21 +117,29 @@ class Study:
             return simulation
         wanted = json.loads((self.learn(MASK) / "match.json").read_text())["figures"]["real"]["matched_filter_score"]
         structures = fields_of(simulation).population.structures
+        rows = read_ctf_rows(self._lenses(), simulation.lens)
+        lenses = [rows[torch.tensor([row])] for row in range(len(rows))]
         for _ in range(CLOSER):
-            scores = [one.score for one in measure_simulated(simulation, structures, self.diameter, 6) if one.count]
+            found = measure_simulated(simulation, structures, self.diameter, lenses)
+            scores = [one.score for one in found if one.count]
             seen = statistics.median(scores) if scores else wanted / 2
             snr_db = simulation.exposure.snr_db + 20 * math.log10(wanted / seen)
             simulation = replace(simulation, exposure=replace(simulation.exposure, snr_db=round(snr_db, 2)))
         return simulation
 
     def pick(self, kind: str) -> dict[str, float]:
-        """What a picker that learnt from a kind finds on the micrographs held out."""
+        """What pickers that learnt from a kind find on the micrographs held out, on average."""
+        found = [self._pick(kind, number) for number in range(self.pickers)]
+        return {name: statistics.mean(own[name] for own in found) for name in found[0]}
+
+    def _pick(self, kind: str, number: int) -> dict[str, float]:
         micrographs, labels = self.learnt, self.coordinates
         size = ["--pixel-size", str(self.pixel_size)]
         if kind != REAL:
             micrographs, labels = self.made(kind) / "micrographs", self.made(kind) / "particles.star"
-        run, picks = self.folder / f"{kind}_picker", self.folder / f"{kind}_picks"
-        words = f"--diameter {self.diameter} --steps {self.pick_steps} --seed {self.seed} --held-out 0".split()
+        run, picks, judged = (self.folder / f"{kind}_{what}{number}" for what in ("picker", "picks", "judged"))
+        seed = self.pickers * self.seed + number
+        words = f"--diameter {self.diameter} --steps {self.pick_steps} --seed {seed} --held-out 0".split()
         own = [*words, *(size if kind == REAL else [])]
         frazil(self.folder, "pick", "train", str(micrographs), "--coordinates", str(labels), "--out", str(run), *own)
         if not (picks / "picks.star").exists():
@@ -146,9 +156,9 @@ class Study:
                 *size,
             )
         truth = ["--radius", str(self.radius / self.pixel_size), "--micrographs", str(self.held_out)]
-        judged = ["--out", str(self.folder / f"{kind}_judged")]
-        frazil(self.folder, "evaluate", "picks", str(picks / "picks.star"), str(self.coordinates), *truth, *judged)
-        return json.loads((self.folder / f"{kind}_judged" / "figures.json").read_text())
+        into = ["--out", str(judged)]
+        frazil(self.folder, "evaluate", "picks", str(picks / "picks.star"), str(self.coordinates), *truth, *into)
+        return json.loads((judged / "figures.json").read_text())
 
     def distances(self, kinds: Sequence[str]) -> dict[str, dict[str, float]]:
         """How close each kind comes to the micrographs held out; the ones learnt from beside them."""
@@ -171,7 +181,7 @@ class Study:
         frazil(self.folder, "cryogem", "generate", str(self.learn(MASK)), "--out", str(empty), *words)
         fitted = replace(read_simulation(self.learn(MASK)), count=self.count, seed=1000 + self.seed)
         return {
-            "hallucination_rate": hallucination_rate(self.folder / f"{REAL}_picker", empty, self.made(MASK)),
+            "hallucination_rate": hallucination_rate(self.folder / f"{REAL}_picker0", empty, self.made(MASK)),
             "strength_kept": strength_kept(fitted, self.made(MASK)),
         }
 
@@ -246,7 +256,7 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16-mixed")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    settings = {"learn_from": 6, "steps": 3000, "crop": 256, "width": 16, "count": 24, "pick_steps": 300}
+    settings = {"learn_from": 6, "steps": 3000, "crop": 256, "width": 16, "count": 24, "pick_steps": 300, "pickers": 2}
     for name, default in settings.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     given = vars(parser.parse_args())

@@ -1,5 +1,7 @@
 """A micrograph without labels: its particles are counted, their strength and the noise between them measured."""
 
+import math
+
 import pytest
 import torch
 
@@ -62,9 +64,23 @@ def test_noise_gets_the_power_that_is_missing_and_keeps_some_elsewhere(
         [measure_field(field, template, PIXEL_SIZE, DIAMETER) for field in every] for every in (coloured, list(white))
     )
     flat = mean_curve([one.noise for one in own], own[0].power[:, 0])
-    closer = closer_noise(flat, real, own, blur=1e4)
+    closer = closer_noise(flat, real, own, blur=1e4, stronger=1.0)
     coarse = closer[:, 0] < 0.045 / PIXEL_SIZE
     assert closer[coarse, 1].mean() == pytest.approx(9, rel=0.25)
     assert closer[~coarse][10:, 1].mean() == pytest.approx(1, rel=0.1)
-    back = closer_noise(closer, own, real, blur=1e4)
+    back = closer_noise(closer, own, real, blur=1e4, stronger=1.0)
     assert back[:, 1].min() > 0
+
+
+def test_noise_leaves_room_for_particles_that_get_stronger(generator: torch.Generator) -> None:
+    template = average_view([to_fourier_volume(ball())], None, PIXEL_SIZE)
+    amplitude = 1 + 2.0 * (rectangle_frequency(SIZE).norm(dim=-1) < 0.05)
+    fields = [filter_field(torch.randn(SIZE[1], SIZE[0], generator=generator), amplitude) for _ in range(3)]
+    same = [measure_field(field, template, PIXEL_SIZE, DIAMETER) for field in fields]
+    # What the noise lacks of the whole, 8 of 9 where the field is strong, is the particles'.
+    frequency = same[0].power[:, 0]
+    white = torch.stack([frequency, torch.ones_like(frequency)], 1)
+    closer = closer_noise(white, same, same, blur=1e4, stronger=math.sqrt(0.75))
+    coarse = frequency < 0.045 / PIXEL_SIZE
+    assert closer[coarse, 1].mean() == pytest.approx(1 + 0.25 * 8, rel=0.2)
+    assert closer[~coarse][10:, 1].mean() == pytest.approx(1, rel=0.1)

@@ -95,17 +95,20 @@ def closer_noise(
     measured: Sequence[FieldStatistics],
     simulated: Sequence[FieldStatistics],
     blur: float,
+    stronger: float,
 ) -> Float[Tensor, "points 2"]:
-    """Noise with the power that simulated micrographs have too little of, particles included.
+    """Noise with the power that simulated micrographs have too little of, once particles are `stronger` by a factor.
 
     What flattening with a blur of so many angstrom takes off the real ones it takes off the simulated ones again.
     """
     frequency = noise[:, 0]
     real, own = (mean_curve([one.power for one in every], frequency)[:, 1] for every in (measured, simulated))
     fine = len(frequency) // 2
-    missing = real - own * (real[fine:] / own[fine:]).median()
-    kept = 1 - torch.exp(-2 * (torch.pi * blur * frequency).square())
-    power = noise[:, 1] + missing / kept.square().clamp(min=_LEAST_KEPT)
+    own = own * (real[fine:] / own[fine:]).median()
+    kept = (1 - torch.exp(-2 * (torch.pi * blur * frequency).square())).square()
+    particles = (own - kept * noise[:, 1]).clamp(min=0)
+    missing = real - own - (stronger**2 - 1) * particles
+    power = noise[:, 1] + missing / kept.clamp(min=_LEAST_KEPT)
     return torch.stack([frequency, power.clamp(min=_LEAST_LEFT * noise[:, 1])], 1)
 
 

@@ -53,7 +53,7 @@ class CryoGEMConfig:
     published: the paper's, which see whole images of one size."""
     features: int = 128
     """Numbers by which places are compared."""
-    width: int = 32
+    width: int = 16
     """Channels of the translator's first level."""
     depth: int = 3
     """Halvings of its input."""

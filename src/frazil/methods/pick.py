@@ -71,9 +71,14 @@ class Picker(OneNetwork):
         images = torch.exp(_CONTRAST * chance[context.share(size)]) * batch.images
         with context.autocast():
             logit = self.net(images)
-        loss = centre_loss(logit.float(), batch.truth)
+        loss = centre_loss(self._within(logit.float()), self._within(batch.truth))
         self._descend(loss, context)
         return {"loss": loss.detach()}
+
+    def _within(self, crops: Float[Tensor, "batch _y _x"]) -> Float[Tensor, "batch _inner_y _inner_x"]:
+        """Crops without their rim, where half a particle is out of sight that a whole micrograph would show."""
+        rim = round(self.config.particle_px / 2)
+        return crops[:, rim:-rim, rim:-rim]
 
     @torch.no_grad()
     def scores(self, image: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:

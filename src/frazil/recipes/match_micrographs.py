@@ -17,7 +17,7 @@ from frazil.inference.field_statistics import FieldStatistics, closer_noise, cro
 from frazil.inference.matched_filter import average_view
 from frazil.io import atomic_path
 from frazil.io.micrographs import known_pixel_size, micrograph_stem, read_micrograph
-from frazil.physics import CTF, FourierVolume
+from frazil.physics import CTF, CTFTable, FourierVolume
 from frazil.recipes.progress import progress_bar
 from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
 
@@ -25,7 +25,7 @@ FLAT = 3.0
 """Diameters: standard deviation of the blur that is taken off, so that particles keep their coarse detail."""
 _ROUNDS = 3  # of a simulation that is corrected
 _MOST = 2.0  # by what factor a count grows in one of them
-_UNSEEN = 6.0  # dB by which simulated particles get stronger if none of them is found
+_UNSEEN = 2.0  # factor by which simulated particles get stronger if none of them is found
 _FINER = 4  # points of a spectrum that is written for one that was measured
 
 
@@ -107,34 +107,38 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
         crowding=crowding(measured, like.size, diameter / like.pixel_size),
     )
     if like.exposure.mode == "paper":
-        return Match(simulation, measured, measure_simulated(simulation, structures, diameter, len(measured)))
+        return Match(simulation, measured, measure_simulated(simulation, structures, diameter, real.lenses))
     exposure = replace(like.exposure, noise=str(background), snr_db=_first_guess(measured, like))
     simulation = replace(simulation, exposure=exposure)
     for _ in range(_ROUNDS):
-        simulated = measure_simulated(simulation, structures, diameter, len(measured))
-        before, noise = noise, closer_noise(noise, measured, simulated, FLAT * diameter)
+        simulated = measure_simulated(simulation, structures, diameter, real.lenses)
+        stronger = _stronger(measured, simulated)
+        before, noise = noise, closer_noise(noise, measured, simulated, FLAT * diameter, stronger)
         _write_curve(background, noise)
         grown = _total(noise, like) / _total(before, like)
-        simulation = _closer(simulation, measured, simulated, grown)
-    return Match(simulation, measured, measure_simulated(simulation, structures, diameter, len(measured)))
+        simulation = _closer(simulation, measured, simulated, stronger / math.sqrt(grown))
+    return Match(simulation, measured, measure_simulated(simulation, structures, diameter, real.lenses))
+
+
+def _stronger(measured: Sequence[FieldStatistics], simulated: Sequence[FieldStatistics]) -> float:
+    """By what factor particles are stronger on real micrographs than on simulated ones of the same lenses."""
+    pairs = [(real, own) for real, own in zip(measured, simulated, strict=True) if real.count and own.count]
+    return float(np.median([real.strength / own.strength for real, own in pairs])) if pairs else _UNSEEN
 
 
 def _closer(
     simulation: SimulateMicrographs,
     measured: Sequence[FieldStatistics],
     simulated: Sequence[FieldStatistics],
-    grown: float,
+    ratio: float,
 ) -> SimulateMicrographs:
-    """With as many particles, and as strong ones, as are missing; its noise's variance has `grown` by this factor."""
-    wanted, found = ([one.contrast for one in every if one.count] for every in (measured, simulated))
-    more = 20 * math.log10(np.median(wanted) / np.median(found)) if found else _UNSEEN
-    more -= 10 * math.log10(grown)
+    """With as many particles as are missing, their ratio to the noise (of amplitudes) changed by a factor."""
     counts = [float(np.mean([one.count for one in every])) for every in (measured, simulated)]
     count = min(_MOST, max(1 / _MOST, counts[0] / max(1.0, counts[1])))
     return replace(
         simulation,
         particles=round(simulation.particles * count, 1),
-        exposure=replace(simulation.exposure, snr_db=round(simulation.exposure.snr_db + more, 2)),
+        exposure=replace(simulation.exposure, snr_db=round(simulation.exposure.snr_db + 20 * math.log10(ratio), 2)),
     )
 
 
@@ -144,15 +148,19 @@ def _total(noise: Float[Tensor, "points 2"], like: SimulateMicrographs) -> float
 
 
 def measure_simulated(
-    simulation: SimulateMicrographs, structures: Sequence[FourierVolume], diameter: float, count: int
+    simulation: SimulateMicrographs,
+    structures: Sequence[FourierVolume],
+    diameter: float,
+    lenses: Sequence[CTF | None],
 ) -> list[FieldStatistics]:
-    """The figures of so many simulated micrographs, treated like real ones."""
+    """The figures of a simulated micrograph for each of some lenses, treated like real ones."""
     data, found = fields_of(simulation), []
     exposure = exposure_of(simulation, data)
-    for number in range(count):
-        image, _ = data.micrograph(number, exposure)
+    for number, lens in enumerate(lenses):
+        seen_through = replace(data.population, lens=None if lens is None else CTFTable(lens))
+        image, _ = replace(data, population=seen_through).micrograph(number, exposure)
         seen = flattened(image, FLAT * diameter / simulation.pixel_size)
-        template = average_view(structures, data.labels(number).lens, simulation.pixel_size)
+        template = average_view(structures, lens, simulation.pixel_size)
         found.append(measure_field(seen, template, simulation.pixel_size, diameter))
     return found
 
