@@ -4,8 +4,8 @@ import torch
 
 from frazil.geometry import fourier_transform, inverse_fourier_transform
 from frazil.metrics.volume_spectra import sector_distances, sector_power
+from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import missing_wedge
 
 
 def test_the_sector_of_the_missing_wedge_is_told_from_the_others() -> None:

@@ -6,10 +6,10 @@ from torch import Tensor
 from frazil.data import pseudo_protein
 from frazil.geometry import fourier_crop, random_rotations, rotate_volume
 from frazil.physics import make_ctf, to_fourier_volume
-from frazil.physics.crowding import place_molecules, place_vesicles
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tilted_field import TiltImages, phase_flipped, weighted_back_projection
+from frazil.physics.tomogram_placement import place_molecules, place_vesicles
 
 PIXEL_SIZE, BOX = 8.0, 24
 SIZE, DEPTH = (72, 56), 40

@@ -19,8 +19,8 @@ from frazil.io import read_map, read_tables, write_map
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig, method
 from frazil.metrics.volume_spectra import sector_distances, sector_power
 from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
+from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import missing_wedge
 from frazil.recipes.cryoetgan import CryoETGANTrain, train
 from frazil.recipes.cryoetgan_generate import CryoETGANGenerate, generate
 from frazil.recipes.cryoetgan_tomogram import CryoETGANTomogram, tomogram

@@ -19,8 +19,8 @@ from frazil.geometry import (
     shift_phase,
 )
 from frazil.io import read_map, read_tables, write_tables
+from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import missing_wedge
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
 BOX = 32

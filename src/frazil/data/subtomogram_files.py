@@ -10,8 +10,8 @@ from torch import Tensor
 from frazil.data.subtomogram_scenes import SubtomogramLabels
 from frazil.data.tilt_tables import TomogramFrame, half_sets, molecules_and_optics, write_tilt_series
 from frazil.io import write_map, write_tables
+from frazil.physics.tilt_backprojection import Correction
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import Correction
 
 TABLE = "particles.star"
 """Written last: where it is, the data set is whole."""

@@ -17,7 +17,8 @@ from frazil.io import ImageStack, find_stack, read_tables
 from frazil.io.particle_table import CENTRED, ORIGINS_3D, opposite
 from frazil.io.star import join_optics
 from frazil.physics import CTF
-from frazil.physics.tomography import Correction, TiltSeries, correcting
+from frazil.physics.tilt_backprojection import Correction, correcting
+from frazil.physics.tilt_series import TiltSeries
 
 PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
 _OF_ALL = ("rlnImagePixelSize", "rlnImageSize", PREMULTIPLIED)  # optics groups have to share them

@@ -13,10 +13,10 @@ from frazil.data.seeds import numbered_generator
 from frazil.data.specimens import SURFACE
 from frazil.geometry import rotate_volume
 from frazil.physics import CTF, CTFPrior, FourierVolume, UniformRotations, to_fourier_volume
-from frazil.physics.crowding import place_molecules, place_vesicles
 from frazil.physics.subtomograms import Molecules
+from frazil.physics.tilt_backprojection import Correction
 from frazil.physics.tilted_field import TiltImages, phase_flipped, weighted_back_projection
-from frazil.physics.tomography import Correction
+from frazil.physics.tomogram_placement import place_molecules, place_vesicles
 
 
 @dataclass(frozen=True)

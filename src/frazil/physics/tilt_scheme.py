@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.physics.ctf import CTF
-from frazil.physics.tomography import TiltSeries, dose_symmetric, tilt_rotations
+from frazil.physics.tilt_series import TiltSeries, dose_symmetric, tilt_rotations
 
 _FREE_PATH = 3000.0  # angstrom that an electron of 300 kV goes through ice, on average, before it loses energy
 

@@ -14,7 +14,7 @@ from frazil.physics.noise import white_noise
 from frazil.physics.projection import FourierVolume
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import TiltSeries
+from frazil.physics.tilt_series import TiltSeries
 
 _AT_ONCE = 8  # sections of a tomogram that are filled together
 

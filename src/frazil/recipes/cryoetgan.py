@@ -28,8 +28,9 @@ from frazil.methods.cryoetgan import (
     check_pool,
 )
 from frazil.physics import CTFRanges
+from frazil.physics.missing_wedge import missing_wedge
+from frazil.physics.tilt_backprojection import Correction
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import Correction, missing_wedge
 from frazil.recipes.fitted_simulation import (
     MATCH,
     SIMULATED,

@@ -13,7 +13,8 @@ from frazil.data.tilt_stacks import PREMULTIPLIED, ParticleSpectra, TiltStacks, 
 from frazil.geometry import shift_phase
 from frazil.io import refuse_what_is_there, write_map, write_tables
 from frazil.metrics import HALF_MAPS_AGREE, fourier_shell_correlation, write_fsc
-from frazil.physics.tomography import Correction, SliceSums, missing_wedge
+from frazil.physics.missing_wedge import missing_wedge
+from frazil.physics.tilt_backprojection import Correction, SliceSums
 from frazil.recipes.progress import progress_bar
 
 

@@ -22,8 +22,8 @@ from frazil.io import hold_folder, write_map
 from frazil.io.fingerprint import told_by_contents
 from frazil.physics import CTFRanges, UniformShifts
 from frazil.physics.subtomograms import DensityImaging, PeiImaging, SubtomogramImaging, TiltSeriesImaging
+from frazil.physics.tilt_backprojection import Correction
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import Correction
 from frazil.recipes.progress import progress_bar
 
 MOST_WORKERS = min(8, cores())

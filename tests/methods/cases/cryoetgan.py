@@ -8,8 +8,8 @@ from torch import Tensor
 
 from frazil.methods.base import Method, StepContext
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig, UnpairedVolumes
+from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tomography import missing_wedge
 from tests.methods.cases.case import Case
 
 BOX = 24

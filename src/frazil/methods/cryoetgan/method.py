@@ -21,7 +21,7 @@ from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.cryoetgan.config import CryoETGANConfig, check_pool
 from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
 from frazil.nets.volume_translator import VolumeCritic, VolumeTranslator
-from frazil.physics.tomography import missing_wedge_of_field
+from frazil.physics.missing_wedge import missing_wedge_of_field
 
 _LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     "wasserstein": (wasserstein_critic_loss, wasserstein_generator_loss),

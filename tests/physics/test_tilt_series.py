@@ -10,16 +10,10 @@ from frazil.data import pseudo_protein
 from frazil.geometry import fourier_crop, fourier_transform, random_rotations, rotate_volume
 from frazil.metrics import fourier_shell_correlation
 from frazil.physics import make_ctf, to_fourier_volume
-from frazil.physics.tomography import (
-    TiltSeries,
-    TiltTransfer,
-    back_projected,
-    dose_envelope,
-    dose_symmetric,
-    missing_wedge,
-    tilt_rotations,
-    tilt_spectra,
-)
+from frazil.physics.missing_wedge import missing_wedge
+from frazil.physics.tilt_backprojection import back_projected
+from frazil.physics.tilt_images import TiltTransfer, tilt_spectra
+from frazil.physics.tilt_series import TiltSeries, dose_envelope, dose_symmetric, tilt_rotations
 
 BOX, PIXEL_SIZE = 32, 8.0
 
