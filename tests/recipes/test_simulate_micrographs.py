@@ -195,6 +195,13 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(tmp_path: Path, changes: A
     assert not (tmp_path / "run").exists()
 
 
+def test_a_field_that_is_full_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulate_micrographs(options(tmp_path / "full", particles=400.0))
+    assert "fewer than 400 on each: no more found room at a crowding of 0" in capsys.readouterr().err
+    simulate_micrographs(options(tmp_path / "free", particles=6.0, particles_deviation=2.0))
+    assert "fewer" not in capsys.readouterr().err
+
+
 def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     simulate_micrographs(options(tmp_path))
     with pytest.raises(ValueError, match=r"other options \(particles was 12.0 and is now 13.0\)"):

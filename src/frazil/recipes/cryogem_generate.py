@@ -30,6 +30,7 @@ from frazil.recipes.simulate_micrographs import (
     configuration,
     exposure_of,
     fields_of,
+    told_count,
 )
 from frazil.training import checkpoints
 from frazil.training.launch import launch
@@ -93,7 +94,7 @@ def generate(options: CryoGEMGenerate) -> None:
         _write_images(method, data, exposure_of(simulation, data, fitted), files, numbers, options)
         fabric.barrier()
         if fabric.is_global_zero:
-            _write_tables(data, files, options)
+            _write_tables(data, files, simulation)
 
 
 def _simulation(options: CryoGEMGenerate, fitted: SimulateMicrographs) -> SimulateMicrographs:
@@ -145,7 +146,7 @@ def _write_images(
             advance(1)
 
 
-def _write_tables(data: SimulatedFields, files: MicrographFiles, options: CryoGEMGenerate) -> None:
+def _write_tables(data: SimulatedFields, files: MicrographFiles, options: SimulateMicrographs) -> None:
     """The tables, if nothing is missing."""
     if missing := len(files.missing(range(options.count))):
         print(f"{options.out}: {missing} micrographs are other jobs' to make; the last of them writes the tables")
@@ -158,7 +159,7 @@ def _write_tables(data: SimulatedFields, files: MicrographFiles, options: CryoGE
         return
     with lock:
         files.write_labels(every)
-    print(f"{options.out}: {options.count} micrographs with {sum(len(labels.particles) for labels in every)} particles")
+    print(f"{options.out}: {told_count(options, every)}")
 
 
 def load(run: Path, device: torch.device) -> CryoGEM:

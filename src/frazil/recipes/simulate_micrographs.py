@@ -12,7 +12,7 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
-from frazil.data.fields import Population, SimulatedFields
+from frazil.data.fields import Labels, Population, SimulatedFields
 from frazil.data.ice import ice_levels
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_curve, read_mtf
@@ -39,6 +39,7 @@ from frazil.physics.exposure import CountedExposure, PaperNoise
 from frazil.physics.placement import Crowd
 from frazil.recipes.progress import progress_bar
 
+_NEARLY = 0.97  # of the particles expected, below which not chance but the field's size says how many there are
 MOST_WORKERS = min(8, cores())
 _LEAST_SIDE = 32  # px
 _PADDING = 3  # times a structure's side, to which it is padded: it fills its box
@@ -145,8 +146,17 @@ def simulate_micrographs(options: SimulateMicrographs) -> None:
         _write_images(options, data, exposure, files, missing)
         every = [data.labels(number) for number in range(options.count)]
         files.write_labels(every)
+    console.print(f"{options.out}: {told_count(options, every)}")
+
+
+def told_count(options: SimulateMicrographs, every: Sequence[Labels]) -> str:
+    """How many micrographs and particles there are, and whether more were asked for than there is room for."""
     count = sum(len(labels.particles) for labels in every)
-    console.print(f"{options.out}: {options.count} micrographs with {count} particles")
+    told = f"{options.count} micrographs with {count} particles"
+    expected = options.count * options.particles - 2 * math.sqrt(options.count) * options.particles_deviation
+    if count < _NEARLY * expected:
+        told += f", fewer than {options.particles:g} on each: no more found room at a crowding of {options.crowding:g}"
+    return told
 
 
 def configuration(options: SimulateMicrographs) -> dict[str, Any]:
