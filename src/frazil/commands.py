@@ -119,6 +119,9 @@ COMMANDS = {
         "evaluate_heterogeneity",
         "latents and volumes of simulated images held against the truth",
     ),
+    "evaluate poses": Command(
+        "frazil.recipes.evaluate_poses", "EvaluatePoses", "evaluate_poses", "poses held against known ones"
+    ),
     "evaluate micrographs": Command(
         "frazil.recipes.evaluate_micrographs",
         "EvaluateMicrographs",

@@ -23,7 +23,7 @@ POSE_SCALARS = Scalars(
     ),
 )
 _ERRORS = Reading(
-    look="The share of the images held out, upwards, whose pose is wrong by less than the angle to the right.",
+    look="The share of the images, upwards, whose pose is wrong by less than the angle to the right.",
     good="The curve is steep at the left and near 1 by 30 degrees: a refinement takes it from there.",
     bad="It rises evenly up to the largest angle that the symmetry leaves: the poses are guessed at random.",
 )
@@ -40,11 +40,16 @@ def pose_report(errors: Float[np.ndarray, " images"] | None, story: RunStory) ->
     story.add_headlines(report, "to learn")
     if errors is not None:
         report.section("Errors")
-        curve = Curve("images held out", np.sort(errors), np.arange(1, len(errors) + 1) / len(errors), colour_of(0))
-        drawn = Panel([curve], _from_nothing_to_all, "share of the images")
-        report.figure(Figure("Errors", chart([drawn], "error, degrees"), _ERRORS, ("chart.js",)))
+        report.figure(errors_figure(errors, "images held out"))
     story.add_sections(report, 1.0, {})
     return report
+
+
+def errors_figure(errors: Float[np.ndarray, " images"], whose: str) -> Figure:
+    """The share of some images whose pose is wrong by less than an angle in degrees."""
+    curve = Curve(whose, np.sort(errors), np.arange(1, len(errors) + 1) / len(errors), colour_of(0))
+    drawn = Panel([curve], _from_nothing_to_all, "share of the images")
+    return Figure("Errors", chart([drawn], "error, degrees"), _ERRORS, ("chart.js",))
 
 
 def _from_nothing_to_all(axis: "Axes") -> None:
