@@ -108,7 +108,7 @@ class Study:
             frazil(self.folder, "cryogem", "generate", str(self.learn(kind)), "--out", str(out), *words)
         else:
             fitted = replace(read_simulation(self.learn(MASK)), out=out, count=self.count, seed=1000 + self.seed)
-            simulate_micrographs(self._as_visible(_of_kind(fitted, kind), kind))
+            simulate_micrographs(self._as_visible(of_kind(fitted, kind), kind))
         return out
 
     def _as_visible(self, simulation: SimulateMicrographs, kind: str) -> SimulateMicrographs:
@@ -186,7 +186,8 @@ class Study:
         }
 
 
-def _of_kind(fitted: SimulateMicrographs, kind: str) -> SimulateMicrographs:
+def of_kind(fitted: SimulateMicrographs, kind: str) -> SimulateMicrographs:
+    """The simulation, or the paper's of a noise in its place."""
     if kind == "simulation":
         return fitted
     noise, _, published = kind.partition(", ")

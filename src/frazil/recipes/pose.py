@@ -132,7 +132,7 @@ def apply(options: PoseApply) -> None:
     if abs(width / learnt["field"] - 1) > _ALIKE:
         raise ValueError(
             f"{options.particles}: boxes are {width:.0f} angstrom wide, but those learnt from {learnt['field']:.0f};"
-            " extract them alike"
+            " extract them in boxes as wide (--box)"
         )
     box, device = round(learnt["box"]), choose_device(options.device)
     rotation = []
