@@ -87,6 +87,8 @@ def test_of_many_micrographs_some_are_learnt_from() -> None:
         ({"most": 0}, "--most must be 1 or more, not 0"),
         ({"simulated": 0}, "--simulated must be 1 or more"),
         ({"particle_px": 4.0}, "--particle-px 8 or more"),
+        ({"resolution": 0.0}, "--resolution must be positive, it is 0"),
+        ({"symmetry": "Q"}, "unknown symmetry 'Q'"),
         ({"real": Path("nowhere")}, "nowhere"),
     ],
 )

@@ -108,6 +108,8 @@ def train(options: CryoETGANTrain) -> int:
         raise ValueError("give one MODEL or more")
     if options.simulated < len(options.models):
         raise ValueError(f"--simulated {options.simulated}: fewer subtomograms than models")
+    if options.resolution is not None and not options.resolution > 0:
+        raise ValueError(f"--resolution must be positive, it is {options.resolution:g}")
     wanted = set_by_user(options.learning, options.given)
     learning, tilts_known = replace(_PRESETS[options.preset], **wanted), "tilt_range" in options.given
     options = replace(options, learning=learning, given=())

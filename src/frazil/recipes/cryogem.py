@@ -15,6 +15,7 @@ from frazil.data.micrograph_files import TABLE
 from frazil.data.micrographs import flattened
 from frazil.data.specimens import kind_of_model, radius_of
 from frazil.data.unpaired import UnpairedCrops, UnpairedSampler
+from frazil.geometry import symmetry_rotations
 from frazil.io import fingerprint, read_map
 from frazil.io.micrographs import find_micrographs
 from frazil.methods import StepContext
@@ -146,6 +147,9 @@ def evenly_taken(every: Sequence[Path], most: int) -> list[Path]:
 def _check(options: CryoGEMTrain) -> None:
     if not options.models:
         raise ValueError("give one MODEL or more")
+    symmetry_rotations(options.symmetry)  # an unknown one is refused before anything is read
+    if options.resolution is not None and not options.resolution > 0:
+        raise ValueError(f"--resolution must be positive, it is {options.resolution:g}")
     if options.most < 1:
         raise ValueError(f"--most must be 1 or more, not {options.most}")
     if options.simulated < 1 or not options.particle_px >= 8:
