@@ -18,7 +18,7 @@ from torch import Tensor
 
 from frazil.data.micrograph_sets import MicrographSet
 from frazil.data.micrographs import flattened
-from frazil.io import Coordinates, atomic_path, refuse_what_is_there
+from frazil.io import Coordinates, atomic_path
 from frazil.io.coordinates import read_coordinates
 from frazil.io.micrographs import find_micrographs, micrograph_stem, read_micrograph
 from frazil.methods.base import stable_seed
@@ -26,6 +26,7 @@ from frazil.metrics.distributions import frechet_distance, kernel_distance, stan
 from frazil.metrics.memorised import largest_correlation
 from frazil.metrics.spectra import log_power, spectrum_distance
 from frazil.nets.feature_nets import RandomFeatures
+from frazil.recipes.evaluation import refuse_run
 from frazil.report.micrographs import micrographs_report
 
 _DRAWS = 3  # of micrographs and crops, whose figures are averaged
@@ -83,7 +84,7 @@ class Closeness:
 
 def evaluate_micrographs(options: EvaluateMicrographs) -> None:
     """Measure, print, and write the figures and the page."""
-    refuse_what_is_there(options.out / "config.json")  # a run's folder, whose page this is not
+    refuse_run(options.out)
     if not options.others:
         raise ValueError("give one folder or more of OTHERS")
     if options.crop < 32 or options.count < 2:

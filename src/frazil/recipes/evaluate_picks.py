@@ -1,19 +1,16 @@
 """`frazil evaluate picks`: coordinates that were found against those that are known."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import tyro
-from rich.console import Console
-from rich.table import Table
 
-from frazil.io import atomic_path, refuse_what_is_there
 from frazil.io.coordinates import read_coordinates
 from frazil.io.micrographs import find_micrographs, micrograph_stem
 from frazil.metrics.picking import PrecisionRecall, precision_recall
+from frazil.recipes.evaluation import leave_figures, refuse_run
 from frazil.report import Report
 from frazil.report.pick import precision_recall_figure
 
@@ -41,26 +38,20 @@ class EvaluatePicks:
 
 def evaluate_picks(options: EvaluatePicks) -> None:
     """Print the figures, and write them where asked to."""
-    if options.out is not None:
-        refuse_what_is_there(options.out / "config.json")  # a run's folder, whose page this is not
+    refuse_run(options.out)
     if not options.radius > 0:
         raise ValueError(f"--radius must be positive, it is {options.radius:g}")
     curve = _curve(options)
-    figures = _figures(curve)
-    table = Table(show_header=False, box=None)
-    for name, value in figures.items():
-        table.add_row(name.replace("_", " "), f"{value:.4g}")
-    Console().print(table)
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        with atomic_path(options.out / "figures.json") as temporary:
-            temporary.write_text(json.dumps(figures, indent=2))
-        report = Report(f"Picks: {options.picks.name}", f"against {options.truth.name}, radius {options.radius:g} px")
-        report.headline("AUPRC", f"{curve.area:.3f}")
-        report.headline("Best F1", f"{curve.f1:.3f}")
-        report.section("Picks against known particles")
-        report.figure(precision_recall_figure({options.picks.name: curve}))
-        print(f"report: {report.write(options.out / 'report.html')}")
+    leave_figures(_figures(curve), options.out, lambda: _page(curve, options))
+
+
+def _page(curve: PrecisionRecall, options: EvaluatePicks) -> Report:
+    report = Report(f"Picks: {options.picks.name}", f"against {options.truth.name}, radius {options.radius:g} px")
+    report.headline("AUPRC", f"{curve.area:.3f}")
+    report.headline("Best F1", f"{curve.f1:.3f}")
+    report.section("Picks against known particles")
+    report.figure(precision_recall_figure({options.picks.name: curve}))
+    return report
 
 
 def _curve(options: EvaluatePicks) -> PrecisionRecall:

@@ -1,6 +1,5 @@
 """`frazil evaluate poses`: poses that were found against those that are known."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +7,11 @@ from typing import Annotated
 import numpy as np
 import torch
 import tyro
-from rich.console import Console
-from rich.table import Table
 
 from frazil.geometry import Pose, rotation_angle, symmetry_rotations
-from frazil.io import ParticleTable, atomic_path, read_particles, refuse_what_is_there
+from frazil.io import ParticleTable, read_particles
 from frazil.metrics import PoseErrors, pose_errors
+from frazil.recipes.evaluation import leave_figures, refuse_run
 from frazil.report import Report
 from frazil.report.pose import errors_figure
 
@@ -41,26 +39,20 @@ class EvaluatePoses:
 def evaluate_poses(options: EvaluatePoses) -> None:
     """Print the figures, and write them where asked to."""
     symmetry_rotations(options.symmetry)  # an unknown one is refused before anything is read
-    if options.out is not None:
-        refuse_what_is_there(options.out / "config.json")  # a run's folder, whose page this is not
+    refuse_run(options.out)
     found, truth = read_particles(options.found), read_particles(options.truth)
     errors = pose_errors(_pose(found), _pose(truth.select(_same_images(found, truth))), options.symmetry)
-    figures = _figures(errors)
-    table = Table(show_header=False, box=None)
-    for name, value in figures.items():
-        table.add_row(name.replace("_", " "), f"{value:.4g}")
-    Console().print(table)
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        with atomic_path(options.out / "figures.json") as temporary:
-            temporary.write_text(json.dumps(figures, indent=2))
-        report = Report(f"Poses: {options.found.name}", f"against {options.truth.name}, {options.symmetry}")
-        report.headline("Median error", f"{figures['median_deg']:.2f}", "°", f"of {len(found)} particles")
-        report.headline("In radians", f"{figures['median_rad']:.3f}", "", "of the same")
-        report.headline("Shift", f"{figures['shift_median_angstrom']:.2f}", "Å", "median")
-        report.section("Errors")
-        report.figure(errors_figure(errors.angle_deg.numpy(), options.found.name))
-        print(f"report: {report.write(options.out / 'report.html')}")
+    leave_figures(_figures(errors), options.out, lambda: _page(errors, options))
+
+
+def _page(errors: PoseErrors, options: EvaluatePoses) -> Report:
+    report, figures = Report(f"Poses: {options.found.name}", f"against {options.truth.name}"), _figures(errors)
+    report.headline("Median error", f"{figures['median_deg']:.2f}", "°", f"of {len(errors.angle_deg)} particles")
+    report.headline("In radians", f"{figures['median_rad']:.3f}", "", f"point group {options.symmetry}")
+    report.headline("Shift", f"{figures['shift_median_angstrom']:.2f}", "Å", "median")
+    report.section("Errors")
+    report.figure(errors_figure(errors.angle_deg.numpy(), options.found.name))
+    return report
 
 
 def _pose(table: ParticleTable) -> Pose:

@@ -17,12 +17,13 @@ from rich.table import Table
 from torch import Tensor
 
 from frazil.data.subtomograms import CLASS, Subtomograms, read_subtomograms
-from frazil.io import atomic_path, refuse_what_is_there
+from frazil.io import atomic_path
 from frazil.methods.base import stable_seed
 from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
 from frazil.metrics.likeness import Likeness, Seen, likeness
 from frazil.metrics.volume_spectra import SECTORS
 from frazil.recipes.classification import Labelled, accuracy, learn_classifier
+from frazil.recipes.evaluation import refuse_run
 from frazil.report.subtomograms import subtomograms_report
 
 _TOMOGRAM, _MANY = "rlnTomoName", 9  # tomograms, from which on parts share none
@@ -79,7 +80,7 @@ class Judged:
 
 def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     """Measure, print, and write the figures and the page."""
-    refuse_what_is_there(options.out / "config.json")  # a run's folder, whose page this is not
+    refuse_run(options.out)
     if not options.others:
         raise ValueError("give one table or more of OTHERS")
     real = read_subtomograms(options.real, options.pixel_size)
