@@ -38,8 +38,8 @@ class PickConfig:
     """Channels of the network's first level."""
     depth: int = 3
     """Halvings of its input."""
-    nearest: float = 0.7
-    """Least distance of two picks, in diameters."""
+    nearest: float = 0.5
+    """Least distance of two picks, in diameters: side by side particles may overlap in depth."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "particle_px", "width", "depth"):
@@ -82,8 +82,18 @@ class Picker(OneNetwork):
 
     @torch.no_grad()
     def scores(self, image: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:
-        """How likely each pixel of a micrograph at the network's scale holds a centre."""
-        return self.net(image[None].to(self.device))[0].sigmoid().cpu()
+        """How likely each pixel of a micrograph at the network's scale holds a centre.
+
+        The mean over the eight ways in which it can be turned and mirrored: what looks like a particle one way alone
+        is none.
+        """
+        total = torch.zeros_like(image)
+        for quarters in range(4):
+            turned = torch.rot90(image, quarters)
+            for axes in ((), (1,)):
+                seen = self.net(turned.flip(axes)[None].to(self.device))[0].sigmoid().cpu()
+                total += torch.rot90(seen.flip(axes), -quarters)
+        return total / 8
 
     def pick(self, image: Float[Tensor, "y x"]) -> Picks:
         """The particles of a micrograph at the network's scale."""
