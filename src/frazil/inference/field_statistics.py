@@ -22,6 +22,7 @@ _JAM = 0.5  # of a field's area, that places drawn one after the other can be ex
 _NEAR = 0.05  # of the particles have a neighbour that is nearer than those that are told to come this close
 _LEAST_KEPT = 0.1  # of the power of the slowest waves, taken to be left by flattening
 _LEAST_LEFT = 0.5  # of the noise of a frequency, in one correction
+_SLOW = 0.3  # of a frequency, the standard deviation of the windows over which noise is alike
 _LEAST_FREE = 0.05  # of a micrograph, of which the noise's spectrum is taken if particles leave so much
 
 
@@ -99,7 +100,9 @@ def closer_noise(
 ) -> Float[Tensor, "points 2"]:
     """Noise with the power that simulated micrographs have too little of, once particles are `stronger` by a factor.
 
-    What flattening with a blur of so many angstrom takes off the real ones it takes off the simulated ones again.
+    It changes slowly with frequency: rings that the particles of the simulation lack, or have too strong, are not the
+    noise's to make up, which would look like particles where there are none. What flattening with a blur of so many
+    angstrom takes off the real ones it takes off the simulated ones again.
     """
     frequency = noise[:, 0]
     real, own = (mean_curve([one.power for one in every], frequency)[:, 1] for every in (measured, simulated))
@@ -108,8 +111,15 @@ def closer_noise(
     kept = (1 - torch.exp(-2 * (torch.pi * blur * frequency).square())).square()
     particles = (own - kept * noise[:, 1]).clamp(min=0)
     missing = real - own - (stronger**2 - 1) * particles
-    power = noise[:, 1] + missing / kept.clamp(min=_LEAST_KEPT)
-    return torch.stack([frequency, power.clamp(min=_LEAST_LEFT * noise[:, 1])], 1)
+    change = _slow(missing / kept.clamp(min=_LEAST_KEPT) / noise[:, 1], frequency)
+    return torch.stack([frequency, noise[:, 1] * (1 + change).clamp(min=_LEAST_LEFT)], 1)
+
+
+def _slow(values: Float[Tensor, " points"], frequency: Float[Tensor, " points"]) -> Float[Tensor, " points"]:
+    """The part of a curve that changes slowly with the logarithm of frequency: its means over Gaussian windows."""
+    apart = frequency.log()[:, None] - frequency.log()
+    window = torch.exp(-((apart / _SLOW).square()) / 2)
+    return (window @ values) / window.sum(1)
 
 
 def crowding(measured: Sequence[FieldStatistics], size: tuple[int, int], across: float) -> float:
