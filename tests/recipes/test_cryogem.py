@@ -13,7 +13,8 @@ import pytest
 from frazil.io import read_map, read_tables
 from frazil.io.folder_lock import FolderLock
 from frazil.methods.cryogem import CryoGEMConfig
-from frazil.physics import CountedExposure
+from frazil.physics import CountedExposure, CTFRanges
+from frazil.recipes import match_micrographs
 from frazil.recipes.cryogem import CryoGEMTrain, evenly_taken, read_simulation, train
 from frazil.recipes.cryogem_generate import CryoGEMGenerate, _simulation, generate
 from frazil.recipes.simulate_micrographs import (
@@ -141,6 +142,18 @@ def test_two_ranks_write_the_bytes_that_one_writes(learnt: Path, tmp_path: Path)
     assert len(files) > 10
     for name, path in files.items():
         assert path.read_bytes() == (tmp_path / "ranks" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("told", [None, 18_000.0])
+def test_lenses_that_nobody_gives_are_those_of_the_particles_if_they_tell(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: float | None
+) -> None:
+    monkeypatch.setattr(match_micrographs, "likely_defocus", lambda *_: told)
+    train(options(real, tmp_path / "run", ctf="ranges"))
+    assert read_simulation(tmp_path / "run").lens.defocus == ((told, told) if told else (10_000.0, 25_000.0))
+    given = CTFRanges(defocus=(12_000.0, 13_000.0))
+    train(options(real, tmp_path / "given", ctf="ranges", lens=given))
+    assert read_simulation(tmp_path / "given").lens.defocus == (12_000.0, 13_000.0)
 
 
 def test_a_larger_micrograph_has_more_particles_as_strong_as_before(learnt: Path, tmp_path: Path) -> None:

@@ -64,14 +64,18 @@ def measure_field(
     if free.mean() > _LEAST_FREE:
         noise = power_curve(field, pixel_size, free)
     matched = MatchedFilter.of(template, noise, size, pixel_size)
-    every = peaks(matched.score(-field), distance, _SURE)
-    sure = every.score[every.score > _SURE]
-    least = max(_SURE, _STRONG * float(sure.median())) if len(sure) else _SURE
-    found = every[every.score > least]
+    found = _seen(matched.score(-field), pixel_size, diameter)
     score = float(found.score.median()) if len(found) else 0.0
     power = power_curve(field, pixel_size, fewest=_FEWEST)
     variance = half_plane_mean(on_rectangle(noise, size, pixel_size), size[0])
     return FieldStatistics(len(found), score, score / matched.strength, power, noise, variance, found)
+
+
+def _seen(score: Float[Tensor, "y x"], pixel_size: float, diameter: float) -> Picks:
+    """The peaks of a matched filter's scores that are surely particles, or nearly as strong as those."""
+    every = peaks(score, _APART * diameter / pixel_size, _SURE)
+    least = max(_SURE, _STRONG * float(every.score.median())) if len(every) else _SURE
+    return every[every.score > least]
 
 
 def _background(place: Float[Tensor, "count xy"], size: tuple[int, int], radius_px: float) -> Float[Tensor, "y x"]:

@@ -32,7 +32,7 @@ from frazil.recipes.fitted_simulation import (
     write_match,
 )
 from frazil.recipes.learning import check_batch, fit_settings, say_if_stopped, write_report
-from frazil.recipes.match_micrographs import FLAT, RealSet, match_simulation, read_real
+from frazil.recipes.match_micrographs import FLAT, RealSet, match_simulation, read_real, with_likely_lenses
 from frazil.recipes.preset import set_by_user
 from frazil.recipes.simulate_micrographs import (
     ExposureOptions,
@@ -80,7 +80,8 @@ class CryoGEMTrain:
     simulated: int = 24
     """Simulated micrographs to learn from."""
     ctf: str = "ranges"
-    """Lenses: the STAR file of the real micrographs' own, or ranges (see --defocus)."""
+    """Lenses: the STAR file of the real micrographs' own, none, or ranges, whose defoci are found by a matched filter
+    unless --defocus says them."""
     lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=CTFRanges)
     """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
     seed: int = 0
@@ -102,6 +103,7 @@ def train(options: CryoGEMTrain) -> int:
     _check(options)
     preset = {"default": CryoGEMConfig(), "paper": PUBLISHED}[options.preset]
     wanted = set_by_user(options.learning, options.given)
+    lens_known = options.ctf != "ranges" or "defocus" in set_by_user(options.lens, options.given)
     if options.preset == "paper":
         options = replace(options, lens=replace(PUBLISHED_LENS, **set_by_user(options.lens, options.given)))
     options = replace(options, learning=replace(preset, **wanted), given=())
@@ -117,7 +119,7 @@ def train(options: CryoGEMTrain) -> int:
     if folder.is_main:
         if len(micrographs) < len(every):
             print(f"{options.real}: {len(micrographs)} of {len(every)} micrographs are learnt from (--most)")
-        simulate_micrographs(_matched(options, real, diameter, folder))
+        simulate_micrographs(_matched(options, real, diameter, folder, lens_known))
     wait_for(folder.path / SIMULATED / TABLE)
     simulation = read_simulation(folder.path)
     learnt = _read_simulated(simulation, diameter)
@@ -187,7 +189,9 @@ def _unmatched(options: CryoGEMTrain, diameter: float) -> SimulateMicrographs:
     )
 
 
-def _matched(options: CryoGEMTrain, real: RealSet, diameter: float, folder: RunFolder) -> SimulateMicrographs:
+def _matched(
+    options: CryoGEMTrain, real: RealSet, diameter: float, folder: RunFolder, lens_known: bool
+) -> SimulateMicrographs:
     """The simulation that is like the real micrographs, as it was found when the run began."""
     if not (folder.path / MATCH).is_file():
         height, width = real.images[0].shape
@@ -198,6 +202,8 @@ def _matched(options: CryoGEMTrain, real: RealSet, diameter: float, folder: RunF
         else:
             # What is slow in the background is in its spectrum.
             like = replace(like, solvent=replace(like.solvent, ice_variation=0.0))
+            if not lens_known:
+                real, like = with_likely_lenses(real, like, diameter)
         match = match_simulation(real, like, diameter, folder.path / _BACKGROUND)
         write_match(folder.path, match.figures(), match.simulation)
     return read_simulation(folder.path)

@@ -15,6 +15,7 @@ from frazil.data.micrographs import flattened, scaled_micrograph
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.inference.field_statistics import FieldStatistics, closer_noise, crowding, mean_curve, measure_field
 from frazil.inference.matched_filter import average_view
+from frazil.inference.template_fit import likely_defocus, likely_size
 from frazil.io import atomic_path
 from frazil.io.micrographs import known_pixel_size, micrograph_stem, read_micrograph
 from frazil.physics import CTF, CTFTable, FourierVolume
@@ -23,6 +24,7 @@ from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of
 
 FLAT = 3.0
 """Diameters: standard deviation of the blur that is taken off, so that particles keep their coarse detail."""
+_SIZED = 6  # micrographs of whose particles the size is measured
 _ROUNDS = 3  # of a simulation that is corrected
 _MOST = 2.0  # by what factor a count grows in one of them
 _UNSEEN = 2.0  # factor by which simulated particles get stronger if none of them is found
@@ -63,6 +65,32 @@ def read_real(paths: Sequence[Path], pixel_size: float | None, diameter: float, 
     return RealSet(names, images, lenses)
 
 
+def with_likely_lenses(
+    real: RealSet, like: SimulateMicrographs, diameter: float
+) -> tuple[RealSet, SimulateMicrographs]:
+    """For micrographs whose lenses nobody knows: likely ones, and a simulation that draws defoci between them.
+
+    Both as they were where the particles do not tell.
+    """
+    structures = fields_of(like).population.structures
+    found: list[float | None] = []
+    with progress_bar("likely lenses", len(real.images)) as advance:
+        for image in real.images:
+            found.append(likely_defocus(image, structures, like.lens, like.pixel_size, diameter))
+            advance(1)
+    told = [defocus for defocus in found if defocus is not None]
+    if len(told) < len(found) / 2:
+        print(f"defocus: not told by these particles, {like.lens.defocus} angstrom as it stands")
+        return real, like
+    likely = [float(np.median(told)) if defocus is None else defocus for defocus in found]
+    print(f"defocus: {min(likely):.0f} to {max(likely):.0f} angstrom, by how strongly particles stand out")
+    lenses: list[CTF | None] = [
+        replace(like.lens, defocus=(defocus, defocus)).sample(1, torch.Generator()) for defocus in likely
+    ]
+    lens = replace(like.lens, defocus=(float(round(min(likely))), float(round(max(likely)))))
+    return RealSet(real.names, real.images, lenses), replace(like, lens=lens)
+
+
 @dataclass(frozen=True)
 class Match:
     """What was measured, and the simulation that has as much of it."""
@@ -70,16 +98,19 @@ class Match:
     simulation: SimulateMicrographs
     real: list[FieldStatistics]
     simulated: list[FieldStatistics]
+    size: float | None
+    """How much larger the real particles look than the map's, if they tell."""
 
     def figures(self) -> dict[str, dict[str, float]]:
-        """Counts, scores and their spread, of real and of simulated micrographs."""
-        return {"real": _summary(self.real), "simulated": _summary(self.simulated)}
+        """Counts, scores and their spread, and the particles' size, of real and of simulated micrographs."""
+        return {"real": _summary(self.real, self.size), "simulated": _summary(self.simulated, self.size and 1.0)}
 
 
-def _summary(every: Sequence[FieldStatistics]) -> dict[str, float]:
+def _summary(every: Sequence[FieldStatistics], size: float | None) -> dict[str, float]:
     counts, scores = np.array([one.count for one in every]), np.array([one.score for one in every])
     found = {"count": float(counts.mean()), "count_deviation": float(counts.std(ddof=1)) if len(counts) > 1 else 0.0}
-    return {**found, "matched_filter_score": float(np.median(scores))}
+    found["matched_filter_score"] = float(np.median(scores))
+    return found if size is None else {**found, "size": round(size, 3)}
 
 
 def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, background: Path) -> Match:
@@ -97,6 +128,10 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
     if not sum(one.count for one in measured):
         raise ValueError("no particle of this structure is seen on the real micrographs; is it the right one?")
     counts = np.array([one.count for one in measured], float)
+    some = [place for place, one in enumerate(measured) if one.count][:_SIZED]
+    sizes = [likely_size(real.images[one], structures, real.lenses[one], pixel_size, diameter) for one in some]
+    told = [one for one in sizes if one is not None]
+    size = float(np.median(told)) if told else None
     grid = measured[0].power[:, 0]
     noise = mean_curve([one.noise for one in measured], grid)
     _write_curve(background, noise)
@@ -107,7 +142,7 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
         crowding=crowding(measured, like.size, diameter / like.pixel_size),
     )
     if like.exposure.mode == "paper":
-        return Match(simulation, measured, measure_simulated(simulation, structures, diameter, real.lenses))
+        return Match(simulation, measured, measure_simulated(simulation, structures, diameter, real.lenses), size)
     exposure = replace(like.exposure, noise=str(background), snr_db=_first_guess(measured, like))
     simulation = replace(simulation, exposure=exposure)
     for _ in range(_ROUNDS):
@@ -117,7 +152,7 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
         _write_curve(background, noise)
         grown = _total(noise, like) / _total(before, like)
         simulation = _closer(simulation, measured, simulated, stronger / math.sqrt(grown))
-    return Match(simulation, measured, measure_simulated(simulation, structures, diameter, real.lenses))
+    return Match(simulation, measured, measure_simulated(simulation, structures, diameter, real.lenses), size)
 
 
 def _stronger(measured: Sequence[FieldStatistics], simulated: Sequence[FieldStatistics]) -> float:

@@ -28,9 +28,10 @@ CRYOGEM_SCALARS = Scalars(
         " cannot follow.",
     ),
 )
+_OFF = 0.04  # of the map's size, by which that of real particles may differ
 _FITTED = Reading(
-    look="Particles on a micrograph, and how strongly they stand out in a matched filter (standard deviations of the"
-    " noise), of the real micrographs and of the simulation that was fitted to them.",
+    look="Particles on a micrograph, how strongly they stand out in a matched filter (standard deviations of the"
+    " noise), and how large they are beside the map, of the real micrographs and of the simulation fitted to them.",
     good="Both rows say the same.",
     bad="Far more or fewer real particles than you see: the map is not of what is on them, or its size is wrong.",
 )
@@ -46,6 +47,9 @@ def cryogem_report(
         distance = spectrum_distance(crops["real"], crops[kind])
         report.headline(f"Spectra, {kind}", f"{distance:.2g}", "", "from the real ones, in logarithms of power")
     story.add_headlines(report, "to learn")
+    size = match["figures"]["real"].get("size", 1.0)
+    if abs(size - 1) > _OFF:
+        report.warn(f"The real particles look {size:.2f} times as large as the map's: is a pixel size wrong?")
     report.section("The simulation that was fitted")
     rows = [
         {"micrographs": name, **{key.replace("_", " "): value for key, value in own.items()}}
