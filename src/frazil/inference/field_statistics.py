@@ -43,11 +43,6 @@ class FieldStatistics:
     noise_variance: float
     found: Picks
 
-    @property
-    def contrast(self) -> float:
-        """Strength by the noise's standard deviation."""
-        return self.strength / self.noise_variance**0.5
-
 
 def measure_field(
     field: Float[Tensor, "y x"], template: Float[Tensor, "box box"], pixel_size: float, diameter: float
