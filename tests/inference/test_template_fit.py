@@ -5,7 +5,7 @@ import torch
 
 from frazil.data import pseudo_protein
 from frazil.geometry import fourier_crop, random_rotations
-from frazil.inference.template_fit import likely_defocus, likely_size
+from frazil.inference.template_fit import defocus_templates, likely_defocus, likely_size
 from frazil.physics import CTFRanges, FourierVolume, PlacedParticles, make_ctf, particle_field, to_fourier_volume
 from frazil.physics.placement import poisson_disc
 
@@ -34,7 +34,8 @@ def structure(pixel_size: float, kind: str = "shell") -> FourierVolume:
 @pytest.mark.parametrize("defocus", [12_000.0, 20_000.0, 28_000.0])
 def test_the_defocus_is_found_to_a_few_thousand_angstrom(defocus: float, generator: torch.Generator) -> None:
     field = micrograph(defocus, 2.5, generator)
-    found = likely_defocus(field, [structure(2.5)], CTFRanges(), PIXEL_SIZE, DIAMETER)
+    templates = defocus_templates([structure(2.5)], CTFRanges(), PIXEL_SIZE)
+    found = likely_defocus(field, templates, PIXEL_SIZE, DIAMETER)
     assert found == pytest.approx(defocus, abs=4000)
 
 
@@ -47,5 +48,6 @@ def test_particles_that_are_larger_than_the_map_are_found_to_be(larger: float, g
 
 def test_particles_of_no_one_look_tell_neither(generator: torch.Generator) -> None:
     field, kind = micrograph(15_000.0, 2.5, generator, "pseudo-protein"), "pseudo-protein"
-    assert likely_defocus(field, [structure(2.5, kind)], CTFRanges(), PIXEL_SIZE, DIAMETER) is None
+    templates = defocus_templates([structure(2.5, kind)], CTFRanges(), PIXEL_SIZE)
+    assert likely_defocus(field, templates, PIXEL_SIZE, DIAMETER) is None
     assert likely_size(field, [structure(2.5, kind)], make_ctf(torch.tensor([15_000.0])), PIXEL_SIZE, DIAMETER) is None

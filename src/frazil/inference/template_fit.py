@@ -19,18 +19,10 @@ _NEAR = 5  # pixels a side, within which the score is looked for where another t
 _CLEARLY = 0.08  # of the highest score, by which the lowest is lower where candidates can be told apart
 
 
-def likely_defocus(
-    field: Float[Tensor, "y x"],
-    structures: Sequence[FourierVolume],
-    lens: CTFRanges,
-    pixel_size: float,
-    diameter: float,
-) -> float | None:
-    """Defocus in angstrom of a micrograph, protein dark, to a few thousand; `lens` says the rest of the microscope.
-
-    The mean of those under which the structures' mean image stands out nearly as well as it can; None where that hardly
-    depends on it, as with particles that look different from every side.
-    """
+def defocus_templates(
+    structures: Sequence[FourierVolume], lens: CTFRanges, pixel_size: float
+) -> list[Float[Tensor, "box box"]]:
+    """The structures' mean image at each defocus that a micrograph may have; `lens` says the rest of the microscope."""
     lenses = [
         make_ctf(
             defocus[None],
@@ -40,7 +32,17 @@ def likely_defocus(
         )
         for defocus in _DEFOCI
     ]
-    templates = [average_view(structures, one, pixel_size) for one in lenses]
+    return [average_view(structures, one, pixel_size) for one in lenses]
+
+
+def likely_defocus(
+    field: Float[Tensor, "y x"], templates: Sequence[Float[Tensor, "box box"]], pixel_size: float, diameter: float
+) -> float | None:
+    """Defocus in angstrom of a micrograph, protein dark, to a few thousand, by `defocus_templates`.
+
+    The mean of those under which the structures' mean image stands out nearly as well as it can; None where that hardly
+    depends on it, as with particles that look different from every side.
+    """
     return _best(_DEFOCI, _scores(field, templates, pixel_size, diameter))
 
 

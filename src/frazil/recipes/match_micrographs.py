@@ -15,7 +15,7 @@ from frazil.data.micrographs import flattened, scaled_micrograph
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.inference.field_statistics import FieldStatistics, closer_noise, crowding, mean_curve, measure_field
 from frazil.inference.matched_filter import average_view
-from frazil.inference.template_fit import likely_defocus, likely_size
+from frazil.inference.template_fit import defocus_templates, likely_defocus, likely_size
 from frazil.io import atomic_path
 from frazil.io.micrographs import known_pixel_size, micrograph_stem, read_micrograph
 from frazil.physics import CTF, CTFTable, FourierVolume
@@ -72,11 +72,11 @@ def with_likely_lenses(
 
     Both as they were where the particles do not tell.
     """
-    structures = fields_of(like).population.structures
+    templates = defocus_templates(fields_of(like).population.structures, like.lens, like.pixel_size)
     found: list[float | None] = []
     with progress_bar("likely lenses", len(real.images)) as advance:
         for image in real.images:
-            found.append(likely_defocus(image, structures, like.lens, like.pixel_size, diameter))
+            found.append(likely_defocus(image, templates, like.pixel_size, diameter))
             advance(1)
     told = [defocus for defocus in found if defocus is not None]
     if len(told) < len(found) / 2:
