@@ -48,7 +48,7 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"1.mrc: 6 x 6 x 6 voxels, where .*0.mrc has 8 a side"):
         read_subtomograms(written(tmp_path / "other", (8, 6, 8)))
     star = written(tmp_path / "unknown", pixel_size=0.0)
-    with pytest.raises(ValueError, match="neither table nor headers give a voxel size; give --pixel-size"):
+    with pytest.raises(ValueError, match="does not say its pixel size; give --pixel-size"):
         read_subtomograms(star)
     assert read_subtomograms(star, 12.0).pixel_size == 12.0
     (tmp_path / "empty").mkdir()

@@ -1,5 +1,6 @@
 """Real micrographs are found and read as they are, or refused in a sentence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ def test_pictures_and_mrc_files_hold_the_same(tmp_path: Path) -> None:
     assert known_pixel_size(tmp_path / "a.png", read[0], 2.0) == 2
     with pytest.raises(ValueError, match=r"a.png: does not say its pixel size; give --pixel-size"):
         known_pixel_size(tmp_path / "a.png", read[0], None)
+    with pytest.raises(ValueError, match=r"a.mrc: has pixels of 1.5 angstrom by its own account, --pixel-size says 2"):
+        known_pixel_size(tmp_path / "a.mrc", read[2], 2.0)
+    assert known_pixel_size(tmp_path / "a.mrc", replace(read[2], pixel_size=1.0), 2.0) == 2  # 1: nobody knows
 
 
 def test_a_header_s_size_along_z_says_nothing_of_an_image(tmp_path: Path) -> None:

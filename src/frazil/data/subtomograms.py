@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.io import find_stack, read_map, read_tables
-from frazil.io.mrc import Header, read_header
+from frazil.io.mrc import Header, agreed_pixel_size, read_header
 from frazil.io.star import join_optics
 
 CLASS = "rlnClassNumber"
@@ -115,14 +115,10 @@ def _side(headers: Sequence[Header], paths: Sequence[Path]) -> int:
 
 
 def _voxel_size(source: Path, table: pd.DataFrame | None, headers: Sequence[Header], given: float | None) -> float:
-    if given is not None:
-        return given
     if table is not None and "rlnImagePixelSize" in table:
         sizes = table["rlnImagePixelSize"].astype(float)
     else:
         sizes = pd.Series([header.pixel_size for header in headers])
-    if not sizes.min() > 0:
-        raise ValueError(f"{source}: neither table nor headers give a voxel size; give --pixel-size")
     if sizes.max() > 1.001 * sizes.min():
         raise ValueError(f"{source}: has two voxel sizes, {sizes.min():g} and {sizes.max():g} angstrom")
-    return float(sizes.iloc[0])
+    return agreed_pixel_size(source, float(sizes.iloc[0]), given)

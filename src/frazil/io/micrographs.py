@@ -10,7 +10,7 @@ from jaxtyping import Float
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from frazil.io.mrc import read_header, read_map
+from frazil.io.mrc import agreed_pixel_size, read_header, read_map
 from frazil.io.star import read_tables
 
 TIFF = (".tif", ".tiff")
@@ -53,12 +53,8 @@ def read_micrograph(path: Path) -> Micrograph:
 
 
 def known_pixel_size(path: Path, micrograph: Micrograph, given: float | None) -> float:
-    """The pixel size that a user gave, else the file's own, in angstrom; ValueError where neither says it."""
-    if given is not None and not given > 0:
-        raise ValueError(f"--pixel-size must be positive, it is {given:g}")
-    if size := given or micrograph.pixel_size:
-        return size
-    raise ValueError(f"{path}: does not say its pixel size; give --pixel-size")
+    """The file's own pixel size in angstrom, or what a user gave; see `agreed_pixel_size`."""
+    return agreed_pixel_size(path, micrograph.pixel_size, given)
 
 
 def find_micrographs(source: Path) -> list[Path]:

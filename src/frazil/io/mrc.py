@@ -18,6 +18,8 @@ from frazil.io.atomic import atomic_path
 
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 HEADER_SIZE = HEADER_DTYPE.itemsize
+_UNSET = 1.0  # angstrom: what many programs write for a pixel size that they do not know
+_ALIKE = 0.01  # by how much two may differ that are meant to be one
 UNPACKING_ERRORS = (OSError, EOFError, zlib.error)
 
 
@@ -146,6 +148,23 @@ def _voxel_size(path: Path, header: Header) -> float:
     if max(x, y, z) > 1.01 * min(x, y, z):
         raise ValueError(f"{path}: voxels are not cubes ({x:.4g} x {y:.4g} x {z:.4g} angstrom)")
     return x
+
+
+def agreed_pixel_size(source: Path, own: float | None, given: float | None) -> float:
+    """Pixel size in angstrom: what `source` says (None or 0 if nothing), or else what a user gives as --pixel-size.
+
+    A file's 1 gives way, for programs write it where they know nothing. ValueError where nobody says it, or the two
+    differ.
+    """
+    if given is not None and not given > 0:
+        raise ValueError(f"--pixel-size must be positive, it is {given:g}")
+    if not own and given is None:
+        raise ValueError(f"{source}: does not say its pixel size; give --pixel-size")
+    if not own or given is None:
+        return own or given or 0.0
+    if own != _UNSET and abs(own - given) > _ALIKE * own:
+        raise ValueError(f"{source}: has pixels of {own:.4g} angstrom by its own account, --pixel-size says {given:g}")
+    return given
 
 
 def header_bytes(
