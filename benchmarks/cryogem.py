@@ -26,7 +26,7 @@ from frazil.io import read_tables, write_tables
 from frazil.io.micrographs import find_micrographs
 from frazil.methods.cryogem import PUBLISHED_LENS
 from frazil.recipes.cryogem import read_simulation
-from frazil.recipes.match_micrographs import measure_simulated
+from frazil.recipes.parts.match_micrographs import measure_simulated
 from frazil.recipes.simulate_micrographs import ExposureOptions, SimulateMicrographs, fields_of, simulate_micrographs
 
 REAL, MASK, CUT = "real labels", "CryoGEM", "CUT"

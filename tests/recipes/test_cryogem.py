@@ -14,9 +14,9 @@ from frazil.io import read_map, read_tables
 from frazil.io.folder_lock import FolderLock
 from frazil.methods.cryogem import CryoGEMConfig
 from frazil.physics import CountedExposure, CTFRanges
-from frazil.recipes import match_micrographs
 from frazil.recipes.cryogem import CryoGEMTrain, evenly_taken, read_simulation, train
 from frazil.recipes.cryogem_generate import CryoGEMGenerate, _simulation, generate
+from frazil.recipes.parts import match_micrographs
 from frazil.recipes.simulate_micrographs import (
     ExposureOptions,
     SimulateMicrographs,

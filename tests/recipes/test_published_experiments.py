@@ -7,7 +7,7 @@ import pytest
 from frazil.data import HalfSets
 from frazil.physics import GaussianEulerRotations, UniformRotations
 from frazil.recipes import cryogan
-from frazil.recipes.particle_run import open_run
+from frazil.recipes.parts.particle_run import open_run
 from frazil.recipes.published_experiments import (
     MISMATCH,
     Experiment,

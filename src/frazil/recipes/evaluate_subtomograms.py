@@ -22,8 +22,8 @@ from frazil.methods.base import stable_seed
 from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
 from frazil.metrics.likeness import Likeness, Seen, likeness
 from frazil.metrics.volume_spectra import SECTORS
-from frazil.recipes.classification import Labelled, accuracy, learn_classifier
-from frazil.recipes.evaluation import refuse_run
+from frazil.recipes.parts.classification import Labelled, accuracy, learn_classifier
+from frazil.recipes.parts.evaluation import refuse_run
 from frazil.report.subtomograms import subtomograms_report
 
 _TOMOGRAM, _MANY = "rlnTomoName", 9  # tomograms, from which on parts share none
