@@ -18,16 +18,16 @@ from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of
 _FEW = 6  # micrographs whose particles are measured
 
 
-def hallucination_rate(picker: Path, empty: Path, made: Path) -> float:
+def hallucination_rate(picker: Path, empty: Path, made: Path, least: float) -> float:
     """Picks on a micrograph that has no particles, for each particle of one that has, by a picker of real labels.
 
-    At a score of one half; infinite where the picker finds nothing at all.
+    At a score of `least` or more; infinite where the picker finds nothing at all.
     """
     picks = {}
     for folder in (empty, made):
-        out = folder / "picks_of_real"
+        out = folder / f"picks_of_real_{least:.3f}"
         if not (out / "picks.star").exists():
-            apply(PickApply(run=picker, micrographs=folder / "micrographs", out=out))
+            apply(PickApply(run=picker, micrographs=folder / "micrographs", out=out, threshold=least))
         found = read_coordinates(out / "picks.star")
         picks[folder] = sum(len(own.places) for own in found.values()) / len(list((folder / "micrographs").iterdir()))
     return picks[empty] / picks[made] if picks[made] else math.inf

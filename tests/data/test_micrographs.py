@@ -53,6 +53,18 @@ def test_crops_hold_the_centres_that_lie_in_them(generator: torch.Generator) -> 
     assert bright.min() > 0.5
 
 
+def test_some_crops_are_noise_of_the_same_spectrum_without_centres(generator: torch.Generator) -> None:
+    places = torch.tensor([[16.0, 16.0]])
+    image = blots(places.numpy().astype(np.float64), (32, 32), 1.5)
+    known = KnownMicrograph(ScaledMicrograph("a.mrc", image, torch.ones(2)), places)
+    crops = CropSampler([known], 32, 10.0).draw(80, generator)  # each is the whole, but for turns
+    empty = (crops.truth == 0).all((1, 2))
+    assert 8 < empty.sum() < 32
+    power = torch.fft.rfft2(crops.images).abs().square().sum((1, 2))
+    assert torch.allclose(power, power[:1].expand(80), rtol=0.2)
+    assert crops.images[empty].amax() < 0.5 * crops.images[~empty].amax()
+
+
 def test_a_micrograph_that_is_smaller_than_a_crop_is_refused() -> None:
     known = KnownMicrograph(ScaledMicrograph("a.mrc", torch.zeros(20, 50), torch.ones(2)), torch.zeros(0, 2))
     with pytest.raises(ValueError, match=r"a.mrc: at 10 px a particle it is 50 x 20 px, too small for crops of 32"):

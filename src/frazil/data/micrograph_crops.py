@@ -11,6 +11,7 @@ from torch import Tensor
 from frazil.data.micrographs import ScaledMicrograph
 
 _SPREAD = 0.12  # of a particle's diameter: how far from a centre a pixel counts as nearly one (standard deviation)
+_EMPTY = 0.25  # of the crops show nothing but noise
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Crops(NamedTuple):
 
 
 class CropSampler:
-    """Crops from anywhere on some micrographs, turned and mirrored."""
+    """Crops from anywhere on some micrographs, turned and mirrored, and noise that has the spectra of such crops.
+
+    Where labelled micrographs are full, only the noise says what one looks like that is not.
+    """
 
     def __init__(self, known: Sequence[KnownMicrograph], crop: int, particle_px: float) -> None:
         for one in known:
@@ -57,7 +61,16 @@ class CropSampler:
     def draw(self, count: int, generator: torch.Generator) -> Crops:
         """Crops by chance."""
         drawn = torch.stack([random_crop(self._pairs, self._crop, generator) for _ in range(count)])
-        return Crops(drawn[:, 0], drawn[:, 1])
+        empty = torch.rand(count, 1, 1, generator=generator) < _EMPTY
+        noise = phases_by_chance(drawn[:, 0], generator)
+        return Crops(torch.where(empty, noise, drawn[:, 0]), drawn[:, 1] * ~empty)
+
+
+def phases_by_chance(images: Float[Tensor, "batch y x"], generator: torch.Generator) -> Float[Tensor, "batch y x"]:
+    """Noise with the spectrum of each image: nothing in it stands out that did (Theiler et al., Physica D 58, 1992)."""
+    chance = torch.fft.rfft2(torch.randn(images.shape, generator=generator))
+    phases = chance / chance.abs().clamp(min=1e-12)
+    return torch.fft.irfft2(torch.fft.rfft2(images).abs() * phases, s=images.shape[-2:])
 
 
 def random_crop(

@@ -71,7 +71,10 @@ class Picker(OneNetwork):
         images = torch.exp(_CONTRAST * chance[context.share(size)]) * batch.images
         with context.autocast():
             logit = self.net(images)
-        loss = centre_loss(self._within(logit.float()), self._within(batch.truth))
+        truth = self._within(batch.truth)
+        centres = (truth == 1).sum().float()
+        context.sum_over_ranks([centres])
+        loss = centre_loss(self._within(logit.float()), truth, centres / context.world_size)
         self._descend(loss, context)
         return {"loss": loss.detach()}
 
