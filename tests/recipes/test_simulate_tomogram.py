@@ -1,6 +1,7 @@
 """Simulated tomograms: labels say what voxels show, in every format, and bytes follow from the seed."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,13 @@ def test_masks_tables_and_picks_say_the_same_and_what_the_tomogram_shows(tmp_pat
     named = [name for column in listed if "ReconstructedTomogram" in column for name in listed[column]]
     assert len(named) == 3
     assert all((tmp_path / name).is_file() for name in named)
-    assert set(instances.unique().int().tolist()) == {0, *range(1, len(table) + 1)}
+    vesicle = len(table) + 1
+    assert set(instances.unique().int().tolist()) == {0, *range(1, vesicle + 1)}
+    wall = instances == vesicle
+    assert classes[wall].unique().tolist() == [3]  # one past the structures
+    assert tomogram[wall].mean() > tomogram[instances == 0].mean()
+    thickness = float(wall.sum()) * PIXEL_SIZE**3 / (4 * math.pi * 90.0**2)
+    assert 40 < thickness < 65
     middle = torch.tensor([side // 2 for side in SIZE])
     for number, row in enumerate(table.itertuples(), 1):
         own = instances == number

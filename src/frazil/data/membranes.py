@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frazil.data.phantoms import GaussianBlobs
@@ -36,8 +36,18 @@ def membrane_blobs() -> GaussianBlobs:
 
 def vesicle_volume(radius: float, pixel_size: float) -> Float[Tensor, "box box box"]:
     """A round vesicle whose wall's middle is `radius` angstrom from its own: two leaflets as dense as protein."""
-    box = 2 * math.ceil((radius + 2 * _HEAD) / pixel_size) + 2
-    distance = centred_coordinates(box, 3).norm(dim=-1) * pixel_size
+    distance = _from_middle(radius, pixel_size)
     sigma = max(_HEAD_SIGMA, pixel_size / 2)
     leaflets = [torch.exp(-0.5 * ((distance - radius - side * _HEAD) / sigma) ** 2) for side in (-1.0, 1.0)]
     return (leaflets[0] + leaflets[1]) * (_HEAD_SIGMA / sigma)
+
+
+def vesicle_wall(radius: float, pixel_size: float) -> Bool[Tensor, "box box box"]:
+    """The voxels of a vesicle's wall, on the grid of `vesicle_volume`."""
+    return (_from_middle(radius, pixel_size) - radius).abs() < _HEAD + 2 * _HEAD_SIGMA
+
+
+def _from_middle(radius: float, pixel_size: float) -> Float[Tensor, "box box box"]:
+    """Distance in angstrom of the voxels of a grid in which a vesicle has room."""
+    box = 2 * math.ceil((radius + 2 * _HEAD) / pixel_size) + 2
+    return centred_coordinates(box, 3).norm(dim=-1) * pixel_size

@@ -50,8 +50,9 @@ class TomogramFiles:
     ) -> None:
         """Write one tomogram, its halves, its images and its masks; the tomogram last."""
         name, pixel_size = self.name(number), self.frame.pixel_size
-        of_molecule = torch.cat([torch.zeros(1, dtype=torch.long), labels.molecules.structure + 1])
-        classes = of_molecule[instances.long()]
+        walls = torch.full((len(labels.vesicles),), len(self.names) + 1)
+        class_of = torch.cat([torch.zeros(1, dtype=torch.long), labels.molecules.structure + 1, walls])
+        classes = class_of[instances.long()]
         (self.out / "tilt_series").mkdir(exist_ok=True)
         write_images(self.out / "tilt_series" / f"{name}.mrcs", made.tilts, pixel_size)
         halves = dict(zip(_HALVES, made.halves, strict=True)) if made.halves else {}

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from frazil.data.membranes import vesicle_volume
+from frazil.data.membranes import vesicle_volume, vesicle_wall
 from frazil.data.seeds import numbered_generator
 from frazil.data.specimens import SURFACE
 from frazil.geometry import rotate_volume
@@ -110,18 +110,31 @@ class TomogramScene:
         return weighted_back_projection(images, self.images.scheme.angles, self.depth)
 
     def instances(self, labels: TomogramLabels) -> Int[Tensor, "z y x"]:
-        """Number of the molecule, from 1, that each voxel is of; 0 for none."""
-        width, height = self.images.size
-        box = self.contents.volumes[0].shape[0]
-        edge = box // 2
-        field = torch.zeros(self.depth + box, height + box, width + box, dtype=torch.int16)
-        middle = torch.tensor([width // 2, height // 2, self.depth // 2])
-        corners = (labels.molecules.place / self.images.pixel_size).round().long() + middle
-        for number, (x, y, z) in enumerate(corners.tolist()):
-            volume = self.contents.volumes[int(labels.molecules.structure[number])]
-            own = rotate_volume(volume, labels.molecules.rotation[number]) > SURFACE * volume.max()
-            field[z : z + box, y : y + box, x : x + box][own] = number + 1
-        return field[edge : edge + self.depth, edge : edge + height, edge : edge + width]
+        """Number of what each voxel is of: molecules from 1, then the walls of vesicles; 0 for nothing."""
+        field = torch.zeros(self.depth, *self.images.size[::-1], dtype=torch.int16)
+        for number, volume in enumerate(labels.molecules.structure.tolist()):
+            own = self.contents.volumes[volume]
+            seen = rotate_volume(own, labels.molecules.rotation[number]) > SURFACE * own.max()
+            self._mark(field, seen, labels.molecules.place[number], number + 1)
+        for number, (radius, *centre) in enumerate(labels.vesicles.tolist(), len(labels.molecules.place) + 1):
+            self._mark(field, vesicle_wall(radius, self.images.pixel_size), torch.tensor(centre), number)
+        return field
+
+    def _mark(
+        self,
+        field: Int[Tensor, "z y x"],
+        body: Bool[Tensor, "_box _box _box"],
+        place: Float[Tensor, " xyz"],
+        number: int,
+    ) -> None:
+        """Give the voxels of a body, whose middle lies at a place, its number where they lie in the field."""
+        low = [
+            round(at / self.images.pixel_size) + side // 2 - len(body) // 2
+            for at, side in zip(place.tolist()[::-1], field.shape, strict=True)
+        ]
+        into = tuple(slice(max(0, first), max(0, first + len(body))) for first in low)
+        part = tuple(slice(max(0, -first), max(0, side - first)) for first, side in zip(low, field.shape, strict=True))
+        field[into][body[part]] = number
 
     def _draw(self, generator: torch.Generator) -> TomogramLabels:
         """What is drawn first."""
