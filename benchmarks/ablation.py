@@ -35,7 +35,7 @@ from frazil.data import HalfSets
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfReconstruction, method, published_recipe
 from frazil.recipes import cryogan
-from frazil.recipes.parts.particle_run import open_run
+from frazil.recipes.running.particle_run import open_run
 from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -43,12 +43,12 @@ ABLATION = {
 }
 """Options beside the paper's; both Wasserstein and spectral norm, with noise of 0.2, is the paper's choice."""
 OURS, PHYSICS, PEI = "generated", "physics", "pei"
-NOTE = """Accuracy on {count} real subtomograms of a classifier that was taught by each kind alone ({count} of each),
-mean of seeds (and the worst); what share of each kind the real ones' classifier, taught by {count} others, names as
-labelled; density and coverage on its features. The second real draw is what real labels teach. Real ones: {snr:g} dB,
-{box} voxels of 12 A, tilts from -56 to 60 degrees, made by a physics that the trainer was not told; it saw {count} more
-of them, without labels. Classes: 80S (4v7r), 26S proteasome (4cr2), beta-galactosidase (5a1a), membrane; unseen ones:
-20S proteasome (3j9i), Hsp90 (2cg9). Translators learnt for {steps} steps."""
+NOTE = """TSTR: accuracy on {count} real subtomograms of a classifier that was taught by each kind alone ({count} of
+each), mean of seeds (and the worst); TRTS: what share of each kind the real ones' classifier, taught by {count}
+others, names as labelled; density and coverage on its features. The second real draw is what real labels teach. Real
+ones: {snr:g} dB, {box} voxels of 12 A, tilts from -56 to 60 degrees, made by a physics that the trainer was not told;
+it saw {count} more of them, without labels. Classes: 80S (4v7r), 26S proteasome (4cr2), beta-galactosidase (5a1a),
+membrane; unseen ones: 20S proteasome (3j9i), Hsp90 (2cg9). Translators learnt for {steps} steps."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ def _rows(table: Path, name: str, kept: Callable[[Any], Any], more: int) -> Path
 
 
 SHOWN = (
-    "teaches",
-    "is told",
+    "TSTR",
+    "TRTS",
     "density (features)",
     "coverage (features)",
     "density (voxels)",

@@ -26,7 +26,7 @@ from frazil.io import read_tables, write_tables
 from frazil.io.micrographs import find_micrographs
 from frazil.methods.cryogem import PUBLISHED_LENS
 from frazil.recipes.cryogem import read_simulation
-from frazil.recipes.parts.match_micrographs import measure_simulated
+from frazil.recipes.fitting.match_micrographs import measure_simulated
 from frazil.recipes.simulate_micrographs import ExposureOptions, SimulateMicrographs, fields_of, simulate_micrographs
 
 REAL, MASK, CUT = "real labels", "CryoGEM", "CUT"
@@ -88,17 +88,8 @@ class Study:
         network = f"--steps {self.steps} --crop {self.crop} --width {self.width}"
         negatives = {MASK: "mask", CUT: "all"}[kind]
         how = f"{network} --negatives {negatives} --precision {self.precision} --seed {self.seed}"
-        frazil(
-            self.folder,
-            "cryogem",
-            "train",
-            str(self.learnt),
-            self.model,
-            "--out",
-            str(out),
-            *words.split(),
-            *how.split(),
-        )
+        options = [*words.split(), *how.split()]
+        frazil(self.folder, "cryogem", "train", str(self.learnt), self.model, "--out", str(out), *options)
         return out
 
     def made(self, kind: str) -> Path:

@@ -11,7 +11,7 @@ from frazil.inference.field_statistics import measure_field
 from frazil.inference.matched_filter import MatchedFilter, average_view
 from frazil.io import read_map
 from frazil.io.coordinates import read_coordinates
-from frazil.recipes.parts.match_micrographs import FLAT
+from frazil.recipes.fitting.match_micrographs import FLAT
 from frazil.recipes.pick import PickApply, apply
 from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
 

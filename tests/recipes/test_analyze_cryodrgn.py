@@ -9,7 +9,7 @@ import pytest
 from frazil import cli
 from frazil.io import read_particles, read_record, write_record
 from frazil.recipes.cryodrgn import load
-from frazil.recipes.parts.cryodrgn_results import Analysis
+from frazil.recipes.results.cryodrgn_results import Analysis
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from frazil.data.heterogeneity import Heterogeneity
 from frazil.io import read_particles, write_particles
 from frazil.methods.cryodrgn import CryoDRGNConfig
 from frazil.recipes import cryodrgn
-from frazil.recipes.parts.cryodrgn_results import Analysis
+from frazil.recipes.results.cryodrgn_results import Analysis
 from frazil.recipes.simulate_particles import SimulateParticles, simulate_particles
 
 pytestmark = pytest.mark.slow

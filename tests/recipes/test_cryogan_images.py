@@ -15,7 +15,7 @@ from frazil.methods.cryogan.config import View
 from frazil.methods.cryogan.simulator import matching_scale
 from frazil.physics import phase_flip, to_fourier_volume
 from frazil.recipes import cryogan as recipe
-from frazil.recipes.parts.particle_run import open_run
+from frazil.recipes.running.particle_run import open_run
 
 
 @pytest.mark.parametrize("views", [(), ("phase-flip",)])

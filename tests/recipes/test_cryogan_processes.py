@@ -18,7 +18,7 @@ CHECKPOINTS_AT_EVERY_STEP = """
 import sys
 from functools import partial
 from frazil import cli
-from frazil.recipes.parts import learning
+from frazil.recipes.running import learning
 from frazil.training import FitSettings
 learning.FitSettings = partial(FitSettings, checkpoint_seconds=0.0)
 sys.exit(cli.main(sys.argv[1:]))

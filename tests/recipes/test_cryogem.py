@@ -16,7 +16,7 @@ from frazil.methods.cryogem import CryoGEMConfig
 from frazil.physics import CountedExposure, CTFRanges
 from frazil.recipes.cryogem import CryoGEMTrain, evenly_taken, read_simulation, train
 from frazil.recipes.cryogem_generate import CryoGEMGenerate, _simulation, generate
-from frazil.recipes.parts import match_micrographs
+from frazil.recipes.fitting import match_micrographs
 from frazil.recipes.simulate_micrographs import (
     ExposureOptions,
     SimulateMicrographs,

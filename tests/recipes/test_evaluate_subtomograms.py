@@ -43,10 +43,10 @@ def test_labels_that_are_right_teach_and_labels_that_are_wrong_do_not(judged: Pa
     found = figures(judged)
     assert set(found) == {"a second real draw", "good", "bad", "zeros"}
     for name in ("a second real draw", "good"):
-        assert found[name]["teaches"] > 0.8
-        assert found[name]["is told"] > 0.8
-    assert found["bad"]["teaches"] < 0.5
-    assert found["bad"]["is told"] < 0.5
+        assert found[name]["TSTR"] > 0.8
+        assert found[name]["TRTS"] > 0.8
+    assert found["bad"]["TSTR"] < 0.5
+    assert found["bad"]["TRTS"] < 0.5
 
 
 def test_likeness_is_near_a_second_real_draw_s_and_the_controls_expose_what_is_not(judged: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_set_in_a_folder_called_real_is_not_taken_for_the_truth_and_other_data
     real = judged.parent / "real" / "particles.star"
     bad = simulated(tmp_path / "real", seed=2, models=("membrane", "pseudo-protein"))
     evaluate_subtomograms(EvaluateSubtomograms(real, (bad,), tmp_path / "out", learning=QUICK))
-    assert figures(tmp_path / "out")["real"]["is told"] < 0.5
+    assert figures(tmp_path / "out")["real"]["TRTS"] < 0.5
     other = simulated(tmp_path / "again" / "real", seed=3)
     with pytest.raises(ValueError, match="holds a run of another configuration"):
         evaluate_subtomograms(EvaluateSubtomograms(real, (other,), tmp_path / "out", learning=QUICK))

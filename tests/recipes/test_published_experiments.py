@@ -7,7 +7,6 @@ import pytest
 from frazil.data import HalfSets
 from frazil.physics import GaussianEulerRotations, UniformRotations
 from frazil.recipes import cryogan
-from frazil.recipes.parts.particle_run import open_run
 from frazil.recipes.published_experiments import (
     MISMATCH,
     Experiment,
@@ -17,6 +16,7 @@ from frazil.recipes.published_experiments import (
     cryogan_pose_mismatch,
     cryogan_ribosome_noise,
 )
+from frazil.recipes.running.particle_run import open_run
 from frazil.recipes.simulate_particles import SimulateParticles
 
 FULL, SMALL = Place(Path("out"), Path("data"), "gpu"), Place(Path("out"), Path("data"), "cpu")

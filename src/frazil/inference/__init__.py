@@ -1,4 +1,4 @@
-"""What is inferred for each image, shared by several methods."""
+"""What is inferred from images, shared by several methods."""
 
 from frazil.inference.find_poses import find_poses
 from frazil.inference.grid_posterior import GridPosterior, finest_shell

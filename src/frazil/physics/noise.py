@@ -1,4 +1,4 @@
-"""What the detector adds: white noise, noise with a measured power spectrum, and patches of real background."""
+"""What the detector adds: white noise, and noise with a measured power spectrum."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace

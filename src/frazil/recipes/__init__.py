@@ -1,1 +1,1 @@
-"""Functions that return complete runs: they pick, they never implement."""
+"""Complete runs, a module for each command: they pick what runs are made of, they do not implement it."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from frazil.recipes.cryodrgn import load
-from frazil.recipes.parts.cryodrgn_results import Analysis, write_analysis
+from frazil.recipes.results.cryodrgn_results import Analysis, write_analysis
 from frazil.training import RunFolder
 
 

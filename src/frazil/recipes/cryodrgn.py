@@ -17,10 +17,10 @@ from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryodrgn import CryoDRGN, CryoDRGNConfig, Split
 from frazil.recipes import refine
-from frazil.recipes.parts.cryodrgn_results import QUICK, Analysis, write_analysis
-from frazil.recipes.parts.learning import check_batch, fit_settings, is_exported, say_if_stopped
-from frazil.recipes.parts.particle_run import OpenParticles, ParticleRun, open_run
-from frazil.recipes.parts.read_ahead import ReadAhead
+from frazil.recipes.results.cryodrgn_results import QUICK, Analysis, write_analysis
+from frazil.recipes.running.learning import check_batch, fit_settings, is_exported, say_if_stopped
+from frazil.recipes.running.particle_run import OpenParticles, ParticleRun, open_run
+from frazil.recipes.running.read_ahead import ReadAhead
 from frazil.training import RunFolder, choose_device, fit, newest
 
 _FROM_STAR, _INFER = "from-star", "infer"

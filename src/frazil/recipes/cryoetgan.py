@@ -31,7 +31,7 @@ from frazil.physics import CTFRanges
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_backprojection import Correction
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.recipes.parts.fitted_simulation import (
+from frazil.recipes.fitting.fitted_simulation import (
     MATCH,
     SIMULATED,
     lenses_from_anywhere,
@@ -40,9 +40,9 @@ from frazil.recipes.parts.fitted_simulation import (
     wait_for,
     write_match,
 )
-from frazil.recipes.parts.learning import check_batch, fit_settings, say_if_stopped, write_report
-from frazil.recipes.parts.match_subtomograms import match_subtomograms
-from frazil.recipes.parts.preset import set_by_user
+from frazil.recipes.fitting.match_subtomograms import match_subtomograms
+from frazil.recipes.running.learning import check_batch, fit_settings, say_if_stopped, write_report
+from frazil.recipes.running.preset import set_by_user
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms, structures_of
 from frazil.report.cryoetgan import CRYOETGAN_SCALARS, cryoetgan_report
 from frazil.report.run_story import RunStory

@@ -21,8 +21,8 @@ from frazil.io import fingerprint, hold_folder, write_map
 from frazil.methods.base import stable_seed
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig
 from frazil.recipes.cryoetgan import new_method, read_simulation
-from frazil.recipes.parts.learning import load_learnt
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.learning import load_learnt
+from frazil.recipes.running.progress import progress_bar
 from frazil.recipes.simulate_subtomograms import (
     MOST_WORKERS,
     SimulateSubtomograms,

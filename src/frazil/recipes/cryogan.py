@@ -24,9 +24,9 @@ from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfR
 from frazil.metrics import HalfMaps, compare_half_maps, write_half_maps
 from frazil.physics import GaussianEulerRotations, TriangularShifts, UniformRotations
 from frazil.recipes import refine
-from frazil.recipes.parts.learning import fit_settings, is_exported, say_if_stopped, write_report
-from frazil.recipes.parts.particle_run import SHOWN, ParticleRun, open_run
-from frazil.recipes.parts.preset import set_by_user
+from frazil.recipes.running.learning import fit_settings, is_exported, say_if_stopped, write_report
+from frazil.recipes.running.particle_run import SHOWN, ParticleRun, open_run
+from frazil.recipes.running.preset import set_by_user
 from frazil.report.cryogan import CRYOGAN_SCALARS
 from frazil.report.reconstruction import reconstruction_report
 from frazil.report.run_story import RunStory

@@ -22,7 +22,7 @@ from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import PUBLISHED, PUBLISHED_LENS, CryoGEM, CryoGEMConfig
 from frazil.physics import CTFRanges
-from frazil.recipes.parts.fitted_simulation import (
+from frazil.recipes.fitting.fitted_simulation import (
     MATCH,
     SIMULATED,
     lenses_from_anywhere,
@@ -31,9 +31,9 @@ from frazil.recipes.parts.fitted_simulation import (
     wait_for,
     write_match,
 )
-from frazil.recipes.parts.learning import check_batch, fit_settings, say_if_stopped, write_report
-from frazil.recipes.parts.match_micrographs import FLAT, RealSet, match_simulation, read_real, with_likely_lenses
-from frazil.recipes.parts.preset import set_by_user
+from frazil.recipes.fitting.match_micrographs import FLAT, RealSet, match_simulation, read_real, with_likely_lenses
+from frazil.recipes.running.learning import check_batch, fit_settings, say_if_stopped, write_report
+from frazil.recipes.running.preset import set_by_user
 from frazil.recipes.simulate_micrographs import (
     ExposureOptions,
     IceOptions,

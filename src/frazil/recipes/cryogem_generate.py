@@ -20,9 +20,9 @@ from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
 from frazil.physics import FieldExposure
 from frazil.recipes.cryogem import read_simulation
-from frazil.recipes.parts.learning import load_learnt
-from frazil.recipes.parts.match_micrographs import FLAT
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.fitting.match_micrographs import FLAT
+from frazil.recipes.running.learning import load_learnt
+from frazil.recipes.running.progress import progress_bar
 from frazil.recipes.simulate_micrographs import (
     MOST_WORKERS,
     SimulateMicrographs,

@@ -30,7 +30,7 @@ from frazil.metrics import (
     pose_errors,
 )
 from frazil.recipes.cryodrgn import load
-from frazil.recipes.parts.cryodrgn_results import all_latents
+from frazil.recipes.results.cryodrgn_results import all_latents
 from frazil.report import Figure, Report, fsc_figure
 from frazil.report.scatter import Layout, scatter_figure
 

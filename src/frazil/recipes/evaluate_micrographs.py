@@ -26,7 +26,7 @@ from frazil.metrics.distributions import frechet_distance, kernel_distance, stan
 from frazil.metrics.memorised import largest_correlation
 from frazil.metrics.spectra import log_power, spectrum_distance
 from frazil.nets.feature_nets import RandomFeatures
-from frazil.recipes.parts.evaluation import refuse_run
+from frazil.recipes.results.evaluation import refuse_run
 from frazil.report.micrographs import micrographs_report
 
 _DRAWS = 3  # of micrographs and crops, whose figures are averaged

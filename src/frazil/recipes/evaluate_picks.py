@@ -10,7 +10,7 @@ import tyro
 from frazil.io.coordinates import read_coordinates
 from frazil.io.micrographs import find_micrographs, micrograph_stem
 from frazil.metrics.picking import PrecisionRecall, precision_recall
-from frazil.recipes.parts.evaluation import leave_figures, refuse_run
+from frazil.recipes.results.evaluation import leave_figures, refuse_run
 from frazil.report import Report
 from frazil.report.pick import precision_recall_figure
 

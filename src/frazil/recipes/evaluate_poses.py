@@ -11,7 +11,7 @@ import tyro
 from frazil.geometry import Pose, rotation_angle, symmetry_rotations
 from frazil.io import ParticleTable, read_particles
 from frazil.metrics import PoseErrors, pose_errors
-from frazil.recipes.parts.evaluation import leave_figures, refuse_run
+from frazil.recipes.results.evaluation import leave_figures, refuse_run
 from frazil.report import Report
 from frazil.report.pose import errors_figure
 

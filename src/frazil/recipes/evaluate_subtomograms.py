@@ -22,8 +22,8 @@ from frazil.methods.base import stable_seed
 from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
 from frazil.metrics.likeness import Likeness, Seen, likeness
 from frazil.metrics.volume_spectra import SECTORS
-from frazil.recipes.parts.classification import Labelled, accuracy, learn_classifier
-from frazil.recipes.parts.evaluation import refuse_run
+from frazil.recipes.results.classification import Labelled, accuracy, learn_classifier
+from frazil.recipes.results.evaluation import refuse_run
 from frazil.report.subtomograms import subtomograms_report
 
 _TOMOGRAM, _MANY = "rlnTomoName", 9  # tomograms, from which on parts share none
@@ -61,11 +61,12 @@ class Judged:
     """One set's figures."""
 
     like: Likeness
-    teaches: float | None
-    """Accuracy on the second real draw of a classifier that it taught (train on synthetic, test on real); the second
+    tstr: float | None
+    """Train on synthetic, test on real: accuracy on the second real draw of a classifier that it taught; the second
     draw's own is what as many real ones taught."""
-    is_told: float | None
-    """Accuracy on it of the classifier that the real ones taught: are its labels right?"""
+    trts: float | None
+    """Train on real, test on synthetic: accuracy on it of the classifier that the real ones taught. Are its labels
+    right?"""
 
     def figures(self) -> dict[str, float | None]:
         """All of them by name."""
@@ -73,9 +74,9 @@ class Judged:
         raw = {f"{name} (voxels)": value for name, value in asdict(like.voxels).items()}
         seen = {f"{name} (features)": value for name, value in asdict(like.features).items()}
         sectors = {f"spectrum, {name}": float(v) for name, v in zip(SECTORS, like.sectors, strict=True)}
-        told = {"teaches": self.teaches, "is told": self.is_told}
+        accuracy = {"TSTR": self.tstr, "TRTS": self.trts}
         scores = {"similarity": like.similarity, "FID": like.fid, "inception score": like.inception_score}
-        return {**told, **scores, **raw, **seen, **sectors}
+        return {**accuracy, **scores, **raw, **seen, **sectors}
 
 
 def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
@@ -185,10 +186,10 @@ def _judged(
     own: Labelled,
     judge: SubtomogramClassifier,
     options: EvaluateSubtomograms,
-    teaches: float | None,
-    is_told: float | None,
+    tstr: float | None,
+    trts: float | None,
 ) -> Judged:
-    return Judged(likeness(_seen(truth, judge), _seen(own, judge), options.neighbours), teaches, is_told)
+    return Judged(likeness(_seen(truth, judge), _seen(own, judge), options.neighbours), tstr, trts)
 
 
 def _seen(labelled: Labelled, judge: SubtomogramClassifier) -> Seen:

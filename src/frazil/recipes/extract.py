@@ -21,7 +21,7 @@ from frazil.io.particle_table import ORIGINS, group_optics, opposite
 from frazil.io.stacks import StackWriter
 from frazil.io.star import in_angstrom, join_optics
 from frazil.physics import CTF, CTFRanges
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.progress import progress_bar
 
 _ROOM = 1.5  # diameters: the side of a box
 _STALE = ("rlnImageName", "rlnImagePixelSize", "rlnImageSize", "rlnOpticsGroupName")

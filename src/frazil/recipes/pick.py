@@ -19,8 +19,8 @@ from frazil.io.micrographs import TIFF, find_micrographs, known_pixel_size, micr
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.pick import PickConfig, Picker
-from frazil.recipes.parts.learning import fit_settings, load_learnt, say_if_stopped, write_report
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.learning import fit_settings, load_learnt, say_if_stopped, write_report
+from frazil.recipes.running.progress import progress_bar
 from frazil.report.pick import PICK_SCALARS, pick_report, picks_figure
 from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, choose_device, fit

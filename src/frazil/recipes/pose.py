@@ -16,8 +16,8 @@ from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.pose import PoseConfig, PosedImages, PoseLearner
 from frazil.nets.pose_encoder import check_encoder_box
-from frazil.recipes.parts.learning import fit_settings, load_learnt, say_if_stopped, write_report
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.learning import fit_settings, load_learnt, say_if_stopped, write_report
+from frazil.recipes.running.progress import progress_bar
 from frazil.report.pose import POSE_SCALARS, pose_report
 from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, choose_device, fit

@@ -15,7 +15,7 @@ from frazil.io import refuse_what_is_there, write_map, write_tables
 from frazil.metrics import HALF_MAPS_AGREE, fourier_shell_correlation, write_fsc
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_backprojection import Correction, SliceSums
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.progress import progress_bar
 
 
 @dataclass(frozen=True)

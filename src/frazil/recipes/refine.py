@@ -16,8 +16,8 @@ from frazil.methods.base import stable_seed
 from frazil.methods.refine import Refine, RefineConfig
 from frazil.metrics import HalfMaps, compare_half_maps, on_grid, sharpened, write_half_maps
 from frazil.physics import low_pass, white_noise
-from frazil.recipes.parts.learning import fit_settings, say_if_stopped, write_report
-from frazil.recipes.parts.particle_run import SHOWN, ParticleRun, open_run
+from frazil.recipes.running.learning import fit_settings, say_if_stopped, write_report
+from frazil.recipes.running.particle_run import SHOWN, ParticleRun, open_run
 from frazil.report import poses_figure
 from frazil.report.reconstruction import reconstruction_report
 from frazil.report.refine import REFINE_SCALARS

@@ -37,7 +37,7 @@ from frazil.physics import (
 )
 from frazil.physics.exposure import CountedExposure, PaperNoise
 from frazil.physics.placement import Crowd
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.progress import progress_bar
 
 _NEARLY = 0.97  # of the particles expected, below which not chance but the field's size says how many there are
 MOST_WORKERS = min(8, cores())

@@ -36,7 +36,7 @@ from frazil.physics import (
     noise_std_for_snr,
     to_fourier_volume,
 )
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.progress import progress_bar
 
 _MOST_WORKERS = min(8, cores())
 _SHIFTS: dict[str, Callable[[float, float], ShiftPrior]] = {

@@ -24,7 +24,7 @@ from frazil.physics import CTFRanges, UniformShifts
 from frazil.physics.subtomograms import DensityImaging, PeiImaging, SubtomogramImaging, TiltSeriesImaging
 from frazil.physics.tilt_backprojection import Correction
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.progress import progress_bar
 
 MOST_WORKERS = min(8, cores())
 _TRUTH = "truth"  # folder of the structures' maps

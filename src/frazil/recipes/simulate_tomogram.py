@@ -26,7 +26,7 @@ from frazil.io.fingerprint import told_by_contents
 from frazil.physics import CTFRanges
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tilted_field import TiltImages
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.progress import progress_bar
 
 _TRUTH = "truth"  # folder of the structures' maps
 

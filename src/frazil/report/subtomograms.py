@@ -52,8 +52,8 @@ def subtomograms_report(
     first, _ = next(iter(volumes.values()))
     report = Report("Subtomograms against real ones", f"{first.shape[-1]} voxels of {pixel_size:.3g} Å")
     for name, own in figures.items():
-        if own["teaches"] is not None:
-            report.headline(f"Teaches, {name}", f"{100 * own['teaches']:.1f}", "%", "of real ones named rightly")
+        if own["TSTR"] is not None:
+            report.headline(f"TSTR, {name}", f"{100 * own['TSTR']:.1f}", "%", "of real ones named rightly")
     report.section("How like they are, and what they teach")
     names = list(next(iter(figures.values())))
     rows = [{"": name, **{kind: figures[kind][name] for kind in figures}} for name in names]

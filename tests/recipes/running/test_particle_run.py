@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from frazil.recipes.parts.particle_run import ParticleRun, open_run
+from frazil.recipes.running.particle_run import ParticleRun, open_run
 
 
 def options(data: Path, **changes: object) -> ParticleRun:

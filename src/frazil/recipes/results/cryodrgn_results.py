@@ -26,9 +26,9 @@ from frazil.methods.cryodrgn.latent_space import (
     way_through,
 )
 from frazil.metrics import view_dependence
-from frazil.recipes.parts.learning import write_report
-from frazil.recipes.parts.particle_run import SHOWN
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.learning import write_report
+from frazil.recipes.running.particle_run import SHOWN
+from frazil.recipes.running.progress import progress_bar
 from frazil.report import Figure, isosurfaces_figure
 from frazil.report.cryodrgn import CRYODRGN_SCALARS, Findings, cryodrgn_report
 from frazil.report.run_story import RunStory

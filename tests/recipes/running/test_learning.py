@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from frazil.recipes.parts.learning import fit_settings, say_if_stopped, write_report
+from frazil.recipes.running.learning import fit_settings, say_if_stopped, write_report
 from frazil.report import Report
 from frazil.training import RunFolder
 

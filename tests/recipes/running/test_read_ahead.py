@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from frazil.methods import StepContext
-from frazil.recipes.parts.read_ahead import ReadAhead
+from frazil.recipes.running.read_ahead import ReadAhead
 from tests.methods.steps import at
 
 

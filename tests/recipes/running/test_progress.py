@@ -2,7 +2,7 @@
 
 import pytest
 
-from frazil.recipes.parts import progress
+from frazil.recipes.running import progress
 
 
 def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

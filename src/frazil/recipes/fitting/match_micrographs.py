@@ -19,7 +19,7 @@ from frazil.inference.template_fit import defocus_templates, likely_defocus, lik
 from frazil.io import atomic_path
 from frazil.io.micrographs import known_pixel_size, micrograph_stem, read_micrograph
 from frazil.physics import CTF, CTFTable, FourierVolume
-from frazil.recipes.parts.progress import progress_bar
+from frazil.recipes.running.progress import progress_bar
 from frazil.recipes.simulate_micrographs import SimulateMicrographs, exposure_of, fields_of
 
 FLAT = 3.0
