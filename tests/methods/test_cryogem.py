@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frazil.methods import cryogem
+from frazil.methods import StepContext, cryogem
 from frazil.methods.cryogem import PUBLISHED, CryoGEM
 from tests.methods.cases.cryogem import CONFIG
 
@@ -20,6 +20,20 @@ def test_tiles_give_what_the_whole_would(size: tuple[int, int], monkeypatch: pyt
     assert whole.shape == size
     assert (whole - field).abs().mean() > 0.01  # it does something
     assert torch.allclose(tiled, whole, atol=1e-5)
+
+
+def test_places_are_of_both_kinds_alike_or_anywhere() -> None:
+    mask = torch.zeros(1, 64, 64, dtype=torch.bool)
+    mask[:, :8, :8] = True  # one place in 64
+    context = StepContext(0, 0, torch.device("cpu"))
+    share = {}
+    for negatives in ("mask", "all"):
+        method = CryoGEM(replace(CONFIG, negatives=negatives, batch_size=1, places=32), seed=0)
+        x, y = method._places(mask, context)[0].long().T
+        share[negatives] = float(mask[0, y, x].float().mean())
+        assert len(set(zip(x.tolist(), y.tolist(), strict=True))) == 64
+    assert share["mask"] == 0.5
+    assert share["all"] < 0.1
 
 
 def test_the_published_networks_have_as_many_weights_as_the_paper_s() -> None:

@@ -42,8 +42,8 @@ class CryoGEMConfig:
     rate: float = 2e-4
     """Adam's learning rate; from halfway on it falls to 0, evenly."""
     negatives: Negatives = "mask"
-    """mask: places of particles are told from the background's, and the other way round (the paper's). all: every place
-    from all others (CUT, Park et al. 2020)."""
+    """mask: as many places of particles as of background, each told from those of the other kind (the paper's). all:
+    places by chance, each told from all others (CUT, Park et al. 2020), which knows no mask."""
     contrast_weight: float = 10.0
     """Of what is at a place in the input being there in the output, beside looking real."""
     places: int = 256
@@ -165,14 +165,18 @@ class CryoGEM(Method):
         return torch.stack(losses).mean()
 
     def _places(self, mask: Bool[Tensor, "batch y x"], context: StepContext) -> Float[Tensor, "batch places xy"]:
-        """As many places on particles as beside them, by chance; of a kind that a crop lacks, others in their stead."""
+        """As many places on particles as beside them, by chance, or anywhere where the mask is not to be known; of a
+        kind that a crop lacks, others in their stead."""
         size, count = self.config.batch_size, self.config.places
         generator = context.generator("places")
         chance = torch.rand(size, mask[0].numel(), generator=generator, device=context.device)[context.share(size)]
-        flat = mask.flatten(1)
-        # The highest of as many random numbers, those of one kind raised above all others.
-        chosen = [(chance + kind).topk(count, 1).indices for kind in (flat.float(), (~flat).float())]
-        index = torch.cat(chosen, 1)
+        if self.config.negatives == "all":
+            index = chance.topk(min(2 * count, chance.shape[1]), 1).indices
+        else:
+            # The highest of as many random numbers, those of one kind raised above all others.
+            flat = mask.flatten(1)
+            chosen = [(chance + kind).topk(count, 1).indices for kind in (flat.float(), (~flat).float())]
+            index = torch.cat(chosen, 1)
         return torch.stack([index % mask.shape[-1], index // mask.shape[-1]], -1).float()
 
     @property
