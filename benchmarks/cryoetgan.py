@@ -27,7 +27,7 @@ from frazil.recipes.cryoetgan import read_simulation
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-KNOWN = ("maps_5A/4v7r.mrc", "maps_5A/4cr2.mrc", "models/5a1a.cif.gz")
+KNOWN = ("maps_5A/4v7r.mrc", "maps_5A/4cr2.mrc", "maps_10A/4v94_one_TRiC.mrc")
 UNSEEN = ("models/3j9i.pdb.gz", "models/2cg9.pdb.gz")
 """Structures that no translator is shown."""
 SHOWN_MODELS = [*(str(SHARED / model) for model in KNOWN), "membrane"]
@@ -47,8 +47,8 @@ NOTE = """TSTR: accuracy on {count} real subtomograms of a classifier that was t
 each), mean of seeds (and the worst); TRTS: what share of each kind the real ones' classifier, taught by {count}
 others, names as labelled; density and coverage on its features. The second real draw is what real labels teach. Real
 ones: {snr:g} dB, {box} voxels of 12 A, tilts from -56 to 60 degrees, made by a physics that the trainer was not told;
-it saw {count} more of them, without labels. Classes: 80S (4v7r), 26S proteasome (4cr2), beta-galactosidase (5a1a),
-membrane; unseen ones: 20S proteasome (3j9i), Hsp90 (2cg9). Translators learnt for {steps} steps."""
+it saw {count} more of them, without labels. Classes: 80S (4v7r), 26S proteasome (4cr2), TRiC (4v94), membrane; unseen
+ones: 20S proteasome (3j9i), Hsp90 (2cg9). Translators learnt for {steps} steps."""
 
 
 @dataclass(frozen=True)
