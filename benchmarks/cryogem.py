@@ -166,16 +166,16 @@ class Study:
         first, *rest = found.values()  # the floor, then in the order given
         return {"real ones against each other": first, **dict(zip(others, rest, strict=True))}
 
-    def integrity(self) -> dict[str, float]:
-        """Whether particles are where they should be, and nowhere else."""
-        empty = self.folder / "empty"
+    def integrity(self, kind: str) -> dict[str, float]:
+        """Whether a translator's particles are where they should be, and nowhere else."""
+        empty = self.folder / f"{kind}_empty"
         words = f"--count 6 --particles 0 --seed {2000 + self.seed}".split()
-        frazil(self.folder, "cryogem", "generate", str(self.learn(MASK)), "--out", str(empty), *words)
+        frazil(self.folder, "cryogem", "generate", str(self.learn(kind)), "--out", str(empty), *words)
         fitted = replace(read_simulation(self.learn(MASK)), count=self.count, seed=1000 + self.seed)
         in_use = json.loads((self.folder / f"{REAL}_judged0" / "figures.json").read_text())["at_score"]
         picker = self.folder / f"{REAL}_picker0"
-        rates = [hallucination_rate(picker, empty, self.made(MASK), least) for least in (in_use, 0.5)]
-        kept = strength_kept(fitted, self.made(MASK))
+        rates = [hallucination_rate(picker, empty, self.made(kind), least) for least in (in_use, 0.5)]
+        kept = strength_kept(fitted, self.made(kind))
         return {"hallucination_rate": rates[0], "hallucination_rate_of_a_half": rates[1], "strength_kept": kept}
 
 
@@ -226,14 +226,15 @@ def distances_table(seeds: Sequence[dict[str, dict[str, float]]]) -> str:
     return markdown_table(header, lines)
 
 
-def worst_labels(seeds: Sequence[dict[str, float]]) -> list[str]:
-    """A line for each figure: the seed that is farthest from what it should be."""
+def labels_table(rows: Sequence[dict[str, Any]]) -> str:
+    """A row for each translator: of each figure, the seed that is farthest from what it should be."""
     should = {"hallucination_rate": 0.0, "hallucination_rate_of_a_half": 0.0, "strength_kept": 1.0}
     lines = []
-    for name, best in should.items():
-        if values := [found[name] for found in seeds if name in found]:
-            lines.append(f"{name.replace('_', ' ')}: {max(values, key=lambda value: abs(value - best)):.3g}")
-    return lines
+    for kind in dict.fromkeys(row["labels_of"] for row in rows):
+        own = [row["found"] for row in rows if row["labels_of"] == kind]
+        worst = [max((one[name] for one in own), key=lambda value: abs(value - best)) for name, best in should.items()]
+        lines.append([kind, *(f"{value:.3g}" for value in worst), str(len(own))])
+    return markdown_table(["labels of", *(name.replace("_", " ") for name in should), "seeds"], lines)
 
 
 def main() -> None:
@@ -277,13 +278,13 @@ def main() -> None:
         for kind in kinds:
             fill({"kind": kind, "seed": seed}, lambda study=study, kind=kind: {"found": study.pick(kind)})
         fill({"distances_of": kinds, "seed": seed}, lambda study=study: {"found": study.distances(kinds)})
-        if {REAL, MASK} <= set(kinds):
-            fill({"labels_of": MASK, "seed": seed}, lambda study=study: {"found": study.integrity()})
+        for kind in [own for own in (MASK, CUT) if REAL in kinds and own in kinds]:
+            fill({"labels_of": kind, "seed": seed}, lambda study=study, kind=kind: {"found": study.integrity(kind)})
     picked, distances, labels = ([row for row in rows if name in row] for name in ("kind", "distances_of", "labels_of"))
     note = NOTE.format(**settings, held_out=len(find_micrographs(held_out)))
     device = torch.device("cpu")
     parts = [heading("Micrographs without labels", device), note, picking_table(picked)]
-    parts += [distances_table([row["found"] for row in distances]), *worst_labels([row["found"] for row in labels])]
+    parts += [distances_table([row["found"] for row in distances]), labels_table(labels)]
     text = "\n\n".join(parts) + "\n"
     print(f"\n{text}\n{write_results('cryogem', device, text)}")
 

@@ -155,10 +155,10 @@ def step_row(box: int, settings: Settings) -> list[str]:
     step = milliseconds(action, settings)
     spectrum, all_rows = to_fourier_volume(half.volume()), slice(None)
     images = half.simulate(spectrum, settings.batch, all_rows, generator)
-    (judge,) = half.judges
-    seen = crop_centre(images, len(judge.image_mask)).detach()
+    (stage,) = half.critics
+    seen = crop_centre(images, len(stage.image_mask)).detach()
     rotation = random_rotations(settings.batch, torch.Generator().manual_seed(0)).to(settings.device)
-    batches, critic = config.critic_steps + 1, judge.critic.requires_grad_(True)
+    batches, critic = config.critic_steps + 1, stage.critic.requires_grad_(True)
     parts = [
         batches * milliseconds(lambda: half.simulate(spectrum, settings.batch, all_rows, generator), settings),
         2 * config.critic_steps * milliseconds(lambda: critic(seen).sum().backward(), settings),

@@ -23,7 +23,7 @@ from frazil.inference import COARSE_ORDER, FourierDisc, GridPosterior, ParticleI
 from frazil.losses import zero_centred_penalty
 from frazil.methods import StepContext
 from frazil.methods.cryogan import CryoGAN, CryoGANConfig, HalfConditions, HalfReconstruction
-from frazil.methods.cryogan.judge import BETAS, Judge
+from frazil.methods.cryogan.stage_critic import BETAS, StageCritic
 from frazil.methods.cryogan.views import within_disc
 from frazil.methods.refine import HalfRefinement
 from frazil.nets import ConvCritic
@@ -110,7 +110,7 @@ class NewestCritic(HalfReconstruction):
 
     def enter_stage(self, box: int, generator: torch.Generator) -> None:
         super().enter_stage(box, generator)
-        self.judges = self.judges[-1:]
+        self.critics = self.critics[-1:]
 
 
 class TimesTheLens(HalfReconstruction):
@@ -142,7 +142,7 @@ class LensCritic(ConvCritic):
         return self.score(torch.flatten(self.features(torch.view_as_real(images).movedim(-1, 1)), 1))[:, 0]
 
 
-class LensJudge(Judge):
+class LensStage(StageCritic):
     """The same for such images."""
 
     def __init__(self, config: CryoGANConfig, box: int, pixel_size: float, support: Support) -> None:
@@ -160,8 +160,8 @@ class LensJudge(Judge):
 class ToldTheLens(HalfReconstruction):
     """The critic sees each image's point spread function beside the image."""
 
-    def _new_judge(self) -> Judge:
-        return LensJudge(self.config, self.box, self.pixel_size, self._support).to(self.device)
+    def _new_critic(self) -> StageCritic:
+        return LensStage(self.config, self.box, self.pixel_size, self._support).to(self.device)
 
     def filtered(self, images: Float[Tensor, "batch box box"], ctf: CTF | None) -> Complex[Tensor, "batch box box"]:
         box = images.shape[-1]

@@ -3,7 +3,7 @@
 import torch
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
-from frazil.losses import Misfit, divergence_from_normal
+from frazil.losses import ReconstructionError, divergence_from_normal
 
 
 def test_the_divergence_is_that_of_normal_distributions_and_never_negative() -> None:
@@ -15,10 +15,10 @@ def test_the_divergence_is_that_of_normal_distributions_and_never_negative() -> 
     assert divergence_from_normal(torch.zeros(1, 3), torch.zeros(1, 3)) == 0
 
 
-def test_the_misfit_is_half_the_squared_error_over_the_noise() -> None:
+def test_the_error_is_half_the_squared_error_over_the_noise() -> None:
     observed, expected = torch.randn(2, 4, 6, dtype=torch.complex64)
     precision = torch.rand(6)
-    found = Misfit.of(observed, expected, precision, torch.tensor(0.0))
+    found = ReconstructionError.of(observed, expected, precision, torch.tensor(0.0))
     assert torch.allclose(found.loss, 0.5 * ((observed - expected).abs() ** 2 * precision).sum(-1))
     assert (found.strength.mean == 1).all()
 
@@ -31,12 +31,15 @@ def test_how_strongly_images_show_their_particle_is_integrated_out() -> None:
     own, seen = (torch.view_as_real(values).flatten(1) for values in (expected, observed))
     covariance = torch.diag(1 / both) + spread * own[:, :, None] * own[:, None]
     wanted = -MultivariateNormal(own, covariance).log_prob(seen) - 0.5 * (2 * torch.pi / both).log().sum()
-    assert torch.allclose(Misfit.of(observed, expected, precision, spread).loss, wanted)
+    assert torch.allclose(ReconstructionError.of(observed, expected, precision, spread).loss, wanted)
 
 
 def test_the_strength_of_an_image_lies_between_what_it_says_and_one() -> None:
     expected = torch.randn(1, 6, dtype=torch.complex64)
-    weak, sure = (Misfit.of(2 * expected, expected, p * torch.ones(6), torch.tensor(0.1)).strength for p in (1e-3, 1e4))
+    weak, sure = (
+        ReconstructionError.of(2 * expected, expected, precision * torch.ones(6), torch.tensor(0.1)).strength
+        for precision in (1e-3, 1e4)
+    )
     assert abs(weak.mean - 1) < 0.01
     assert abs(sure.mean - 2) < 0.01
     assert sure.variance < 1e-3

@@ -117,7 +117,7 @@ def test_two_ranks_give_the_parameters_of_one_with_the_joined_batch(
     for one, two in zip(learnt(tmp_path / "1"), learnt(tmp_path / "2"), strict=True):
         # In single precision Adam makes a whole step of a gradient that is only rounding, in a few voxels.
         assert (two["voxels"] - one["voxels"]).norm() < 0.01 * one["voxels"].norm()
-        for name in one["judges"][0]["critic"]:
+        for name in one["critics"][0]["critic"]:
             torch.testing.assert_close(
-                two["judges"][0]["critic"][name], one["judges"][0]["critic"][name], rtol=1e-3, atol=1e-4
+                two["critics"][0]["critic"][name], one["critics"][0]["critic"][name], rtol=1e-3, atol=1e-4
             )

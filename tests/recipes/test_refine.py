@@ -100,15 +100,15 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not(data: Path, start: Path, r
 def test_a_run_stopped_before_the_halves_part_claims_no_resolution_and_then_goes_on(
     data: Path, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settling = ["--symmetry", "O", "--settle", "2"]
-    assert cli.main(command(data, start, tmp_path / "run", *settling, "--max-minutes", "1e-9")) == 0
+    annealing = ["--symmetry", "O", "--anneal", "2"]
+    assert cli.main(command(data, start, tmp_path / "run", *annealing, "--max-minutes", "1e-9")) == 0
     said = capsys.readouterr().out
     assert "the same command goes on" in said
     assert "resolution" not in said
     assert not list((tmp_path / "run").glob("*.mrc"))
-    assert cli.main(command(data, start, tmp_path / "run", *settling)) == 0
+    assert cli.main(command(data, start, tmp_path / "run", *annealing)) == 0
     page = (tmp_path / "run" / "report.html").read_text()
-    assert ">Log-evidence while settling</text>" in page
+    assert ">Log-evidence while annealing</text>" in page
     assert ">halves apart</text>" in page
 
 

@@ -68,16 +68,16 @@ def test_a_finished_run_is_loaded_and_not_trained_again(trainer):
     assert_same(again.toy.state_dict(), trainer.toy.state_dict())
 
 
-def test_a_run_ends_when_its_method_has_settled_and_is_not_trained_again(trainer):
-    def settle(toy: Any) -> None:
-        toy.settled = lambda: any(state["step"] >= 7 for state in toy.optimizer.state.values())
+def test_a_run_ends_when_its_method_has_converged_and_is_not_trained_again(trainer):
+    def converge(toy: Any) -> None:
+        toy.converged = lambda: any(state["step"] >= 7 for state in toy.optimizer.state.values())
 
-    settle(trainer.toy)
+    converge(trainer.toy)
     assert trainer.fit(steps=30)
     assert [line["step"] for line in trainer.log()] == [4, 7]
     assert trainer.checkpoints() == ["step_00000007.pt"]
     again = trainer.again()
-    settle(again.toy)
+    converge(again.toy)
     assert again.fit(steps=30, batches=lambda _: pytest.fail("trained again"))
 
 

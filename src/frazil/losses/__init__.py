@@ -15,13 +15,13 @@ from frazil.losses.adversarial import (
     wasserstein_generator_loss,
     zero_centred_penalty,
 )
-from frazil.losses.variational import Misfit, divergence_from_normal
+from frazil.losses.variational import ReconstructionError, divergence_from_normal
 
 __all__ = [
     "ADVERSARIES",
     "Adversary",
     "AdversaryName",
-    "Misfit",
+    "ReconstructionError",
     "cross_entropy_critic_loss",
     "cross_entropy_generator_loss",
     "divergence_from_normal",

@@ -16,7 +16,7 @@ class Strength:
 
 
 @dataclass(frozen=True)
-class Misfit:
+class ReconstructionError:
     """What images say against what is expected of them, in units of the noise; how strongly they show it may vary.
 
     An image is s E + n, with white noise n of variance 1 and s of variance `spread` around 1. By s its likelihood is a
@@ -38,7 +38,7 @@ class Misfit:
         expected: Complex[Tensor, "batch points"],
         precision: Float[Tensor, " points"],
         spread: Float[Tensor, ""],
-    ) -> "Misfit":
+    ) -> "ReconstructionError":
         """Of images, each point's error counted as `precision` says."""
         left, own = torch.view_as_real(observed - expected), torch.view_as_real(expected)
         products = [(first * second).sum(-1) @ precision for first, second in ((left, left), (own, left), (own, own))]

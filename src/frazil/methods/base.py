@@ -100,12 +100,12 @@ class Method(ABC):
         """
 
     ends_early: ClassVar[bool] = False
-    """Whether `settled` ends most runs before their last step: the time left is then the most there can be."""
+    """Whether `converged` ends most runs before their last step: the time left is then the most there can be."""
 
     agree_every: ClassVar[int] = 10
     """Steps after which several ranks ask each other whether to store or to stop: a second's worth of them."""
 
-    def settled(self) -> bool:
+    def converged(self) -> bool:
         """Whether further steps would change nothing that matters: the run ends here, before its last step.
 
         It depends on nothing but the state, which is the same on all ranks.

@@ -34,7 +34,7 @@ from frazil.training import RunFolder, fit
 from frazil.training.launch import launch
 
 _EXPORTS = "half1.mrc", "half2.mrc", "map.mrc", "fsc.csv", "particles.star"
-_NEARLY_ROUND, _SETTLE = 12, 100  # order of the group; iterations at most
+_NEARLY_ROUND, _ANNEAL = 12, 100  # order of the group; iterations at most
 _FAINTEST = 1e-3  # the least power that a particle is given
 _REFINABLE = 24.0  # angstrom: a refinement takes up a start to 30, so finer stages would be for nothing
 
@@ -110,9 +110,9 @@ def run(options: CryoGANRun) -> int:
 
 def _refine(options: CryoGANRun, config: CryoGANConfig, folder: RunFolder) -> int:
     """The map that was found as the start of a refinement, in what is left of the time."""
-    # Seen at CryoGAN's detail, a particle of that many equal sides is nearly round: its shape has to be settled first.
+    # Seen at CryoGAN's detail, a particle of that many equal sides is nearly round: its shape has to be found first.
     round_ = len(symmetry_rotations(config.symmetry)) >= _NEARLY_ROUND
-    refining = refine.RefineConfig(symmetry=config.symmetry, settle=_SETTLE if round_ else 0)
+    refining = refine.RefineConfig(symmetry=config.symmetry, anneal=_ANNEAL if round_ else 0)
     launch(options.device, options.precision).barrier()  # one rank has just written the map, and all read it
     shared = options.shared(folder, "refine")
     return refine.run(refine.RefineRun(**shared, reference=folder.path / "map.mrc", refining=refining))

@@ -20,7 +20,7 @@ from frazil.data.subtomograms import CLASS, Subtomograms, read_subtomograms
 from frazil.io import atomic_path
 from frazil.methods.base import stable_seed
 from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
-from frazil.metrics.likeness import Likeness, Seen, likeness
+from frazil.metrics.fidelity import Fidelity, Seen, fidelity
 from frazil.metrics.volume_spectra import SECTORS
 from frazil.recipes.results.classification import Labelled, accuracy, learn_classifier
 from frazil.recipes.results.evaluation import refuse_run
@@ -57,10 +57,10 @@ class EvaluateSubtomograms:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Scores:
     """One set's figures."""
 
-    like: Likeness
+    fidelity: Fidelity
     tstr: float | None
     """Train on synthetic, test on real: accuracy on the second real draw of a classifier that it taught; the second
     draw's own is what as many real ones taught."""
@@ -70,12 +70,12 @@ class Judged:
 
     def figures(self) -> dict[str, float | None]:
         """All of them by name."""
-        like = self.like
-        raw = {f"{name} (voxels)": value for name, value in asdict(like.voxels).items()}
-        seen = {f"{name} (features)": value for name, value in asdict(like.features).items()}
-        sectors = {f"spectrum, {name}": float(v) for name, v in zip(SECTORS, like.sectors, strict=True)}
+        own = self.fidelity
+        raw = {f"{name} (voxels)": value for name, value in asdict(own.voxels).items()}
+        seen = {f"{name} (features)": value for name, value in asdict(own.features).items()}
+        sectors = {f"spectrum, {name}": float(v) for name, v in zip(SECTORS, own.sectors, strict=True)}
         accuracy = {"TSTR": self.tstr, "TRTS": self.trts}
-        scores = {"similarity": like.similarity, "FID": like.fid, "inception score": like.inception_score}
+        scores = {"similarity": own.similarity, "FID": own.fid, "inception score": own.inception_score}
         return {**accuracy, **scores, **raw, **seen, **sectors}
 
 
@@ -99,16 +99,19 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     truth, again = _labelled(reference, names), _labelled(second, names)
     options.out.mkdir(parents=True, exist_ok=True)
     folder, learning = options.out / "classifiers", options.learning
-    judge = learn_classifier(_labelled(taught, names), len(names), folder / "of the real ones", learning, options.seed)
+    known = _labelled(taught, names)
+    classifier = learn_classifier(known, len(names), folder / "of the real ones", learning, options.seed)
     taught_by = {
         name: learn_classifier(own, len(names), folder / f"of {name}", learning, options.seed)
         for name, own in labelled.items()
     }
-    found = {_SECOND: _judged(truth, again, judge, options, accuracy(judge, again), accuracy(judge, again))}
+    ceiling = accuracy(classifier, again)
+    found = {_SECOND: _scores(truth, again, classifier, options, ceiling, ceiling)}
     for name, own in labelled.items():
-        found[name] = _judged(truth, own, judge, options, accuracy(taught_by[name], again), accuracy(judge, own))
+        tstr, trts = accuracy(taught_by[name], again), accuracy(classifier, own)
+        found[name] = _scores(truth, own, classifier, options, tstr, trts)
     nothing = (torch.zeros_like(truth[0]), truth[1])
-    found[_ZEROS] = _judged(truth, nothing, judge, options, None, None)
+    found[_ZEROS] = _scores(truth, nothing, classifier, options, None, None)
     figures = {name: one.figures() for name, one in found.items()}
     warnings = meaningless(figures)
     _print(figures, warnings)
@@ -181,19 +184,19 @@ def _labelled(found: Subtomograms, names: list[int], most: int | None = None) ->
     return found.volumes(rows.tolist()), label
 
 
-def _judged(
+def _scores(
     truth: Labelled,
     own: Labelled,
-    judge: SubtomogramClassifier,
+    classifier: SubtomogramClassifier,
     options: EvaluateSubtomograms,
     tstr: float | None,
     trts: float | None,
-) -> Judged:
-    return Judged(likeness(_seen(truth, judge), _seen(own, judge), options.neighbours), tstr, trts)
+) -> Scores:
+    return Scores(fidelity(_seen(truth, classifier), _seen(own, classifier), options.neighbours), tstr, trts)
 
 
-def _seen(labelled: Labelled, judge: SubtomogramClassifier) -> Seen:
-    return Seen(labelled[0], judge.features(labelled[0]), judge.label(labelled[0]))
+def _seen(labelled: Labelled, classifier: SubtomogramClassifier) -> Seen:
+    return Seen(labelled[0], classifier.features(labelled[0]), classifier.label(labelled[0]))
 
 
 def meaningless(figures: dict[str, dict[str, float | None]]) -> list[str]:

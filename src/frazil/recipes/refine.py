@@ -24,7 +24,7 @@ from frazil.report.refine import REFINE_SCALARS
 from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, fit
 
-_SETTLE = 100  # iterations of a start by chance, at most
+_ANNEAL = 100  # iterations of a start by chance, at most
 _CLOUD = 0.6  # of the particle's radius
 
 
@@ -34,7 +34,7 @@ class RefineRun(ParticleRun):
 
     reference: Path | None = None
     """Map to start from (MRC), of any box and pixel size; map.mrc of `frazil cryogan`, say. Without one the start is
-    chance, and the images settle on a shape (--settle, at most 100 iterations unless it says otherwise)."""
+    chance, and the images settle on a shape (--anneal, at most 100 iterations unless it says otherwise)."""
     from_poses: tyro.conf.FlagCreatePairsOff[bool] = False
     """Start from the maps that the table's poses make, each half its own; of `frazil pose apply`, say."""
     refining: RefineConfig = field(default_factory=RefineConfig)
@@ -56,10 +56,10 @@ def refine(options: RefineRun) -> Pose | None:
         raise ValueError(f"{options.particles}: holds no angles (rlnAngleRot, ...) for --from-poses")
     box = min(options.box, data.particles.box)
     pixel_size = data.particles.pixel_size(box)
-    if options.reference is None and not options.from_poses and not options.refining.settle:
-        options = replace(options, refining=replace(options.refining, settle=_SETTLE))
+    if options.reference is None and not options.from_poses and not options.refining.anneal:
+        options = replace(options, refining=replace(options.refining, anneal=_ANNEAL))
     radius = data.support.radius
-    settings = fit_settings(options, options.refining.settle + options.refining.iterations, log_every=1)
+    settings = fit_settings(options, options.refining.anneal + options.refining.iterations, log_every=1)
     half_sets = HalfSets(data.particles, options.seed)
     start = [] if options.from_poses else [_start(options, box, pixel_size, radius)] * 2
     inputs = data.particles.fingerprints()
@@ -133,7 +133,7 @@ def _export(method: Refine, half_sets: HalfSets, folder: RunFolder, options: Ref
         folder=folder,
         real=half_sets.images(0, rows, len(first)),
         simulated=method.examples(SHOWN, options.seed),
-        stages={"settling": 0, "halves apart": method.settled_in} if method.settled_in else {},
+        stages={"annealing": 0, "halves apart": method.annealed_in} if method.annealed_in else {},
         found={"Poses": poses},
     )
     sharpening = "too coarse to be sharpened" if b_factor is None else f"B-factor {b_factor:.0f} square angstrom undone"

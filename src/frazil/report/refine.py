@@ -7,7 +7,7 @@ REFINE_SCALARS = Scalars(
     panels={
         "Certainty": ["certainty"],
         "Log-likelihood gained": ["score"],
-        "Log-evidence while settling": ["evidence"],
+        "Log-evidence while annealing": ["evidence"],
     },
     headlines={"Certainty": ("certainty", "mean probability of the best orientation")},
     reading=Reading(

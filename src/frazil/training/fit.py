@@ -54,7 +54,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def fit(method: Method, batches: Batches, settings: FitSettings, run: RunFolder) -> bool:
-    """Update a method to the last step or until it has settled, from the run's newest checkpoint where there is one.
+    """Update a method to the last step or until it has converged, from the run's newest checkpoint where there is one.
 
     False where `max_minutes` ended it before. Raises FloatingPointError at a value that is not finite, Interrupted
     after Ctrl-C, SIGTERM or SIGUSR1, OSError on a full disk; the last good checkpoint stays, and the same call goes on.
@@ -130,7 +130,7 @@ class _Loop:
     @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        return self.step == self._settings.steps or self._method.settled()
+        return self.step == self._settings.steps or self._method.converged()
 
     def count(self, scalars: dict[str, Tensor | float], context: StepContext) -> None:
         """Take note of an update that was done, and say so."""

@@ -23,7 +23,7 @@ def learnt(method: Method) -> dict[str, Tensor]:
     named = {}
     for number, half in enumerate(method.state_dict()["halves"]):
         # The last bias adds the same to the scores of real and simulated images, so no loss sees it.
-        *critic, _ = half["judges"][-1]["critic"].items()
+        *critic, _ = half["critics"][-1]["critic"].items()
         own = {name: value for name, value in half.items() if isinstance(value, Tensor) and name not in still}
         named |= {f"{number}.{name}": value.clone() for name, value in [*own.items(), *critic]}
     return named

@@ -18,10 +18,10 @@ def case() -> Case:
     return Case(lambda: tiny.refine(quick=False), lambda context: None, 2, learnt, False, False, rounding)
 
 
-def settling() -> Case:
+def annealing() -> Case:
     """All poses are weighed for all images, before the halves part."""
     rounding = 1e-4  # sums over thousands of poses
-    return Case(lambda: tiny.refine(quick=False, settle=2), lambda context: None, 2, shape, False, False, rounding)
+    return Case(lambda: tiny.refine(quick=False, anneal=2), lambda context: None, 2, shape, False, False, rounding)
 
 
 def shape(method: Method) -> dict[str, Tensor]:
@@ -35,4 +35,4 @@ def learnt(method: Method) -> dict[str, Tensor]:
     return {f"{number}.{name}": value.clone() for number, half in halves for name, value in half.items()}
 
 
-CASES: dict[str, Callable[[], Case]] = {"refine": case, "refine, settling": settling}
+CASES: dict[str, Callable[[], Case]] = {"refine": case, "refine, annealing": annealing}

@@ -196,7 +196,7 @@ def test_the_published_critic_has_57_million_parameters_and_15_gigaflop_an_image
         particles=1,
         field=field,
     )
-    critic = CryoGAN(recipe, [conditions], support=Support(90.0, 5.0)).halves[0].judges[0].critic
+    critic = CryoGAN(recipe, [conditions], support=Support(90.0, 5.0)).halves[0].critics[0].critic
     assert sum(parameter.numel() for parameter in critic.parameters()) / 1e6 == pytest.approx(56.85, abs=0.005)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         critic(torch.zeros(1, 192, 192))

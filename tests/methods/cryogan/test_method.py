@@ -49,8 +49,8 @@ def test_two_halves_of_the_same_images_differ() -> None:
         assert not torch.equal(one[name], other[name])
     same = [
         name
-        for name in one["judges"][0]["critic"]
-        if torch.equal(one["judges"][0]["critic"][name], other["judges"][0]["critic"][name])
+        for name in one["critics"][0]["critic"]
+        if torch.equal(one["critics"][0]["critic"][name], other["critics"][0]["critic"][name])
     ]
     assert all(name.endswith("bias") for name in same)
 

@@ -103,10 +103,10 @@ def test_a_new_stage_keeps_the_learnt_scales() -> None:
 def test_a_new_stage_keeps_the_critic_and_has_a_finer_one_that_begins_with_its_features() -> None:
     config = tiny.config(critic_rate=0.0)
     method = tiny.cryogan(config)
-    before = tiny.trained(method, config.steps[0])[0]["judges"][0]["critic"]
+    before = tiny.trained(method, config.steps[0])[0]["critics"][0]["critic"]
     step = config.steps[0]
     method.update(tiny.images(config, at(step)), at(step))
-    kept, finer = (judge["critic"] for judge in method.halves[0].state_dict()["judges"])
+    kept, finer = (stage["critic"] for stage in method.halves[0].state_dict()["critics"])
     assert all(torch.equal(before[name], kept[name]) for name in before)
     assert torch.equal(before["features.0.weight"], finer["features.0.weight"])
     assert torch.equal(before["features.0.bias"], finer["features.0.bias"])
@@ -114,7 +114,7 @@ def test_a_new_stage_keeps_the_critic_and_has_a_finer_one_that_begins_with_its_f
 
 def test_a_finer_critic_moves_no_detail_that_the_coarser_one_sees() -> None:
     half, _, _ = entered()
-    coarse, fine = half.judges
+    coarse, fine = half.critics
     volume = half.volume().requires_grad_()
     pose = Pose(random_rotations(16, torch.Generator().manual_seed(0)), torch.zeros(16, 2))
     images = form_images(volume, pose, None, FIELD / NEW)
@@ -145,10 +145,10 @@ def test_a_finer_stage_begins_only_where_the_halves_agree_to_the_end_of_the_one_
                 half.average.copy_(tiny.blob(OLD))
                 half.voxels.data.copy_(tiny.blob(OLD))
         method.update(tiny.images(config, at(step)), at(step))
-        assert method.settled() is (ends and step == 1)
+        assert method.converged() is (ends and step == 1)
     other = CryoGAN(config, [tiny.conditions() for _ in range(2)], support=tiny.SUPPORT, reach=reach)
     other.load_state_dict(method.state_dict())
-    assert other.settled() is ends
+    assert other.converged() is ends
 
 
 def test_the_stage_is_told_by_its_box() -> None:

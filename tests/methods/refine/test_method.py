@@ -54,10 +54,10 @@ def test_poses_are_those_the_images_were_made_with(refined: Refine) -> None:
         assert float((half.pose.shift - true.shift).norm(dim=1).median()) < 0.5 * tiny.PIXEL_SIZE
 
 
-def test_it_has_settled_when_two_iterations_have_gained_nothing_or_one_at_nyquist() -> None:
+def test_it_has_converged_when_two_iterations_have_gained_nothing_or_one_at_nyquist() -> None:
     method = tiny.refine(count=30)
     steps = 0
-    while not method.settled():
+    while not method.converged():
         before = method.best_score, method.furthest
         method.update(None, at(steps))
         steps += 1

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frazil.geometry import Batched
 from frazil.inference import FourierDisc
-from frazil.losses import Misfit, divergence_from_normal
+from frazil.losses import ReconstructionError, divergence_from_normal
 from frazil.methods.base import Autocast, StepContext
 from frazil.methods.cryodrgn.centred import CentredImages
 from frazil.methods.cryodrgn.config import CryoDRGNConfig, Pace
@@ -42,7 +42,7 @@ class Learner:
             latents, expected = self.model(images, self.disc.frequency, self.precision, noise)
         self._note(images.spectrum.detach(), expected.detach(), context)
         divergence = divergence_from_normal(latents.mean, latents.log_variance)
-        loss = (self._misfit(images, expected) + pace.beta * divergence).mean()
+        loss = (self._error(images, expected) + pace.beta * divergence).mean()
         moments = self.model.moments(images, latents, self.disc.frequency, self.precision)
         moments = [moment / context.world_size for moment in moments]
         context.sum_over_ranks(moments)
@@ -58,8 +58,8 @@ class Learner:
         noise = self.noise[self.disc.shell]
         return torch.where(noise > 0, self.disc.weight / noise, 0.0)
 
-    def _misfit(self, images: CentredImages, expected: Complex[Tensor, "batch points"]) -> Float[Tensor, " batch"]:
-        return Misfit.of(images.spectrum, expected, self.precision, self.spread).loss
+    def _error(self, images: CentredImages, expected: Complex[Tensor, "batch points"]) -> Float[Tensor, " batch"]:
+        return ReconstructionError.of(images.spectrum, expected, self.precision, self.spread).loss
 
     def _note(
         self, observed: Complex[Tensor, "batch points"], expected: Complex[Tensor, "batch points"], context: StepContext
@@ -71,7 +71,7 @@ class Learner:
         kept = min(_KEPT, context.step / (context.step + 1))
         strength = observed.real.new_ones(len(observed))
         if self._scales and context.step:
-            found = Misfit.of(observed, expected, self.precision, self.spread).strength
+            found = ReconstructionError.of(observed, expected, self.precision, self.spread).strength
             strength = found.mean
             average = strength.mean() / context.world_size
             context.sum_over_ranks([average])
@@ -116,7 +116,7 @@ class Learner:
         latent = latent.detach().requires_grad_()
         with autocast():
             expected = self.model.expect(latent, images, self.disc.frequency)
-        loss = self._misfit(images, expected) + 0.5 * latent.square().sum(1)
+        loss = self._error(images, expected) + 0.5 * latent.square().sum(1)
         (gradient,) = torch.autograd.grad(loss.sum(), latent)
         return _Steepness(latent.detach(), loss.detach(), gradient)
 
@@ -126,7 +126,7 @@ class Learner:
         with autocast():
             _, expected = self.model(images, self.disc.frequency, self.precision)
         nothing = torch.zeros_like(expected)
-        return self._misfit(images, nothing) - self._misfit(images, expected)
+        return self._error(images, nothing) - self._error(images, expected)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next update depends on."""

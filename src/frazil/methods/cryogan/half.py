@@ -11,8 +11,8 @@ from frazil.data import Support, background_ring, normalise_by_background
 from frazil.geometry import fourier_crop, soft_sphere, symmetrise, symmetry_rotations
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor, waits
-from frazil.methods.cryogan.judge import BETAS, Judge
 from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, matching_scale, simulate_images
+from frazil.methods.cryogan.stage_critic import BETAS, StageCritic
 from frazil.methods.cryogan.views import last_shell, within_disc, without_nyquist
 from frazil.methods.step_graph import StepGraph, for_recording, load_optimizer, set_rate
 from frazil.physics import CTF, FourierVolume, low_pass, phase_flip, to_fourier_volume
@@ -50,7 +50,7 @@ class HalfReconstruction:
         self.log_noise = nn.Parameter(torch.zeros(shells, device=self.device))
         self.log_shift = nn.Parameter(torch.zeros((), device=self.device))
         self.average = torch.zeros_like(self.voxels)
-        self.judges = [self._new_judge()]
+        self.critics = [self._new_critic()]
         groups: list[dict[str, Any]] = [{"params": [self.voxels], "weight_decay": config.shrinkage}]
         groups += [{"params": [scale]} for scale in (self.log_signal, self.log_noise, self.log_shift)]
         self.volume_optimizer = torch.optim.AdamW(groups, betas=BETAS, weight_decay=0.0)
@@ -59,13 +59,13 @@ class HalfReconstruction:
         radius = self._support.radius / self.pixel_size
         self.sphere = soft_sphere(box, radius, min(_FADE * radius, box / 2 - radius), device=self.device)
 
-    def _new_judge(self) -> Judge:
-        return Judge(self.config, self.box, self.pixel_size, self._support).to(self.device)
+    def _new_critic(self) -> StageCritic:
+        return StageCritic(self.config, self.box, self.pixel_size, self._support).to(self.device)
 
     @property
     def _ring(self) -> Bool[Tensor, "box box"]:
         """What lies beside the particle at this box."""
-        return self.judges[-1].ring
+        return self.critics[-1].ring
 
     def begin(self) -> None:
         """Start from nothing or nearly so; the new critic and faint density are drawn from the global generator."""
@@ -82,7 +82,7 @@ class HalfReconstruction:
 
     def enter_stage(self, box: int, generator: torch.Generator) -> None:
         """Go on at a larger box: same density, same contrast against the noise, one critic more."""
-        old, voxels, average, judges = self.box, self.voxels.detach(), self.average, self.judges
+        old, voxels, average, critics = self.box, self.voxels.detach(), self.average, self.critics
         # Images have unit background at every box; cropping it back says how the contrast changed. Simulated
         # background, because that is the same on every rank, while each has other real images.
         shape = (_BACKGROUND_COUNT,)
@@ -100,8 +100,8 @@ class HalfReconstruction:
             # The field stays, so shells keep their frequencies and finer ones come behind.
             self.log_noise.copy_(log_noise[-1])
             self.log_noise[: len(log_noise)] = log_noise
-        self.judges[-1].take_over(judges[-1])
-        self.judges = [*judges, *self.judges]
+        self.critics[-1].take_over(critics[-1])
+        self.critics = [*critics, *self.critics]
 
     # --- the volume -------------------------------------------------------------------------------------------------
 
@@ -171,17 +171,17 @@ class HalfReconstruction:
     ) -> dict[str, Tensor]:
         """Critic steps, then the volume's, whose spectrum is computed once for all of them."""
         spectrum = to_fourier_volume(self._constrain(self.voxels, self._progress(context.step)))
-        for judge in self.judges:
-            judge.critic.requires_grad_(True)
+        for stage in self.critics:
+            stage.critic.requires_grad_(True)
         for images in real:
             fake = self._simulate(spectrum.detach(), context, generator).detach()
             # The coarsest critic's figures are told, which mean the same in every stage.
-            scalars, *_ = [judge.learn(images, fake, context, generator) for judge in self.judges]
-        for judge in self.judges:
-            judge.critic.requires_grad_(False)
+            scalars, *_ = [stage.learn(images, fake, context, generator) for stage in self.critics]
+        for stage in self.critics:
+            stage.critic.requires_grad_(False)
         fake = self._simulate(spectrum, context, generator)
-        coarser = [None, *self.judges]
-        losses = [judge.volume_loss(fake, before, context) for before, judge in zip(coarser, self.judges, strict=False)]
+        pairs = zip([None, *self.critics], self.critics, strict=False)
+        losses = [stage.volume_loss(fake, coarser, context) for coarser, stage in pairs]
         loss = torch.stack(losses).sum()
         if self.config.conditions == "learnt":
             loss = loss + _NOISE_PRIOR * self.log_noise.square().sum()
@@ -207,8 +207,8 @@ class HalfReconstruction:
         rates = config.volume_rate, *(quick * config.scale_rate for quick in (1.0, noise, shift))
         for group, rate in zip(self.volume_optimizer.param_groups, rates, strict=True):
             set_rate(group, 0.0 if waits(config, step) else factor * rate)
-        for judge in self.judges:
-            judge.set_rate(step)
+        for stage in self.critics:
+            stage.set_rate(step)
 
     # --- storing ----------------------------------------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ class HalfReconstruction:
             "log_shift": self.log_shift.detach(),
             "average": self.average,
             "volume_optimizer": self.volume_optimizer.state_dict(),
-            "judges": [judge.state_dict() for judge in self.judges],
+            "critics": [stage.state_dict() for stage in self.critics],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -232,11 +232,11 @@ class HalfReconstruction:
             for name in ("voxels", "log_signal", "log_noise", "log_shift", "average"):
                 getattr(self, name).copy_(state[name])
         load_optimizer(self.volume_optimizer, state["volume_optimizer"], self.device)
-        boxes = self.config.boxes[: len(state["judges"])]
+        boxes = self.config.boxes[: len(state["critics"])]
         field = self.conditions.field
-        self.judges = [Judge(self.config, box, field / box, self._support).to(self.device) for box in boxes]
-        for judge, stored in zip(self.judges, state["judges"], strict=True):
-            judge.load_state_dict(stored)
+        self.critics = [StageCritic(self.config, box, field / box, self._support).to(self.device) for box in boxes]
+        for stage, stored in zip(self.critics, state["critics"], strict=True):
+            stage.load_state_dict(stored)
 
     def to(self, device: torch.device) -> None:
         """Move parameters, optimizer state and conditions to the device."""

@@ -94,7 +94,7 @@ class CryoGAN(Method):
         aligned = apply_alignment(second, near, self.halves[0].pixel_size)
         return fourier_shell_correlation(first, aligned, self.halves[0].pixel_size)
 
-    def settled(self) -> bool:
+    def converged(self) -> bool:
         """The map holds less than the images of a stage that ended: no finer ones are needed."""
         return self.fine_enough
 

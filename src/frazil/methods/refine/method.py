@@ -36,16 +36,16 @@ from frazil.methods.side_by_side import SideBySide
 from frazil.metrics import HALF_MAPS_AGREE, fourier_shell_correlation
 from frazil.physics import BackProjection, SpectrumTable, cut_off, sample_slices, to_fourier_volume
 
-_STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled", "settling", "settled_in", "refined")
+_STORED = ("last_shell", "resolution", "furthest", "best_score", "stalled", "annealing", "annealed_in", "refined")
 _AHEAD = 1.25  # times the resolution that the halves agree on, to where images are compared next
 _HARDLY = 1e-3  # of a shell's mean weight: what keeps an unfiltered map finite where no image looked
-_PATIENCE = 2  # iterations without gain, after which poses and maps have settled
+_PATIENCE = 2  # iterations without gain, after which poses and maps have converged
 _LIKELIER = 1.005  # times the best mean score so far: less is no gain
 _WARMEST, _COOLING = 0.05, 1.2  # strength of the likelihood at first, and its growth: what is wrong in the start melts
-_SETTLERS = 2500  # images of each half that settle the shape
+_ANNEALED = 2500  # images of each half that are annealed
 _MOST_POSES = 2500  # of half a grid that are weighed for each of them
 _STEADY, _COLD = 1e-4, 20  # gain of the evidence that is none, after so many iterations: the last at full strength
-_TRUSTED = 1.5  # times the detail that was settled in, to where the halves share it
+_TRUSTED = 1.5  # times the detail that was annealed at, to where the halves share it
 _MOST_SIGNAL = 0.999  # of the FSC, which says how much a shell of the map is believed
 
 _Found = TypeVar("_Found", Expectation, Weighed)
@@ -76,13 +76,13 @@ class Refine(Method):
         self.last_shell = self._shell(config.start_resolution)
         self.resolution = config.start_resolution
         self.furthest, self.best_score, self.stalled = self.last_shell, 0.0, 0
-        self.settling, self.settled_in, self.refined = config.settle > 0, 0, 0
+        self.annealing, self.annealed_in, self.refined = config.anneal > 0, 0, 0
         self._grid = self._unit_grid(COARSE_ORDER)
-        self._settling_grid, order = self._grid, COARSE_ORDER
-        while len(self._settling_grid) > _MOST_POSES:
+        self._annealing_grid, order = self._grid, COARSE_ORDER
+        while len(self._annealing_grid) > _MOST_POSES:
             order -= 1
-            self._settling_grid = self._unit_grid(order)
-        if self.settling:
+            self._annealing_grid = self._unit_grid(order)
+        if self.annealing:
             self.last_shell = finest_shell(self._box, self._radius, order)
         self._side_by_side = SideBySide(len(self.halves))
 
@@ -96,7 +96,7 @@ class Refine(Method):
 
     def update(self, batch: Any, context: StepContext) -> dict[str, Tensor | float]:
         """One iteration: poses from the maps, maps from the poses. The halves bring their own images, not `batch`."""
-        return self._settle(context) if self.settling else self._refine(context)
+        return self._anneal(context) if self.annealing else self._refine(context)
 
     def _refine(self, context: StepContext) -> dict[str, Tensor | float]:
         disc = FourierDisc.of(self.last_shell, like=self.halves[0].volume)
@@ -127,7 +127,7 @@ class Refine(Method):
         context.sum_over_ranks([tensor for part in found for tensor in part.tensors()])
         return found
 
-    def _settle(self, context: StepContext) -> dict[str, Tensor | float]:
+    def _anneal(self, context: StepContext) -> dict[str, Tensor | float]:
         """One iteration of all images together, in which every pose of the coarse grid has its part."""
         disc = FourierDisc.of(self.last_shell, like=self.halves[0].volume)
         strength = min(1.0, _WARMEST * _COOLING**context.step)
@@ -135,17 +135,17 @@ class Refine(Method):
         def posterior(slices: Tensor) -> GridPosterior:
             return GridPosterior(slices, disc, self._max_shift, context.step > 0, strength)
 
-        every = math.ceil(max(half.data.count for half in self.halves) / _SETTLERS)
+        every = math.ceil(max(half.data.count for half in self.halves) / _ANNEALED)
         found = self._every_half(
-            lambda half: half.weigh(posterior, self._settling_grid, disc, _own(half, context, every)), context
+            lambda half: half.weigh(posterior, self._annealing_grid, disc, _own(half, context, every)), context
         )
         for half, part in zip(self.halves, found, strict=True):
             half.noise = disc.shell_means(part.noise / part.count)
         volume = self._joint_map([part.sums.symmetrised(self._group) for part in found])
         evidence = float(sum(part.evidence for part in found) / sum(part.count for part in found))
         gain, self.best_score = evidence - self.best_score, evidence
-        self.settled_in += 1
-        if self.settled_in == self.config.settle or (self.settled_in >= _COLD and gain < _STEADY * evidence):
+        self.annealed_in += 1
+        if self.annealed_in == self.config.anneal or (self.annealed_in >= _COLD and gain < _STEADY * evidence):
             volume = self._part(volume)
         for half in self.halves:
             half.volume = volume.clone()
@@ -162,7 +162,7 @@ class Refine(Method):
     def _part(self, volume: Float[Tensor, "box box box"]) -> Float[Tensor, "box box box"]:
         """From here on the halves go their own ways, from what they may share of the map."""
         shared = _TRUSTED * self._box * self._pixel_size / self.last_shell
-        self.settling, self.best_score = False, 0.0
+        self.annealing, self.best_score = False, 0.0
         self.last_shell = self.furthest = self._shell(shared)
         return cut_off(volume, self._pixel_size, shared)
 
@@ -172,7 +172,7 @@ class Refine(Method):
         self.stalled = 0 if gained else self.stalled + 1
         self.furthest, self.best_score = max(self.furthest, self.last_shell), max(self.best_score, score)
 
-    def settled(self) -> bool:
+    def converged(self) -> bool:
         """The halves agree no further, nor have the poses become likelier, for two iterations; one at Nyquist."""
         patience = 1 if self.furthest == (self._box - 1) // 2 else _PATIENCE
         return self.refined == self.config.iterations or self.stalled >= patience
@@ -208,7 +208,7 @@ class Refine(Method):
     def stage(self, step: int) -> str:
         """The detail to which images are compared."""
         detail = f"to {self._box * self._pixel_size / self.last_shell:.1f} A"
-        return f"settling, {detail}" if self.settling else detail
+        return f"annealing, {detail}" if self.annealing else detail
 
     @torch.no_grad()
     def examples(self, count: int, seed: int) -> Float[Tensor, "count box box"]:
@@ -228,7 +228,7 @@ class Refine(Method):
 
     def to(self, device: torch.device) -> None:
         self._group, self._grid = self._group.to(device), self._grid.to(device)
-        self._settling_grid = self._settling_grid.to(device)
+        self._annealing_grid = self._annealing_grid.to(device)
         for half in self.halves:
             half.to(device)
 

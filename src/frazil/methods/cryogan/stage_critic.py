@@ -28,7 +28,7 @@ BETAS = (0.5, 0.9)
 _TAPER = 0.15  # of its radius; what the circle fades over
 
 
-class Judge:
+class StageCritic:
     """The critic of one stage.
 
     It goes on beside those of finer stages, and each of them moves the volume's finer detail alone: a new critic, which
@@ -52,7 +52,7 @@ class Judge:
         self._optimizer = torch.optim.Adam(self.critic.parameters(), betas=BETAS)
         self.device = torch.device("cpu")
 
-    def take_over(self, other: "Judge") -> None:
+    def take_over(self, other: "StageCritic") -> None:
         """Begin with the features that a coarser one has learnt."""
         copy_matching(other.critic.features.state_dict(), self.critic.features)
 
@@ -114,7 +114,7 @@ class Judge:
         return slice(None, None, stride)
 
     def volume_loss(
-        self, fake: Float[Tensor, "share fine fine"], coarser: "Judge | None", context: StepContext
+        self, fake: Float[Tensor, "share fine fine"], coarser: "StageCritic | None", context: StepContext
     ) -> Float[Tensor, ""]:
         """What the volume makes small by detail that a coarser one does not see."""
         if coarser is not None:
@@ -139,7 +139,7 @@ class Judge:
         self.critic.load_state_dict(state["critic"])
         load_optimizer(self._optimizer, state["optimizer"], self.device)
 
-    def to(self, device: torch.device) -> "Judge":
+    def to(self, device: torch.device) -> "StageCritic":
         """Itself, on another device."""
         state = self.state_dict()
         self.device = device

@@ -23,7 +23,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Fidelity:
     """How like real volumes others are."""
 
     similarity: float
@@ -39,10 +39,10 @@ class Likeness:
     """Distances of the spectra by direction; the last is the wedge's."""
 
 
-def likeness(real: Seen, made: Seen, neighbours: int = 5) -> Likeness:
+def fidelity(real: Seen, made: Seen, neighbours: int = 5) -> Fidelity:
     """Every figure; both sets should have as many volumes."""
     first, second = standardised(real.features, made.features)
-    return Likeness(
+    return Fidelity(
         similarity=_similarity(real.volumes, made.volumes),
         voxels=manifolds(real.volumes.flatten(1), made.volumes.flatten(1), neighbours),
         features=manifolds(first, second, neighbours),

@@ -23,8 +23,8 @@ def outline(truth: Tensor, symmetry: str) -> Tensor:
     return mean[radius].view_as(truth) + 0.05 * truth.std() * chance
 
 
-def refinement(symmetry: str, settle: int, iterations: int = 4) -> Refine:
-    config = RefineConfig(symmetry, iterations, start_resolution=50.0, settle=settle, keep=(4, 2))
+def refinement(symmetry: str, anneal: int, iterations: int = 4) -> Refine:
+    config = RefineConfig(symmetry, iterations, start_resolution=50.0, anneal=anneal, keep=(4, 2))
     halves = [tiny.half_images(half, COUNT, symmetry) for half in range(2)]
     start = outline(tiny.specimen(symmetry), symmetry)
     return Refine(config, halves, [start, start], tiny.SUPPORT)
@@ -39,29 +39,29 @@ def agreement(method: Refine, symmetry: str) -> float:
 
 def test_the_shape_is_found_where_the_best_poses_alone_do_not_find_it() -> None:
     symmetry = "O"
-    with_it, without = refinement(symmetry, settle=26), refinement(symmetry, settle=0)
+    with_it, without = refinement(symmetry, anneal=26), refinement(symmetry, anneal=0)
     for method in (with_it, without):
         step = 0
-        while not method.settled():
+        while not method.converged():
             method.update(None, at(step))
             step += 1
     assert agreement(with_it, symmetry) > 0.95
     assert agreement(without, symmetry) < 0.85
 
 
-def test_the_halves_share_one_map_until_it_has_settled_and_then_what_is_coarse_of_it() -> None:
-    method = refinement("D2", settle=3)
+def test_the_halves_share_one_map_until_it_is_annealed_and_then_what_is_coarse_of_it() -> None:
+    method = refinement("D2", anneal=3)
     shell = method.last_shell
     for step in range(2):
         scalars = method.update(None, at(step))
-        assert method.settling
+        assert method.annealing
         assert list(scalars) == ["evidence"]
         assert method.figures(at(step)) == {}
-        assert method.stage(step).startswith("settling, to ")
+        assert method.stage(step).startswith("annealing, to ")
     volume = method.halves[0].volume
     assert torch.equal(volume, method.halves[1].volume)
     method.update(None, at(2))
-    assert not method.settling
+    assert not method.annealing
     assert float(method.halves[0].volume.square().sum()) < float(volume.square().sum())
     assert method.last_shell <= shell
     method.update(None, at(3))
@@ -70,9 +70,9 @@ def test_the_halves_share_one_map_until_it_has_settled_and_then_what_is_coarse_o
     assert "half_map_resolution" in method.figures(at(3))
 
 
-def test_a_few_of_very_many_images_settle_the_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frazil.methods.refine.method._SETTLERS", COUNT // 3 + 1)
-    method = refinement("D2", settle=2)
+def test_a_few_of_very_many_images_anneal_the_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frazil.methods.refine.method._ANNEALED", COUNT // 3 + 1)
+    method = refinement("D2", anneal=2)
     seen: list[int] = []
     for half in method.halves:
         images = half.data.images
