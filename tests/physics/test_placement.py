@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from frazil.physics.placement import Crowd, _firsts, poisson_disc
+from frazil.physics.placement import Crowd, _firsts, places_of_particles, poisson_disc
 
 
 @pytest.mark.parametrize("size", [(200, 200), (300, 120)])
@@ -27,6 +27,32 @@ def test_places_are_uniform(generator: torch.Generator) -> None:
     for count in counts:
         # 2,500 expected in each quarter, and particles that keep a distance scatter less than chance.
         assert (count - 2500).abs().max() < 4 * 50
+
+
+def test_crowded_particles_lie_side_by_side(generator: torch.Generator) -> None:
+    size, distance, count = (400, 300), 20.0, 230  # 60 % of the area, where darts jam at 55 %
+    assert len(poisson_disc(size, distance, count, generator)) < count
+    places = places_of_particles(size, distance, count, generator)
+    assert len(places) == count
+    assert ((places >= -0.5) & (places <= torch.tensor(size) - 0.5)).all()
+    nearest = torch.cdist(places, places).fill_diagonal_(torch.inf).amin(1)
+    assert nearest.min() >= distance
+    assert nearest.median() < 1.02 * distance
+
+
+def test_crowded_places_are_uniform_up_to_the_edge(generator: torch.Generator) -> None:
+    places = torch.cat([places_of_particles((100, 60), 10.0, 48, generator) for _ in range(100)])
+    for axis, side in enumerate((100, 60)):
+        share = torch.histc(places[:, axis], 10, -0.5, side - 0.5) / len(places)
+        # 480 expected in each tenth, and particles that keep a distance scatter less than chance.
+        assert (share - 0.1).abs().max() < 4 * (0.1 / len(places)) ** 0.5
+
+
+def test_of_more_than_find_room_as_many_as_do_are_placed(generator: torch.Generator) -> None:
+    places = places_of_particles((200, 200), 10.0, 2_000, generator)
+    assert 0.7 < len(places) * torch.pi * 5.0**2 / 200.0**2 <= 0.75
+    assert torch.pdist(places).min() >= 10
+    assert len(places_of_particles((40, 40), 30.0, 4, generator)) > 1  # whose discs reach far beyond it
 
 
 def test_of_points_in_each_others_way_the_first_stays(generator: torch.Generator) -> None:

@@ -22,7 +22,7 @@ from frazil.physics import (
     particle_field,
 )
 from frazil.physics.contamination import lumps
-from frazil.physics.placement import Crowd, poisson_disc
+from frazil.physics.placement import Crowd, places_of_particles
 from frazil.physics.solvent import measured_transmission, smooth_transmission
 
 _LUMP = 1.0  # of the particles' radius, that of the balls of which lumps are made, at most
@@ -114,7 +114,7 @@ class SimulatedFields:
         """What is drawn first."""
         crowd, population = self.population.crowd, self.population
         wanted = crowd.draw_count(generator)
-        place = poisson_disc(self.size, crowd.distance / self.pixel_size, wanted, generator)
+        place = places_of_particles(self.size, crowd.distance / self.pixel_size, wanted, generator)
         count = len(place)
         free = max(0.0, population.thickness - 2 * population.radius)
         depth = free * (torch.rand(count, generator=generator) - 0.5)

@@ -18,7 +18,7 @@ _STRONG = 0.6  # of the median score of what is surely there, from which on a pe
 _APART = 0.8  # of a diameter, the least distance of two peaks
 _FREE = 0.75  # of a diameter: the background begins so far from a peak
 _FEWEST = 12  # coefficients of which the whole field's power is taken, so that it may be steep
-_JAM = 0.5  # of a field's area, that places drawn one after the other can be expected to cover
+_FULL = 0.7  # of a field's area, that particles side by side are taken to cover at most
 _NEAR = 0.05  # of the particles have a neighbour that is nearer than those that are told to come this close
 _LEAST_KEPT = 0.1  # of the power of the slowest waves, taken to be left by flattening
 _LEAST_LEFT = 0.5  # of the noise of a frequency, in one correction
@@ -130,5 +130,5 @@ def crowding(measured: Sequence[FieldStatistics], size: tuple[int, int], across:
     ]
     close = float(torch.cat(nearest).quantile(_NEAR)) / across if nearest else 1.0
     most = max(one.count for one in measured)
-    room = math.sqrt(4 * _JAM * size[0] * size[1] / (math.pi * max(most, 1))) / across
+    room = math.sqrt(4 * _FULL * size[0] * size[1] / (math.pi * max(most, 1))) / across
     return round(min(1.0, max(0.0, 1 - min(close, room))), 3)

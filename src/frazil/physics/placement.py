@@ -1,13 +1,19 @@
 """Where particles lie on a micrograph: by chance, and no two too close."""
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 _ROUNDS = 200  # of new places for the particles that found none, after which the field counts as full
 _AT_ONCE = 2  # places tried in a round for each particle that is still to be placed
+_JAM = 0.5  # of a field's area, up to which discs find room that fall one after the other
+_DENSEST = 0.75  # of a field's area that discs are asked to cover, where pushes still part them within seconds
+_PUSHES, _BEYOND = 500, 1.01  # of overlapping discs at most, and to what multiple of their least distance
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,51 @@ class Crowd:
         uniform = torch.rand(1, generator=generator, device=generator.device, dtype=torch.float64)
         quantile = 1 - edge + (2 * edge - 1) * uniform
         return max(0, round(self.mean + self.deviation * float(torch.special.ndtri(quantile))))
+
+
+def places_of_particles(
+    size: tuple[int, int], distance: float, count: int, generator: torch.Generator
+) -> Float[Tensor, "count xy"]:
+    """Up to `count` places on a field of (x, y) pixels, no two closer than `distance` pixels.
+
+    Uniform else, as darts fall; but where those jam, at half the field's area, particles lie as on a crowded
+    micrograph: most touch another, and there are gaps elsewhere.
+    """
+    if count * distance**2 * math.pi / 4 < _JAM * size[0] * size[1]:
+        return poisson_disc(size, distance, count, generator)
+    packed = pushed_apart(size, distance, count, generator)
+    if len(packed) == count:
+        return packed
+    darts = poisson_disc(size, distance, count, generator)  # a small field holds more, beyond whose edges they reach
+    return max(packed, darts, key=len)
+
+
+def pushed_apart(
+    size: tuple[int, int], distance: float, count: int, generator: torch.Generator
+) -> Float[Tensor, "count xy"]:
+    """Up to `count` discs that fell anywhere, and pushed those that they fell on aside until all just touch.
+
+    Fewer than asked for beyond three quarters of the field's area. The field's edges meet while they are pushed, so
+    that they lie as densely there as elsewhere.
+    """
+    sides = np.array(size, float)
+    count = min(count, int(_DENSEST * sides.prod() / (math.pi * distance**2 / 4)))
+    anywhere = torch.rand(count, 2, generator=generator, device=generator.device)
+    places = sides * anywhere.double().cpu().numpy()
+    for _ in range(_PUSHES):
+        pairs = cKDTree(places, boxsize=sides).query_pairs(_BEYOND * distance, output_type="ndarray")
+        apart = places[pairs[:, 0]] - places[pairs[:, 1]]
+        apart -= sides * np.round(apart / sides)
+        length = np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-9)
+        if length.min(initial=np.inf) > distance + 1e-3:
+            break
+        push = (_BEYOND * distance - length) / (2 * length) * apart
+        np.add.at(places, pairs[:, 0], push)
+        np.subtract.at(places, pairs[:, 1], push)
+        places = np.mod(places, sides)
+        places[places >= sides] = 0.0  # of a negative rounding error
+    found = torch.from_numpy(places - 0.5).float().to(generator.device)
+    return found[_firsts(_distance(found, found) < distance)]
 
 
 def poisson_disc(
