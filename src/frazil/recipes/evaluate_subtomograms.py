@@ -74,9 +74,9 @@ class Scores:
         raw = {f"{name} (voxels)": value for name, value in asdict(own.voxels).items()}
         seen = {f"{name} (features)": value for name, value in asdict(own.features).items()}
         sectors = {f"spectrum, {name}": float(v) for name, v in zip(SECTORS, own.sectors, strict=True)}
-        accuracy = {"TSTR": self.tstr, "TRTS": self.trts}
+        taught = {"TSTR": self.tstr, "TRTS": self.trts}
         scores = {"similarity": own.similarity, "FID": own.fid, "inception score": own.inception_score}
-        return {**accuracy, **scores, **raw, **seen, **sectors}
+        return {**taught, **scores, **raw, **seen, **sectors}
 
 
 def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
