@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# A process for each core, of one thread, with all tests of a file, which share what they have made.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist loadscope --durations 25
 
 .PHONY: demo test check format install clean
 
@@ -21,10 +23,10 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test: install
-	$(BIN)/pytest
+	$(PYTEST)
 
 format: install
 	$(BIN)/ruff format .

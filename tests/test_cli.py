@@ -160,6 +160,7 @@ def test_a_run_that_stopped_in_order_says_how_far_it_came(fake, capsys):
     assert capsys.readouterr().err == "frazil: stopped after step 6 of 30\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_gone_is_no_error(tmp_path: Path):
     script = tmp_path / "fake.py"
     script.write_text(

@@ -34,6 +34,7 @@ def test_every_example_is_run_here() -> None:
     assert sorted(TINY) == sorted(path.name for path in EXAMPLES.glob("*.py"))
 
 
+@pytest.mark.slow
 def test_the_examples_follow_on_one_another_without_a_word_of_where(example: Example) -> None:
     simulated = example("01_simulate.py")
     assert re.search(r"agree to [\d.]+ angstrom", simulated)

@@ -124,6 +124,7 @@ def test_the_score_is_the_likelihood_of_the_image_model(volume: Tensor, pose: Po
     assert torch.equal(posterior.rotation[:, 0], pose.rotation[best])
 
 
+@pytest.mark.slow
 def test_images_may_have_a_reference_each(volume: Tensor, pose: Pose) -> None:
     """Every other image is of the mirror image; told so, the search finds all poses alike."""
     spectra = [to_fourier_volume(volume), to_fourier_volume(volume.flip(2).roll(1, 2))]

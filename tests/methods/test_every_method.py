@@ -131,6 +131,7 @@ def test_moving_to_the_device_it_is_on_changes_nothing(case: Case) -> None:
     assert_same(read(stored(method)), read(stored(calm)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("double_precision")
 def test_two_ranks_give_the_parameters_of_one_with_the_joined_batch(case: Case) -> None:
     one = case.make()
@@ -175,6 +176,7 @@ def goes_on(case: Case, device: torch.device) -> Method:
     return method
 
 
+@pytest.mark.slow
 def test_a_method_moved_to_another_device_goes_on_there(case: Case) -> None:
     with elsewhere() as device:
         method = goes_on(case, device)

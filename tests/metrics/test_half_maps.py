@@ -185,6 +185,7 @@ def test_the_files_hold_the_maps_with_their_voxel_size(maps: HalfMaps, tmp_path:
     torch.testing.assert_close(corrected, maps.fsc.corrected.correlation, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_half_maps_of_pure_noise_are_compared_without_a_mask() -> None:
     generator = torch.Generator().manual_seed(3)
     first, second = (torch.randn(16, 16, 16, generator=generator) for _ in range(2))

@@ -14,6 +14,7 @@ def test_no_two_particles_are_closer_than_the_distance(size: tuple[int, int], ge
     assert ((places >= -0.5) & (places <= torch.tensor(size) - 0.5)).all()
 
 
+@pytest.mark.slow
 def test_a_full_field_holds_fewer_and_is_as_dense_as_chance_makes_it(generator: torch.Generator) -> None:
     places = poisson_disc((200, 200), 10.0, 10_000, generator)
     # Discs that fall one after the other cover 54.7 % of the plane; at the edge they reach over it.

@@ -17,6 +17,7 @@ def run(cryodrgn_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(cryodrgn_run, tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_a_run_is_looked_at_otherwise(run: Path) -> None:
     (run / "volumes" / "my_own.mrc").touch()
     words = ["--clusters", "3", "--axes", "1", "--steps", "4", "--way", "1", "9", "--colours", "rlnOriginXAngst"]
@@ -68,6 +69,7 @@ def test_a_run_without_latents_has_none_to_look_at_otherwise(run: Path) -> None:
         Analysis(clusters=3).check(particles, 0)
 
 
+@pytest.mark.slow
 def test_a_page_is_as_new_as_the_checkpoint_that_it_shows(run: Path) -> None:
     assert cli.main(["cryodrgn-analyze", str(run), "--no-umap", "--no-settle"]) == 0
     page, table = ((run / name).stat().st_mtime_ns for name in ("report.html", "particles.star"))

@@ -102,6 +102,7 @@ def test_fsc_gives_the_same_figures_every_time(maps: tuple[Path, Path], capsys: 
     assert outputs[0] == outputs[1]
 
 
+@pytest.mark.slow
 def test_fsc_aligns_a_turned_mirror_image_first(
     maps: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_fsc_aligns_a_turned_mirror_image_first(
     assert "aligned: mirrored, turned by" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_align_writes_the_map_on_the_grid_of_the_reference(
     maps: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,7 @@ def test_a_run_leaves_latents_volumes_and_a_report(two_structures: Path, cryodrg
     assert {"gain", "held_out_gain", "half_map_resolution", "loss", "divergence"} <= set(rows[-1])
 
 
+@pytest.mark.slow
 def test_a_run_whose_time_is_up_leaves_a_quick_look_and_the_next_the_whole(
     small_cryodrgn: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +106,7 @@ def test_particles_that_are_all_alike_have_one_volume(
     assert (tmp_path / "run" / "report.html").read_text() == "a later analysis"
 
 
+@pytest.mark.slow
 def test_poses_are_inferred_from_a_map_where_the_table_has_none(
     two_structures: Path, small_cryodrgn: Options, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def generated(run: Path, name: str, **changes: Any) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_range_of_tilts_the_noise_and_the_strength_are_found(run: Path) -> None:
     figures = json.loads((run / "match.json").read_text())["figures"]
     assert figures["first_tilt"] == pytest.approx(-50, abs=4)
@@ -64,6 +65,7 @@ def test_the_range_of_tilts_the_noise_and_the_strength_are_found(run: Path) -> N
     assert float(sector_distances(real, fitted)[:2].max()) < 0.3
 
 
+@pytest.mark.slow
 def test_what_is_generated_is_labelled_and_stays_out_of_the_wedge(run: Path) -> None:
     out = generated(run, "generated")
     table = read_tables(out / "particles.star")["particles"]
@@ -76,6 +78,7 @@ def test_what_is_generated_is_labelled_and_stays_out_of_the_wedge(run: Path) -> 
     assert (run / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_more_draws_say_how_sure_it_is(run: Path) -> None:
     first, again = generated(run, "first"), generated(run, "again", workers=2)
     for path in sorted((first / "subtomograms").iterdir()):
@@ -98,6 +101,7 @@ def test_two_ranks_write_the_bytes_that_one_writes(run: Path, tmp_path: Path) ->
         assert path.read_bytes() == (tmp_path / "ranks" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_translator_that_is_told_the_class_keeps_to_the_models_it_learnt_with(run: Path, tmp_path: Path) -> None:
     told = tmp_path / "told"
     learning = CryoETGANConfig(steps=6, batch_size=2, width=4, critic_width=4, conditional=True)
@@ -110,6 +114,7 @@ def test_a_translator_that_is_told_the_class_keeps_to_the_models_it_learnt_with(
     assert not (tmp_path / "whole").exists()
 
 
+@pytest.mark.slow
 def test_each_class_has_both_half_sets(run: Path) -> None:
     table = read_tables(generated(run, "halves") / "particles.star")["particles"]
     assert table.groupby("rlnClassNumber")["rlnRandomSubset"].nunique().tolist() == [2, 2]
@@ -126,6 +131,7 @@ def test_from_bare_densities_the_wedge_is_the_translator_s_to_empty() -> None:
         assert bool(ratio.std() > 0.1 * ratio.mean()) == free
 
 
+@pytest.mark.slow
 def test_other_structures_can_be_generated_than_those_it_learnt_with(run: Path) -> None:
     out = generated(run, "other", models=("membrane",))
     assert set(read_tables(out / "particles.star")["particles"]["rlnClassNumber"]) == {1}
@@ -134,6 +140,7 @@ def test_other_structures_can_be_generated_than_those_it_learnt_with(run: Path) 
     assert read_subtomograms(out / "particles.star").box == 24
 
 
+@pytest.mark.slow
 def test_a_tomogram_by_tiles_is_the_one_at_once_and_its_labels_are_there(run: Path, tmp_path: Path) -> None:
     made = CryoETGANTomogram(run, tmp_path / "one", size=(72, 64, 48), molecules=4, vesicles=0, device="cpu")
     tomogram(made)
@@ -161,6 +168,7 @@ def test_the_paper_s_networks_have_the_published_numbers_of_weights() -> None:
     assert critic(made).shape == (1, 1, 1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["paper", "aitom"])
 def test_the_presets_start_from_bare_densities_and_go_there_and_back(run: Path, tmp_path: Path, preset: Any) -> None:
     learning = CryoETGANConfig(steps=1)
@@ -172,6 +180,7 @@ def test_the_presets_start_from_bare_densities_and_go_there_and_back(run: Path, 
     assert {"kept", "realism", "critic_loss"} <= set(log)
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_with_other_volumes(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run.parent / "real", tmp_path / "real")
     real = tmp_path / "real" / "particles.star"
@@ -183,6 +192,7 @@ def test_a_run_does_not_go_on_with_other_volumes(run: Path, tmp_path: Path) -> N
         train(options(real, tmp_path / "run", learning=learning))
 
 
+@pytest.mark.slow
 def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) -> None:
     real = run.parent / "real" / "particles.star"
     with pytest.raises(ValueError, match="give one MODEL or more"):

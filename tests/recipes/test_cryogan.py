@@ -131,6 +131,7 @@ def test_the_same_command_in_another_folder_gives_the_same_bytes(
         assert (calm / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_stopped_by_the_clock_has_maps_and_goes_on_to_the_same_end(
     calm: Path, data: Path, cryogan: Run, tmp_path: Path
 ) -> None:
@@ -234,6 +235,7 @@ def test_the_paper_preset_is_the_published_recipe_at_the_box_asked_for(
     assert read_map(tmp_path / "run" / "half1.mrc").pixel_size == pytest.approx(12.0)
 
 
+@pytest.mark.slow
 def test_an_option_on_the_command_line_overrides_the_preset_also_where_it_equals_the_default(
     data: Path, cryogan: Run, tmp_path: Path
 ) -> None:

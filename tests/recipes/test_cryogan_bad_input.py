@@ -237,6 +237,7 @@ def test_an_output_folder_of_another_command(data: Path, cryogan: Run) -> None:
     assert {path: path.stat().st_mtime_ns for path in data.iterdir()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
 def test_a_disk_too_full_for_a_checkpoint_is_one_sentence_and_the_same_command_goes_on(
     data: Path, cryogan: Run, tmp_path: Path

@@ -21,6 +21,7 @@ def name_another_image(path: Path) -> None:
     path.write_text(text.replace("other@", "000008@"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "edit"), [("particles.star", name_another_image), ("particles.mrcs", invert_last_byte)]
 )

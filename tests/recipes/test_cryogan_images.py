@@ -49,6 +49,7 @@ def test_the_particles_are_measured_as_strong_as_they_are(data: Path) -> None:
         assert float(scale) == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.slow
 def test_refine_may_be_asked_for_when_a_run_has_begun_and_its_steps_stay(data: Path, tmp_path: Path) -> None:
     """Asked for from the start, it would have halved them."""
     small = CryoGANConfig(critic_steps=1, batch_sizes=(8, 8, 8), critic_width=4)

@@ -25,6 +25,7 @@ def test_stages_go_from_coarse_to_fine_and_end_at_the_finest(data: Path, cryogan
     assert ">32 px</text>" in text
 
 
+@pytest.mark.slow
 def test_a_finer_stage_is_left_out_where_the_halves_do_not_agree_on_what_the_coarser_one_shows(
     data: Path, cryogan: Run, tmp_path: Path
 ) -> None:

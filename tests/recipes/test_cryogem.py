@@ -61,6 +61,7 @@ def options(fields: Path, out: Path, **changes: Any) -> CryoGEMTrain:
     return replace(base, **changes)
 
 
+@pytest.mark.slow
 def test_the_simulation_is_fitted_and_the_page_shows_all_three_kinds(real: Path, tmp_path: Path) -> None:
     assert train(options(real, tmp_path / "run")) == 0
     figures = json.loads((tmp_path / "run" / "match.json").read_text())["figures"]
@@ -120,6 +121,7 @@ def test_generated_micrographs_are_labelled_and_the_same_whichever_jobs_make_the
         generate(replace(alone, out=tmp_path / "other", shard=(2, 2)))
 
 
+@pytest.mark.slow
 def test_the_paper_s_preset_simulates_and_learns_as_the_paper_does(real: Path, tmp_path: Path) -> None:
     assert train(options(real, tmp_path / "run", preset="paper")) == 0
     learning = json.loads((tmp_path / "run" / "config.json").read_text())["config"]["learning"]
@@ -144,6 +146,7 @@ def test_two_ranks_write_the_bytes_that_one_writes(learnt: Path, tmp_path: Path)
         assert path.read_bytes() == (tmp_path / "ranks" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [None, 18_000.0])
 def test_lenses_that_nobody_gives_are_those_of_the_particles_if_they_tell(
     real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: float | None
@@ -170,6 +173,7 @@ def test_a_larger_micrograph_has_more_particles_as_strong_as_before(learnt: Path
     assert after.relative_noise == pytest.approx(before.relative_noise, rel=0.05)  # on another grid
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_was_moved_goes_on(real: Path, tmp_path: Path) -> None:
     train(options(real, tmp_path / "run"))
     (tmp_path / "run").rename(tmp_path / "moved")

@@ -37,6 +37,7 @@ def run_demo(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Demo:
     return run
 
 
+@pytest.mark.slow
 def test_the_demo_prints_the_resolution_against_the_truth_and_the_path_of_its_report(
     run_demo: Demo, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ def test_every_measure_is_written(cryodrgn_run: Path, two_structures: Path) -> N
     assert "AUC-FSC" in (cryodrgn_run / "evaluation.html").read_text()
 
 
+@pytest.mark.slow
 def test_poses_in_another_frame_cost_little(two_structures: Path, small_cryodrgn, tmp_path: Path) -> None:
     """The molecule as found is turned, moved and of the other hand."""
     table = read_particles(two_structures / "particles.star")

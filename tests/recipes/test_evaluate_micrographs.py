@@ -26,6 +26,7 @@ def folder(out: Path, spread: float, count: int = 4, pixel_size: float = 2.0) ->
     return out
 
 
+@pytest.mark.slow
 def test_the_same_kind_is_at_the_floor_and_another_kind_is_not(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     real, same, other = (folder(tmp_path / name, spread) for name, spread in {"a": 2.0, "b": 2.0, "c": 5.0}.items())
     evaluate_micrographs(EvaluateMicrographs(real, (same, other), out=tmp_path / "out", crop=48, count=60))
@@ -40,6 +41,7 @@ def test_the_same_kind_is_at_the_floor_and_another_kind_is_not(tmp_path: Path, c
     assert "Power spectra" in page
 
 
+@pytest.mark.slow
 def test_how_many_micrographs_a_kind_has_does_not_matter(tmp_path: Path) -> None:
     real, few, many = (folder(tmp_path / str(count), 2.0, count) for count in (6, 3, 12))
     evaluate_micrographs(EvaluateMicrographs(real, (few, many), out=tmp_path / "out", crop=48, count=48))
@@ -56,6 +58,7 @@ def test_micrographs_of_finer_pixels_are_resampled(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "figures.json").read_text())["pixel_size"] == 2
 
 
+@pytest.mark.slow
 def test_labels_beside_micrographs_are_drawn(tmp_path: Path) -> None:
     real, other = folder(tmp_path / "a", 2.0), folder(tmp_path / "b", 2.0)
     rows = pd.DataFrame({"rlnMicrographName": ["0.mrc"], "rlnCoordinateX": [72.0], "rlnCoordinateY": [64.0]})

@@ -39,6 +39,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_labels_that_are_right_teach_and_labels_that_are_wrong_do_not(judged: Path) -> None:
     found = figures(judged)
     assert set(found) == {"a second real draw", "good", "bad", "zeros"}
@@ -49,6 +50,7 @@ def test_labels_that_are_right_teach_and_labels_that_are_wrong_do_not(judged: Pa
     assert found["bad"]["TRTS"] < 0.5
 
 
+@pytest.mark.slow
 def test_likeness_is_near_a_second_real_draw_s_and_the_controls_expose_what_is_not(judged: Path) -> None:
     found = figures(judged)
     second, good, zeros = (found[name] for name in ("a second real draw", "good", "zeros"))
@@ -61,6 +63,7 @@ def test_likeness_is_near_a_second_real_draw_s_and_the_controls_expose_what_is_n
     assert "FID says nothing" not in page
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_from_the_classifiers_that_are_there(judged: Path, capsys: Any) -> None:
     before, folder = figures(judged), judged.parent
     real, others = (
@@ -71,6 +74,7 @@ def test_the_same_command_goes_on_from_the_classifiers_that_are_there(judged: Pa
     assert figures(judged) == before
 
 
+@pytest.mark.slow
 def test_a_set_in_a_folder_called_real_is_not_taken_for_the_truth_and_other_data_not_for_what_was_learnt(
     judged: Path, tmp_path: Path
 ) -> None:
@@ -83,6 +87,7 @@ def test_a_set_in_a_folder_called_real_is_not_taken_for_the_truth_and_other_data
         evaluate_subtomograms(EvaluateSubtomograms(real, (other,), tmp_path / "out", learning=QUICK))
 
 
+@pytest.mark.slow
 def test_the_three_parts_of_the_real_ones_share_no_tomogram_or_have_their_part_of_every_class(tmp_path: Path) -> None:
     for each, shared in ((8, False), (24, True)):
         table = simulated(tmp_path / str(each), count=96, per_tomogram=each)

@@ -41,6 +41,7 @@ def options(fields: Path, out: Path, **changes: Any) -> PickTrain:
     return replace(base, **changes)
 
 
+@pytest.mark.slow
 def test_a_picker_finds_the_particles_of_micrographs_that_it_has_not_seen(fields: Path, tmp_path: Path) -> None:
     assert train(options(fields, tmp_path / "run")) == 0
     page = (tmp_path / "run" / "report.html").read_text()

@@ -91,6 +91,7 @@ def test_stacks_of_the_visible_tilts_alone_and_particles_off_the_middle_are_unde
     assert float(fourier_shell_correlation(average, extracted.volume, PIXEL_SIZE).correlation[1:10].min()) > 0.9
 
 
+@pytest.mark.slow
 def test_images_count_for_as_much_as_their_scale_says(extracted: Extracted) -> None:
     """Multiplied by a lens that grows weaker with the tilt, as WarpTools writes them: the volume does not notice."""
     folder = extracted.folder
@@ -150,6 +151,7 @@ def test_what_is_wrong_with_tables_is_said_in_a_sentence(extracted: Extracted) -
         reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_warptools_ribosomes_make_the_average_that_lies_beside_them(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "ribosome_tilts_warptools"

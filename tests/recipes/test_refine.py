@@ -89,6 +89,7 @@ def test_the_halves_of_the_table_are_kept(data: Path, run: Path) -> None:
     assert (true.numbers("rlnRandomSubset") == found.numbers("rlnRandomSubset")).all()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_as_if_it_had_not(data: Path, start: Path, run: Path, tmp_path: Path) -> None:
     assert cli.main(command(data, start, tmp_path / "run", "--max-minutes", "1e-9")) == 0
     assert cli.main(command(data, start, tmp_path / "run")) == 0
@@ -97,6 +98,7 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not(data: Path, start: Path, r
         assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_run_stopped_before_the_halves_part_claims_no_resolution_and_then_goes_on(
     data: Path, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_run_stopped_before_the_halves_part_claims_no_resolution_and_then_goes
     assert ">halves apart</text>" in page
 
 
+@pytest.mark.slow
 def test_poses_in_the_table_are_a_start_for_each_half(data: Path, run: Path, tmp_path: Path) -> None:
     words = ["refine", str(data / "particles.star"), "--out", str(tmp_path / "run"), "--contrast", "light"]
     words += ["--diameter", "115", "--device", "cpu", "--iterations", "1", "--from-poses"]

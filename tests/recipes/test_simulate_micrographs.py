@@ -105,6 +105,7 @@ def test_poses_are_all_different(tmp_path: Path) -> None:
     assert (traces - torch.eye(36) * 3).max() < 2.999
 
 
+@pytest.mark.slow
 def test_a_thousand_micrographs_hold_as_many_poses_as_particles(tmp_path: Path) -> None:
     data = fields_of(options(tmp_path, count=1000))
     rotation = torch.cat([data.labels(number).particles.rotation for number in range(1000)])

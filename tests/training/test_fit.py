@@ -119,6 +119,7 @@ def test_a_scalar_that_is_not_finite_stops_the_run_with_step_and_name(trainer):
     assert again.checkpoints() == ["step_00000001.pt"]
 
 
+@pytest.mark.slow
 def test_a_parameter_that_is_not_finite_is_not_stored(trainer):
     trainer.fit(max_minutes=AT_ONCE)
     again = trainer.again()
@@ -128,6 +129,7 @@ def test_a_parameter_that_is_not_finite_is_not_stored(trainer):
     assert again.checkpoints() == ["step_00000001.pt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_ends_the_step_stores_it_and_gives_the_exit_code(trainer, other_trainer, number):
     with pytest.raises(Interrupted) as stop:
@@ -146,6 +148,7 @@ def test_a_second_ctrl_c_is_obeyed_at_once(trainer):
     assert not isinstance(stop.value, Interrupted)
 
 
+@pytest.mark.slow
 def test_a_second_sigterm_which_slurm_sends_at_once_is_no_kill(trainer):
     with pytest.raises(Interrupted):
         trainer.fit(batches=kill_at(trainer, 5, signal.SIGTERM, signal.SIGTERM))

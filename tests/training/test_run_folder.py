@@ -88,6 +88,7 @@ def test_a_run_that_made_nothing_may_be_begun_otherwise(tmp_path):
     assert run.record()["config"] == {"ctf": "lenses.star"}
 
 
+@pytest.mark.slow
 def test_a_folder_that_another_process_writes_is_refused(tmp_path):
     run = RunFolder.open(tmp_path, {"seed": 1})
     command = [

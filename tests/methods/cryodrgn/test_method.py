@@ -41,6 +41,7 @@ def test_the_noise_is_measured_by_shell() -> None:
     assert ((noise[5:8] > 0.8) & (noise[5:8] < 1.5)).all()
 
 
+@pytest.mark.slow
 def test_it_is_learnt_how_unevenly_images_show_their_particle(monkeypatch: pytest.MonkeyPatch) -> None:
     alike = {"halves": False, "latent_dim": 0, "decoder_width": 64}
     even = learnt(300, **alike)

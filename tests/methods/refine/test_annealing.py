@@ -37,6 +37,7 @@ def agreement(method: Refine, symmetry: str) -> float:
     return float(fourier_shell_correlation(found, truth, tiny.PIXEL_SIZE).correlation[1:7].mean())
 
 
+@pytest.mark.slow
 def test_the_shape_is_found_where_the_best_poses_alone_do_not_find_it() -> None:
     symmetry = "O"
     with_it, without = refinement(symmetry, anneal=26), refinement(symmetry, anneal=0)

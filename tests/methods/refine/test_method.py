@@ -54,6 +54,7 @@ def test_poses_are_those_the_images_were_made_with(refined: Refine) -> None:
         assert float((half.pose.shift - true.shift).norm(dim=1).median()) < 0.5 * tiny.PIXEL_SIZE
 
 
+@pytest.mark.slow
 def test_it_has_converged_when_two_iterations_have_gained_nothing_or_one_at_nyquist() -> None:
     method = tiny.refine(count=30)
     steps = 0
