@@ -33,7 +33,7 @@ _DRAWS = 3  # of micrographs and crops, whose figures are averaged
 _EACH = 8  # crops of a micrograph at least, lest too many have to be read
 _AT_ONCE = 16  # crops that a network sees
 _PAIRED = 6  # micrographs of each kind of which every two are compared
-_CIRCLED = 2  # crops of each kind that are shown with their labels
+_CIRCLED = 6  # crops of each kind that are shown with their labels
 _FLOOR = "real ones again"
 
 
@@ -164,7 +164,7 @@ def _labelled(own: MicrographSet, options: EvaluateMicrographs, name: str) -> li
 def _circled(
     own: MicrographSet, options: EvaluateMicrographs, name: str
 ) -> list[tuple[Float[Tensor, "c c"], np.ndarray]]:
-    """A crop or two with the places of the particles on it."""
+    """A few crops with the places of the particles on it."""
     found = []
     for number, places in enumerate(_labelled(own, options, name)[:_CIRCLED]):
         crop, (top, left) = own.crop_with_corner(number, options.crop, options.seed)

@@ -11,9 +11,9 @@ from frazil.report.chart import Curve, Panel, chart, colour_of
 from frazil.report.figure import Figure, Reading, table_markup
 from frazil.report.fsc import resolution_axis
 from frazil.report.page import Report
-from frazil.report.pictures import circled, panel, picture, scale_bar_length
+from frazil.report.pictures import circled, panel, panel_rows, picture, scale_bar_length
 
-_SHOWN = 4  # crops of each kind
+_SHOWN = 6  # crops of each kind, a row on a wide screen
 
 Labelled = Mapping[str, Sequence[tuple[Float[Tensor, "_side _side"], np.ndarray]]]
 """Crops by kind, each with the places of its particles in its pixels."""
@@ -83,13 +83,15 @@ def spectra_figure(crops: Mapping[str, Float[Tensor, "_count _side _side"]], pix
 
 def crops_figure(crops: Mapping[str, Float[Tensor, "_count _side _side"]], pixel_size: float) -> Figure:
     """A few crops of each kind."""
-    parts: list[str] = []
+    rows: list[list[str]] = []
     for name, own in crops.items():
         width = own.shape[-1] * pixel_size
+        parts: list[str] = []
         for number, image in enumerate(own[:_SHOWN].numpy()):
-            bar = scale_bar_length(width) if not parts else None
+            bar = scale_bar_length(width) if not rows and not parts else None
             parts.append(panel(picture(image, -3.0, 3.0, f"crop {number + 1} of {name}"), name, width, bar))
-    return Figure("Crops", f'<div class="panels many">{"".join(parts)}</div>', _CROPS)
+        rows.append(parts)
+    return Figure("Crops", panel_rows(rows), _CROPS)
 
 
 def _labelled_figure(
@@ -97,11 +99,13 @@ def _labelled_figure(
     pixel_size: float,
     diameter: float,
 ) -> Figure:
-    parts: list[str] = []
+    rows: list[list[str]] = []
     for name, own in labelled.items():
+        parts: list[str] = []
         for image, places in own:
             side = len(image)
             shown = picture(image.numpy(), -3.0, 3.0, f"{len(places)} labelled particles of {name}")
             marked = circled(shown, (side, side), places.tolist(), diameter / pixel_size)
             parts.append(panel(marked, name, side * pixel_size))
-    return Figure("Labels", f'<div class="panels many">{"".join(parts)}</div>', _LABELLED)
+        rows.append(parts)
+    return Figure("Labels", panel_rows(rows), _LABELLED)

@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -50,6 +50,11 @@ def panel(inner: str, caption: str, width_angstrom: float, bar_angstrom: float |
         share = 100 * bar_angstrom / width_angstrom
         bar = f'<span class="scale-bar" style="width:{share:.2f}%">{bar_angstrom:g} Å</span>'
     return f'<div class="panel"><div class="frame">{inner}{bar}</div><p>{html.escape(caption)}</p></div>'
+
+
+def panel_rows(rows: Iterable[Iterable[str]]) -> str:
+    """Panels by kind, each kind in a row of its own, or in several where the page is narrow."""
+    return "".join(f'<div class="panels many">{"".join(panels)}</div>' for panels in rows)
 
 
 def scale_bar_length(width_angstrom: float) -> float:

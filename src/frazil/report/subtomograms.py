@@ -11,9 +11,9 @@ from frazil.report.chart import Curve, Panel, chart, colour_of
 from frazil.report.figure import Figure, Reading, table_markup
 from frazil.report.fsc import resolution_axis
 from frazil.report.page import Report
-from frazil.report.pictures import panel, picture, scale_bar_length
+from frazil.report.pictures import panel, panel_rows, picture, scale_bar_length
 
-_SHOWN = 4  # volumes of each kind
+_SHOWN = 6  # volumes of each kind, a row on a wide screen
 
 Volumes = Mapping[str, tuple[Float[Tensor, "_count box box box"], Int[Tensor, " _count"] | None]]
 """Volumes by kind, each with its class as tables have it, where that is known."""
@@ -69,19 +69,22 @@ def subtomograms_report(
 
 def slices_figure(volumes: Volumes, pixel_size: float) -> Figure:
     """The middle slices of a few volumes of each kind, one of each class where there are as many."""
-    parts: list[str] = []
+    rows: list[list[str]] = []
     for name, (own, label) in volumes.items():
         width = own.shape[-1] * pixel_size
         middle = own.shape[-1] // 2
         alike = range(min(_SHOWN, len(own)))
         chosen = alike if label is None else [int((label == one).nonzero()[0]) for one in label.unique()[:_SHOWN]]
-        for row in chosen:
-            for cut, seen in (("xy", own[row][middle]), ("xz", own[row][:, middle])):
-                bar = scale_bar_length(width) if not parts else None
+        for cut in ("xy", "xz"):
+            parts: list[str] = []
+            for row in chosen:
+                seen = own[row][middle] if cut == "xy" else own[row][:, middle]
+                bar = scale_bar_length(width) if not rows and not parts else None
                 shown = picture(seen.numpy(), -3.0, 3.0, f"{cut} of one of {name}")
                 of_class = "" if label is None else f", class {int(label[row])}"
                 parts.append(panel(shown, f"{name}{of_class}, {cut}", width, bar))
-    return Figure("Slices", f'<div class="panels many">{"".join(parts)}</div>', _SLICES)
+            rows.append(parts)
+    return Figure("Slices", panel_rows(rows), _SLICES)
 
 
 def sectors_figure(volumes: Volumes, pixel_size: float) -> Figure:
