@@ -1,7 +1,8 @@
 """Pickers that never saw a label: CryoGEM's micrographs beside CUT's, simulated noise, and real labels.
 
     python benchmarks/cryogem.py --real MICROGRAPHS --coordinates FILE --model MODEL --ctf FILE.star --pixel-size 1.5
-        --learn-from 6 [--seeds 0 1 2] [--steps 3000] [--kinds CryoGEM CUT ...] [--folder build/cryogem]
+        --learn-from 6 [--seeds 0 1 2] [--steps 3000] [--kinds CryoGEM CUT ...] [--words "--resolution 20"]
+        [--folder build/cryogem]
 
 The first micrographs are learnt from, without their coordinates; the others judge. What is done stands in
 benchmarks/results/cryogem.jsonl and is not done again. Tables go to benchmarks/results/cryogem_<hardware>_<date>.md.
@@ -64,6 +65,7 @@ class Study:
     count: int
     pick_steps: int
     pickers: int
+    words: str
     seed: int
 
     def _lenses(self) -> Path:
@@ -88,7 +90,7 @@ class Study:
         network = f"--steps {self.steps} --crop {self.crop} --width {self.width}"
         negatives = {MASK: "mask", CUT: "all"}[kind]
         how = f"{network} --negatives {negatives} --precision {self.precision} --seed {self.seed}"
-        options = [*words.split(), *how.split()]
+        options = [*words.split(), *how.split(), *self.words.split()]
         frazil(self.folder, "cryogem", "train", str(self.learnt), self.model, "--out", str(out), *options)
         return out
 
@@ -249,6 +251,7 @@ def main() -> None:
     parser.add_argument("--diameter", type=float, required=True)
     parser.add_argument("--radius", type=float, default=30.0)
     parser.add_argument("--precision", default="bf16-mixed")
+    parser.add_argument("--words", default="", help="more options of cryogem train, --resolution 20 for example")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     settings = {"learn_from": 6, "steps": 3000, "crop": 256, "width": 16, "count": 24, "pick_steps": 300, "pickers": 2}
@@ -257,6 +260,7 @@ def main() -> None:
     given = vars(parser.parse_args())
     kinds, seeds = given.pop("kinds"), given.pop("seeds")
     settings = {name: given[name] for name in (*settings, "radius", "precision")}
+    settings |= {"words": given["words"]} if given["words"] else {}
     settings |= {"data": given["real"].resolve().name, "model": Path(given["model"]).name}
     settings |= {name: given[name] for name in ("pixel_size", "diameter", "amplitude_contrast")}
     settings |= {name: Path(given[name]).name for name in ("ctf", "coordinates")}
