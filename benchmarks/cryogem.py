@@ -37,6 +37,7 @@ NOISES = ("gaussian", "poisson-gaussian", "gaussian, published", "poisson-gaussi
 """The paper's order and its noises, as strong as the real particles look and under their lenses, or its own."""
 AS_VISIBLE, CLOSER = NOISES[:2], 3
 KINDS = (REAL, MASK, CUT, "simulation", *NOISES)
+COUNTS = {"learn_from": 6, "steps": 3000, "crop": 256, "width": 16, "count": 24, "pick_steps": 300, "pickers": 2}
 NOTE = """AUPRC (and the highest F1) on {held_out} micrographs that nothing learnt from, matched within {radius:g} A, of
 the same picker ({pick_steps} steps; mean of {pickers}) trained on {count} micrographs of each kind, or on the real
 labels of {learn_from}; mean of seeds, and the worst. CryoGEM and CUT: {steps} steps on crops of {crop} px, width
@@ -137,18 +138,8 @@ class Study:
         own = [*words, *(size if kind == REAL else [])]
         frazil(self.folder, "pick", "train", str(micrographs), "--coordinates", str(labels), "--out", str(run), *own)
         if not (picks / "picks.star").exists():
-            frazil(
-                self.folder,
-                "pick",
-                "apply",
-                str(run),
-                str(self.held_out),
-                "--out",
-                str(picks),
-                "--threshold",
-                "0",
-                *size,
-            )
+            into = ["--out", str(picks), "--threshold", "0", *size]
+            frazil(self.folder, "pick", "apply", str(run), str(self.held_out), *into)
         truth = ["--radius", str(self.radius / self.pixel_size), "--micrographs", str(self.held_out)]
         into = ["--out", str(judged)]
         frazil(self.folder, "evaluate", "picks", str(picks / "picks.star"), str(self.coordinates), *truth, *into)
@@ -239,7 +230,7 @@ def labels_table(rows: Sequence[dict[str, Any]]) -> str:
     return markdown_table(["labels of", *(name.replace("_", " ") for name in should), "seeds"], lines)
 
 
-def main() -> None:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("build/cryogem"))
     for name in ("real", "coordinates"):
@@ -254,12 +245,16 @@ def main() -> None:
     parser.add_argument("--words", default="", help="more options of cryogem train, --resolution 20 for example")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    settings = {"learn_from": 6, "steps": 3000, "crop": 256, "width": 16, "count": 24, "pick_steps": 300, "pickers": 2}
-    for name, default in settings.items():
+    for name, default in COUNTS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
-    given = vars(parser.parse_args())
+    return parser
+
+
+def main() -> None:
+    """Measure what has no row yet, and write the tables."""
+    given = vars(_parser().parse_args())
     kinds, seeds = given.pop("kinds"), given.pop("seeds")
-    settings = {name: given[name] for name in (*settings, "radius", "precision")}
+    settings = {name: given[name] for name in (*COUNTS, "radius", "precision")}
     settings |= {"words": given["words"]} if given["words"] else {}
     settings |= {"data": given["real"].resolve().name, "model": Path(given["model"]).name}
     settings |= {name: given[name] for name in ("pixel_size", "diameter", "amplitude_contrast")}
