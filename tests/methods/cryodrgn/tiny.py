@@ -38,7 +38,12 @@ def particles(uneven: float = 0.0) -> Taken:
 
     They show them more and less strongly by the standard deviation `uneven`.
     """
-    own, dtype = _particles(uneven), torch.get_default_dtype()
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)  # they are kept, and the same whichever test asks first
+    try:
+        own = _particles(uneven)
+    finally:
+        torch.set_default_dtype(dtype)
     return Taken(own.images.to(dtype), own.pose.to(dtype), own.ctf.to(dtype))
 
 
