@@ -34,11 +34,11 @@ of {folds} tomograms, and the worst."""
 
 def _split(real: Path, folder: Path, held_out: str) -> tuple[Path, Path]:
     """Tables of the other tomograms' subtomograms and of one's, beside the volumes that they name."""
+    folder.mkdir(parents=True, exist_ok=True)
     tables = read_tables(real)
     rows = tables["particles"]
     paths = []
     for name, kept in {"learnt": rows[TOMOGRAM] != held_out, "held_out": rows[TOMOGRAM] == held_out}.items():
-        folder.mkdir(parents=True, exist_ok=True)
         own = rows[kept].assign(rlnImageName=[str(real.parent / one) for one in rows[kept]["rlnImageName"]])
         paths.append(folder / f"{name}.star")
         write_tables(paths[-1], {**tables, "particles": own})

@@ -94,11 +94,7 @@ def crops_figure(crops: Mapping[str, Float[Tensor, "_count _side _side"]], pixel
     return Figure("Crops", panel_rows(rows), _CROPS)
 
 
-def _labelled_figure(
-    labelled: Mapping[str, Sequence[tuple[Float[Tensor, "_side _side"], np.ndarray]]],
-    pixel_size: float,
-    diameter: float,
-) -> Figure:
+def _labelled_figure(labelled: Labelled, pixel_size: float, diameter: float) -> Figure:
     rows: list[list[str]] = []
     for name, own in labelled.items():
         parts: list[str] = []
