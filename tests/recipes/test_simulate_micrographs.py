@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mrcfile
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,6 +76,14 @@ def test_the_same_labels_stand_in_every_format(tmp_path: Path) -> None:
     ]
     cbox = np.array(corners)
     assert np.allclose(cbox[:, :2] + cbox[:, 2:3] // 2, places, atol=1e-2)
+
+
+def test_micrographs_and_masks_are_single_images_to_other_programs(tmp_path: Path) -> None:
+    simulate_micrographs(options(tmp_path, count=1))
+    for folder in ("micrographs", "masks"):
+        with mrcfile.open(tmp_path / folder / "000001.mrc") as file:
+            assert file.is_single_image() and file.data.shape == (SIZE[1], SIZE[0])
+            assert file.voxel_size.x == pytest.approx(6.0)
 
 
 def test_particles_that_reach_over_the_edge_are_flagged(tmp_path: Path) -> None:

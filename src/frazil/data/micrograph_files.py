@@ -17,7 +17,7 @@ from frazil.io import (
     Coordinates,
     group_optics,
     write_for_pickers,
-    write_map,
+    write_images,
     write_tables,
 )
 
@@ -52,8 +52,8 @@ class MicrographFiles:
         """Write a micrograph and its mask, the micrograph last."""
         for folder in ("micrographs", "masks"):
             (self.out / folder).mkdir(exist_ok=True)
-        write_map(self.out / "masks" / f"{number + 1:06d}.mrc", mask.float()[None], self.pixel_size)
-        write_map(self.out / self.name(number), image[None], self.pixel_size)
+        write_images(self.out / "masks" / f"{number + 1:06d}.mrc", mask.float()[None], self.pixel_size)
+        write_images(self.out / self.name(number), image[None], self.pixel_size)
 
     def write_labels(self, every: Sequence[Labels]) -> None:
         """Write the tables of all micrographs."""
