@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from frazil.io import read_tables, write_tables
 from frazil.io.coordinates import read_coordinates
 from frazil.methods.pick import PickConfig
 from frazil.recipes.evaluate_picks import EvaluatePicks, evaluate_picks
@@ -103,6 +104,17 @@ def test_coordinates_of_another_pixel_size_or_of_other_micrographs_are_refused(f
         train(options(fields, tmp_path / "run", coordinates=table))
     with pytest.raises(ValueError, match="have no micrograph in common"):
         evaluate_picks(EvaluatePicks(table, fields / "particles.star", 5.0))
+    told = read_tables(fields / "particles.star")
+    coarser = told["optics"]["rlnMicrographPixelSize"] * 2
+    write_tables(
+        binned := tmp_path / "binned.star", told | {"optics": told["optics"].assign(rlnMicrographPixelSize=coarser)}
+    )
+    with pytest.raises(
+        ValueError, match=r"coordinates on 000001.mrc count pixels of 12 angstrom .*, but it has pixels of 6"
+    ):
+        train(options(fields, tmp_path / "run", coordinates=binned))
+    with pytest.raises(ValueError, match=r"coordinates on 000001 count pixels of 12 angstrom"):
+        evaluate_picks(EvaluatePicks(binned, fields / "particles.star", 5.0))
     with pytest.raises(ValueError, match="holds no run of `frazil pick train`"):
         apply(PickApply(run=fields, micrographs=fields / "micrographs", out=tmp_path / "picks", device="cpu"))
 

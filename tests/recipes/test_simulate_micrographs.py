@@ -82,7 +82,8 @@ def test_micrographs_and_masks_are_single_images_to_other_programs(tmp_path: Pat
     simulate_micrographs(options(tmp_path, count=1))
     for folder in ("micrographs", "masks"):
         with mrcfile.open(tmp_path / folder / "000001.mrc") as file:
-            assert file.is_single_image() and file.data.shape == (SIZE[1], SIZE[0])
+            assert file.is_single_image()
+            assert file.data.shape == (SIZE[1], SIZE[0])
             assert file.voxel_size.x == pytest.approx(6.0)
 
 

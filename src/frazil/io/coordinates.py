@@ -11,12 +11,15 @@ from jaxtyping import Float
 
 from frazil.io.atomic import atomic_path
 from frazil.io.micrographs import TIFF, micrograph_stem
-from frazil.io.star import read_tables
+from frazil.io.star import join_optics, read_tables
 
 _RELION = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")
 _TOPAZ = ("image_name", "x_coord", "y_coord", "score")
 _IMAGES = (".mrc", ".tiff", ".tif", ".png", ".jpg", ".jpeg")  # suffixes that Topaz takes off names
 _ROOM = 1.25  # of a particle's diameter: the side of the boxes that pickers are given
+PIXELS_COUNTED = "rlnMicrographPixelSize"
+"""Column of the pixel size that coordinates count."""
+_ALIKE = 1e-3  # by how much pixel sizes may differ
 _CORNER, _SIDES = ("CoordinateX", "CoordinateY"), ("Width", "Height")
 
 
@@ -26,6 +29,8 @@ class Coordinates:
 
     places: Float[np.ndarray, "count xy"]
     scores: Float[np.ndarray, " count"] | None = None
+    pixel_size: float | None = None
+    """Of that micrograph in angstrom, where the file says it."""
 
 
 def read_coordinates(source: Path) -> dict[str, Coordinates]:
@@ -42,11 +47,22 @@ def read_coordinates(source: Path) -> dict[str, Coordinates]:
         return {path.stem: _read_box(path) for path in boxes}
     if source.suffix.lower() != ".star":
         return _by_micrograph(_topaz_table(source), _TOPAZ)
-    for table in read_tables(source).values():
+    tables = read_tables(source)
+    for table in tables.values():
         if set(_RELION[:3]) <= set(table):
             refuse_namesakes(table["rlnMicrographName"], source)
-            return _by_micrograph(table, _RELION)
+            grouped = "optics" in tables and "rlnOpticsGroup" in table
+            return _by_micrograph(join_optics(table, tables["optics"], source) if grouped else table, _RELION)
     raise ValueError(f"{source}: has no columns {', '.join(_RELION[:3])}")
+
+
+def refuse_other_pixels(source: Path, micrograph: str, told: float | None, pixel_size: float) -> None:
+    """ValueError where a file tells of other pixels (angstrom) on a micrograph than it has."""
+    if told is not None and abs(told / pixel_size - 1) > _ALIKE:
+        raise ValueError(
+            f"{source}: coordinates on {micrograph} count pixels of {told:g} angstrom ({PIXELS_COUNTED}), but it has"
+            f" pixels of {pixel_size:g}"
+        )
 
 
 def refuse_topaz_on_tiff(source: Path, micrographs: Sequence[Path]) -> None:
@@ -90,7 +106,8 @@ def _by_micrograph(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, Coo
     stems = table[name].astype(str).map(micrograph_stem if columns is _RELION else _without_suffix)
     for stem, own in table.groupby(stems.to_numpy(), sort=False):
         scores = own[score].to_numpy(np.float64) if score in own else None
-        found[str(stem)] = Coordinates(own[[x, y]].to_numpy(np.float64), scores)
+        pixel_size = float(own[PIXELS_COUNTED].iloc[0]) if PIXELS_COUNTED in own else None
+        found[str(stem)] = Coordinates(own[[x, y]].to_numpy(np.float64), scores, pixel_size)
     return found
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from frazil.data.micrograph_sets import MicrographSet
 from frazil.data.micrographs import flattened
 from frazil.io import Coordinates, atomic_path
-from frazil.io.coordinates import read_coordinates
+from frazil.io.coordinates import read_coordinates, refuse_other_pixels
 from frazil.io.micrographs import find_micrographs, micrograph_stem, read_micrograph
 from frazil.methods.base import stable_seed
 from frazil.metrics.distributions import frechet_distance, kernel_distance, standardised
@@ -157,6 +157,8 @@ def _labelled(own: MicrographSet, options: EvaluateMicrographs, name: str) -> li
         return []
     known, nobody = read_coordinates(file), Coordinates(np.empty((0, 2)))
     stems = [micrograph_stem(path.name) for path in own.paths]
+    for stem in {*stems} & {*known}:
+        refuse_other_pixels(file, stem, known[stem].pixel_size, own.pixel_size)
     # Half a pixel beyond a pixel's centre is its edge, at any scale.
     return [(known.get(stem, nobody).places + 0.5) * own.factor - 0.5 for stem in stems]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from frazil.io.coordinates import read_coordinates
+from frazil.io.coordinates import Coordinates, read_coordinates, refuse_other_pixels
 from frazil.io.micrographs import find_micrographs, micrograph_stem
 from frazil.metrics.picking import PrecisionRecall, precision_recall
 from frazil.recipes.results.evaluation import leave_figures, refuse_run
@@ -62,6 +62,7 @@ def _curve(options: EvaluatePicks) -> PrecisionRecall:
     if not set(found) & set(truth):
         names = next(iter(found), "none"), next(iter(truth), "none")
         raise ValueError(f"{options.picks} and {options.truth} have no micrograph in common ({names[0]}, {names[1]})")
+    _refuse_different_pixels(options, found, truth)
     if missed := [name for name in truth if name not in found]:
         print(f"{len(missed)} of {len(truth)} micrographs have no picks ({missed[0]}, say) and count as missed")
     scored = {
@@ -69,6 +70,15 @@ def _curve(options: EvaluatePicks) -> PrecisionRecall:
         for name, own in found.items()
     }
     return precision_recall(scored, {name: own.places for name, own in truth.items()}, options.radius)
+
+
+def _refuse_different_pixels(
+    options: EvaluatePicks, found: dict[str, Coordinates], truth: dict[str, Coordinates]
+) -> None:
+    """ValueError where both files say what pixels they count, and these differ."""
+    for name, own in truth.items():
+        if name in found and own.pixel_size is not None and (told := found[name].pixel_size) is not None:
+            refuse_other_pixels(options.picks, name, told, own.pixel_size)
 
 
 def _figures(curve: PrecisionRecall) -> dict[str, float]:

@@ -15,7 +15,14 @@ from frazil.data.ctf_columns import columns_of_ctf
 from frazil.data.extraction import cut_out, normalised, whole_boxes
 from frazil.data.lens_tables import micrograph_lenses
 from frazil.io import ParticleTable, read_tables, refuse_what_is_there, write_particles
-from frazil.io.coordinates import Coordinates, read_coordinates, refuse_namesakes, refuse_topaz_on_tiff
+from frazil.io.coordinates import (
+    PIXELS_COUNTED,
+    Coordinates,
+    read_coordinates,
+    refuse_namesakes,
+    refuse_other_pixels,
+    refuse_topaz_on_tiff,
+)
 from frazil.io.micrographs import find_micrographs, known_pixel_size, micrograph_stem, read_micrograph
 from frazil.io.particle_table import ORIGINS, group_optics, opposite
 from frazil.io.stacks import StackWriter
@@ -25,7 +32,6 @@ from frazil.recipes.running.progress import progress_bar
 
 _ROOM = 1.5  # diameters: the side of a box
 _STALE = ("rlnImageName", "rlnImagePixelSize", "rlnImageSize", "rlnOpticsGroupName")
-_OF_COORDINATES = "rlnMicrographPixelSize"
 _SCORE = "rlnAutopickFigureOfMerit"
 _ALIKE = 1e-3  # by how much pixel sizes may differ
 _PLACE = ["rlnCoordinateX", "rlnCoordinateY"]
@@ -83,8 +89,9 @@ class _Cut:
         pixel_size = known_pixel_size(path, raw, options.pixel_size)
         if abs(pixel_size / self.pixel_size - 1) > _ALIKE:
             raise ValueError(f"{path}: has pixels of {pixel_size:g} angstrom, others {self.pixel_size:g}")
-        _refuse_other_pixels(table, path, pixel_size, options.coordinates)
-        table = table.drop(columns=_OF_COORDINATES, errors="ignore")
+        for told in set(table.get(PIXELS_COUNTED, ())):
+            refuse_other_pixels(options.coordinates, path.name, float(told), pixel_size)
+        table = table.drop(columns=PIXELS_COUNTED, errors="ignore")
         centres, whole = whole_boxes(
             table[_PLACE].to_numpy(np.float64), self.box, (raw.image.shape[1], raw.image.shape[0])
         )
@@ -141,19 +148,6 @@ def extract(options: Extract) -> None:
     print(f"{table}: {len(data)} particles of {len(chosen)} micrographs; {told - len(data)} too near an edge")
     if len(paths) > len(chosen):
         print(f"{len(paths) - len(chosen)} micrographs have no particles")
-
-
-def _refuse_other_pixels(table: pd.DataFrame, path: Path, pixel_size: float, coordinates: Path) -> None:
-    """ValueError where a table says that its coordinates count other pixels than a micrograph has."""
-    if _OF_COORDINATES not in table:
-        return
-    told = table[_OF_COORDINATES].to_numpy(np.float64)
-    other = np.flatnonzero(np.abs(told / pixel_size - 1) > _ALIKE)
-    if len(other):
-        raise ValueError(
-            f"{coordinates}: coordinates on {path.name} count pixels of {told[other[0]]:g} angstrom"
-            f" ({_OF_COORDINATES}), but it has pixels of {pixel_size:g}"
-        )
 
 
 def _check(options: Extract) -> None:

@@ -14,7 +14,7 @@ import tyro
 from frazil.data.micrograph_crops import Crops, CropSampler, KnownMicrograph
 from frazil.data.micrographs import ScaledMicrograph, scaled_micrograph
 from frazil.io import atomic_path, fingerprint, read_record, refuse_what_is_there, write_for_pickers, write_tables
-from frazil.io.coordinates import Coordinates, read_coordinates, refuse_topaz_on_tiff
+from frazil.io.coordinates import Coordinates, read_coordinates, refuse_other_pixels, refuse_topaz_on_tiff
 from frazil.io.micrographs import TIFF, find_micrographs, known_pixel_size, micrograph_stem, read_micrograph
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
@@ -133,10 +133,13 @@ def _known(paths: list[Path], options: PickTrain) -> list[KnownMicrograph]:
     known = []
     with progress_bar("micrographs", len(named)) as advance:
         for path in named:
-            own = places[micrograph_stem(path.name)].places
-            seen = _seen(path, options.pixel_size, options.diameter, options.learning.particle_px)
-            _check_inside(options.coordinates, path, own, seen)
-            known.append(KnownMicrograph(seen, seen.to_scale(own)))
+            own = places[micrograph_stem(path.name)]
+            raw = read_micrograph(path)
+            pixel_size = known_pixel_size(path, raw, options.pixel_size)
+            refuse_other_pixels(options.coordinates, path.name, own.pixel_size, pixel_size)
+            seen = scaled_micrograph(path.name, raw.image, options.diameter / pixel_size, options.learning.particle_px)
+            _check_inside(options.coordinates, path, own.places, seen)
+            known.append(KnownMicrograph(seen, seen.to_scale(own.places)))
             advance(1)
     return known
 
@@ -153,13 +156,6 @@ def _check_inside(coordinates: Path, path: Path, places: np.ndarray, seen: Scale
             f"{coordinates}: particle {row + 1} of {path.name} lies at {x:g}, {y:g}, but the micrograph has"
             f" {round(sides[0])} x {round(sides[1])} px; are these coordinates of another pixel size?"
         )
-
-
-def _seen(path: Path, pixel_size: float | None, diameter: float, particle_px: float) -> ScaledMicrograph:
-    """A micrograph at the network's scale."""
-    raw = read_micrograph(path)
-    size = known_pixel_size(path, raw, pixel_size)
-    return scaled_micrograph(path.name, raw.image, diameter / size, particle_px)
 
 
 def _split(known: list[KnownMicrograph], options: PickTrain) -> tuple[list[KnownMicrograph], list[KnownMicrograph]]:
@@ -191,7 +187,9 @@ def apply(options: PickApply) -> None:
     paths = find_micrographs(options.micrographs)
     with progress_bar("micrographs", len(paths)) as advance:
         for path in paths:
-            seen = _seen(path, options.pixel_size, diameter, particle_px)
+            raw = read_micrograph(path)
+            pixel_size = known_pixel_size(path, raw, options.pixel_size)
+            seen = scaled_micrograph(path.name, raw.image, diameter / pixel_size, particle_px)
             picks = method.pick(seen.image)
             picks = picks[picks.score >= threshold]
             found[path.name] = Coordinates(seen.to_file(picks.place), picks.score.double().numpy())
