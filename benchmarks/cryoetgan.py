@@ -31,6 +31,7 @@ KNOWN = ("maps_5A/4v7r.mrc", "maps_5A/4cr2.mrc", "maps_10A/4v94_one_TRiC.mrc")
 UNSEEN = ("models/3j9i.pdb.gz", "models/2cg9.pdb.gz")
 """Structures that no translator is shown."""
 SHOWN_MODELS = [*(str(SHARED / model) for model in KNOWN), "membrane"]
+UNSEEN_MODELS = [str(SHARED / model) for model in UNSEEN]
 HIDDEN = "--snr-db {snr} --tilt-range -56 60 --tilt-step 2 --dose-per-tilt 2 --defocus 25000 60000 --shift-percent 4"
 """How the real ones are taken."""
 ABLATION = {
@@ -45,7 +46,8 @@ ABLATION = {
 OURS, PHYSICS, PEI = "generated", "physics", "pei"
 NOTE = """TSTR: accuracy on {count} real subtomograms of a classifier that was taught by each kind alone ({count} of
 each), mean of seeds (and the worst); TRTS: what share of each kind the real ones' classifier, taught by {count}
-others, names as labelled; density and coverage on its features. The second real draw is what real labels teach. Real
+others, names as labelled; class kept: what share shows the density of its class, in its pose and outside the wedge,
+better than any other's; density and coverage on features. The second real draw is what real labels teach. Real
 ones: {snr:g} dB, {box} voxels of 12 A, tilts from -56 to 60 degrees, made by a physics that the trainer was not told;
 it saw {count} more of them, without labels. Classes: 80S (4v7r), 26S proteasome (4cr2), TRiC (4v94), membrane; unseen
 ones: 20S proteasome (3j9i), Hsp90 (2cg9). Translators learnt for {steps} steps."""
@@ -79,13 +81,14 @@ class Study:
         # Other molecules stand in the same noise, beside which they are weaker or stronger.
         weaker = self._weaker(read_simulation(run))
         kinds, unseen = [self._generated(run, OURS, self.count)], []
-        models = [str(SHARED / name) for name in UNSEEN]
-        unseen.append(self._generated(run, f"{OURS} unseen", self.count // 2, models))
+        unseen.append(self._generated(run, f"{OURS} unseen", self.count // 2, UNSEEN_MODELS))
         for place, (name, words) in enumerate(how.items(), 2):
             snr = f"--snr-db {fitted['snr_db']}"
             kinds.append(self._simulated(name, SHOWN_MODELS, self.count, f"{words} {snr}", 100 * place))
             snr = f"--snr-db {fitted['snr_db'] + weaker}"
-            alone = self._simulated(f"{name} unseen", models, self.count // 2, f"{words} {snr}", 100 * place + 50)
+            alone = self._simulated(
+                f"{name} unseen", UNSEEN_MODELS, self.count // 2, f"{words} {snr}", 100 * place + 50
+            )
             unseen.append(renumbered(alone))
         found = self._evaluated("worth", known(real), kinds)
         other = self._evaluated("worth of unseen", others(real), unseen)
@@ -107,7 +110,7 @@ class Study:
         noise = self.folder / "noise.txt"
         noise.write_text("0 5\n0.005 3.5\n0.01 2\n0.02 1.2\n0.03 1\n0.045 0.9\n")
         hidden = f"{HIDDEN.format(snr=self.snr)} --noise {noise}"
-        models = [*SHOWN_MODELS, *(str(SHARED / model) for model in UNSEEN)]
+        models = [*SHOWN_MODELS, *UNSEEN_MODELS]
         total = 3 * self.count * len(models) // len(SHOWN_MODELS)
         real = self._simulated("real", models, total, hidden, 100)
         total = self.count * len(models) // len(SHOWN_MODELS)
@@ -115,7 +118,7 @@ class Study:
 
     def _weaker(self, simulation: SimulateSubtomograms) -> float:
         """By how many decibels the other structures are weaker than the known ones, in the same noise."""
-        other = replace(simulation, models=tuple(str(SHARED / name) for name in UNSEEN))
+        other = replace(simulation, models=tuple(UNSEEN_MODELS))
         noise = [scene_of(one, structures_of(one)).noise_std(0.0) for one in (other, simulation)]
         return 20 * math.log10(noise[0] / noise[1])
 
@@ -140,8 +143,8 @@ class Study:
 
     def _evaluated(self, name: str, real: Path, kinds: list[Path]) -> dict[str, dict[str, float]]:
         out = self.folder / name
-        words = ["evaluate", "subtomograms", str(real), *map(str, kinds), "--out", str(out), "--seed", str(self.seed)]
-        frazil(self.folder, *words)
+        words = ["--out", str(out), "--seed", str(self.seed), "--models", *SHOWN_MODELS, *UNSEEN_MODELS]
+        frazil(self.folder, "evaluate", "subtomograms", str(real), *map(str, kinds), *words)
         return json.loads((out / "figures.json").read_text())["subtomograms"]
 
 
@@ -172,6 +175,7 @@ def _rows(table: Path, name: str, kept: Callable[[Any], Any], more: int) -> Path
 SHOWN = (
     "TSTR",
     "TRTS",
+    "class kept",
     "density (features)",
     "coverage (features)",
     "density (voxels)",
@@ -187,7 +191,7 @@ def table(rows: list[dict[str, Any]], part: str) -> str:
         cells = []
         for name in SHOWN:
             values = [row[part][kind][name] for row in rows if row[part][kind][name] is not None]
-            worst = f" ({min(values):.3f})" if values and name in SHOWN[:2] else ""
+            worst = f" ({min(values):.3f})" if values and name in SHOWN[:3] else ""
             cells.append(f"{statistics.mean(values):.3f}{worst}" if values else "-")
         lines.append([kind, *cells])
     return markdown_table(["kind", *SHOWN], lines)

@@ -12,14 +12,13 @@ from frazil.methods.classify import ClassifyConfig
 from frazil.recipes.evaluate_subtomograms import EvaluateSubtomograms, _thirds, evaluate_subtomograms
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
+MODELS = ("pseudo-protein", "membrane")
 QUICK = ClassifyConfig(steps=120, batch_size=16, width=8, rate=5e-3, shift=1)
 
 
 def simulated(out: Path, **changes: Any) -> Path:
     """A ball-like molecule and a membrane, which anything can tell apart."""
-    base = SimulateSubtomograms(
-        models=("pseudo-protein", "membrane"), out=out, box=16, pixel_size=24.0, count=48, snr_db=0.0, workers=2
-    )
+    base = SimulateSubtomograms(models=MODELS, out=out, box=16, pixel_size=24.0, count=48, snr_db=0.0, workers=2)
     simulate_subtomograms(replace(base, **changes))
     return out / "particles.star"
 
@@ -35,7 +34,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     real = simulated(folder / "real", count=96)
     good = simulated(folder / "good", seed=1)
     bad = simulated(folder / "bad", seed=2, models=("membrane", "pseudo-protein"))
-    evaluate_subtomograms(EvaluateSubtomograms(real, (good, bad), folder / "out", learning=QUICK))
+    evaluate_subtomograms(EvaluateSubtomograms(real, (good, bad), folder / "out", models=MODELS, learning=QUICK))
     return folder / "out"
 
 
@@ -46,6 +45,9 @@ def test_labels_that_are_right_teach_and_labels_that_are_wrong_do_not(judged: Pa
     for name in ("a second real draw", "good"):
         assert found[name]["TSTR"] > 0.8
         assert found[name]["TRTS"] > 0.8
+        assert found[name]["class kept"] > 0.95
+    assert found["bad"]["class kept"] < 0.05
+    assert found["zeros"]["class kept"] is None
     assert found["bad"]["TSTR"] < 0.5
     assert found["bad"]["TRTS"] < 0.5
 
@@ -70,7 +72,7 @@ def test_the_same_command_goes_on_from_the_classifiers_that_are_there(judged: Pa
         folder / "real" / "particles.star",
         (folder / "good" / "particles.star", folder / "bad" / "particles.star"),
     )
-    evaluate_subtomograms(EvaluateSubtomograms(real, others, judged, learning=QUICK))
+    evaluate_subtomograms(EvaluateSubtomograms(real, others, judged, models=MODELS, learning=QUICK))
     assert figures(judged) == before
 
 
@@ -115,4 +117,18 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(tmp_path: Path) -> Non
     }.items():
         with pytest.raises(ValueError, match=sentence):
             evaluate_subtomograms(EvaluateSubtomograms(real, others, tmp_path / "out", learning=QUICK))
+    few = simulated(tmp_path / "few", count=4)
+    enough = EvaluateSubtomograms(real, (real,), tmp_path / "out", neighbours=3, learning=QUICK)
+    for changed, sentence in {
+        replace(enough, neighbours=0): "--neighbours must be 1 or more, it is 0",
+        replace(
+            enough, others=(few,), neighbours=4
+        ): "few/particles.star: 4 subtomograms are too few for --neighbours 4",
+        replace(
+            enough, neighbours=4
+        ): "real/particles.star: 12 subtomograms make thirds of 4, too few for --neighbours",
+        replace(enough, models=("pseudo-protein",)): "has class 2; --models gives the densities of 1 to 1",
+    }.items():
+        with pytest.raises(ValueError, match=sentence):
+            evaluate_subtomograms(changed)
     assert not (tmp_path / "out").exists()

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from frazil.data.ctf_columns import CTF_COLUMNS
-from frazil.geometry import euler_to_rotation, fourier_transform, frequency_grid
+from frazil.data.tilt_tables import molecules_of
+from frazil.geometry import fourier_transform, frequency_grid
 from frazil.io import ImageStack, find_stack, read_tables
-from frazil.io.particle_table import CENTRED, ORIGINS_3D, opposite
+from frazil.io.particle_table import ANGLES, CENTRED
 from frazil.io.star import join_optics
 from frazil.physics import CTF
+from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_backprojection import Correction, correcting
 from frazil.physics.tilt_series import TiltSeries
 
@@ -25,7 +28,6 @@ _OF_ALL = ("rlnImagePixelSize", "rlnImageSize", PREMULTIPLIED)  # optics groups 
 _PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
 _TILTS = ["rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot"]
 _FRAMES = "rlnTomoVisibleFrames"
-_ANGLES = ("Rot", "Tilt", "Psi")
 _STRENGTH = "rlnCtfScalefactor"
 _MAY_LACK = ("phase_shift_deg", "b_factor")  # of a lens: 0 where nothing says them
 
@@ -72,16 +74,12 @@ class TiltStacks:
     @property
     def has_poses(self) -> bool:
         """Whether the table says how particles lie."""
-        return {f"rlnAngle{name}" for name in _ANGLES} <= set(self.table)
+        return set(ANGLES) <= set(self.table)
 
-    def rotation(self, row: int) -> Float[Tensor, "3 3"]:
-        """From a particle's own frame to its tomogram's."""
-        return self._turn(row, "rlnTomoSubtomogram") @ self._turn(row, "rlnAngle")
-
-    def within(self, row: int) -> Float[Tensor, " xyz"]:
-        """Where a particle is, in angstrom from the middle of its box, in the tomogram's frame."""
-        place = opposite(np.array([self._number(row, column) for column in ORIGINS_3D]))
-        return self._turn(row, "rlnTomoSubtomogram") @ torch.from_numpy(place).float()
+    @cached_property
+    def molecules(self) -> Molecules:
+        """How the particles lie."""
+        return molecules_of(self.table)
 
     def images(self, row: int) -> "ParticleSpectra":
         """The images of a particle that show it, as spectra, and what lens and radiation did to them.
@@ -89,18 +87,11 @@ class TiltStacks:
         At the particle's depth, where the table has it in angstrom from the tomogram's centre (RELION 5).
         """
         places, series = self._shown(row)
-        centred = [self._number(row, column) for column in CENTRED]
         hand = self.hand[str(self.table["rlnTomoName"].iloc[row])]
-        depth = hand * (series.rotation[:, 2] @ torch.tensor(centred))
+        depth = hand * (series.rotation[:, 2] @ self.molecules.place[row])
         transfer = series.transfer(frequency_grid(self.box, self.pixel_size), depth[None])[0]
         spectra = fourier_transform(torch.from_numpy(self.stacks[row].read(places.numpy())))
         return ParticleSpectra(spectra, transfer, series.rotation, self.premultiplied)
-
-    def _turn(self, row: int, prefix: str) -> Float[Tensor, "3 3"]:
-        return euler_to_rotation(torch.tensor([self._number(row, f"{prefix}{name}") for name in _ANGLES]))
-
-    def _number(self, row: int, column: str) -> float:
-        return float(self.table[column].iloc[row]) if column in self.table else 0.0
 
     def _shown(self, row: int) -> tuple[Int[Tensor, " images"], TiltSeries]:
         """Which images of its stack show a particle, and how they were taken."""

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from frazil.data.ctf_columns import columns_of_ctf
-from frazil.geometry import rotation_to_euler
+from frazil.geometry import euler_to_rotation, rotation_to_euler
 from frazil.io import atomic_path, group_optics, write_tables
 from frazil.io.particle_table import ANGLES, CENTRED, ORIGINS_3D, opposite
 from frazil.physics import CTF
@@ -119,6 +122,29 @@ def molecule_columns(name: str, molecules: Molecules, optics_group: int) -> dict
     columns |= dict(zip(ORIGINS_3D, opposite(molecules.within.numpy()).T, strict=True))
     columns |= dict(zip(ANGLES, rotation_to_euler(molecules.rotation).numpy().T, strict=True))
     return columns
+
+
+def molecules_of(table: pd.DataFrame) -> Molecules:
+    """How the molecules of RELION's table lie in their tomograms, and in boxes of which the table may say that they
+    are turned (rlnTomoSubtomogramRot)."""
+    box = _rotations(table, "rlnTomoSubtomogram")
+    origin = np.stack([_numbers(table, column) for column in ORIGINS_3D], -1)
+    structure = _numbers(table, "rlnClassNumber").astype(np.int64) - 1
+    return Molecules(
+        place=torch.from_numpy(np.stack([_numbers(table, column) for column in CENTRED], -1)).float(),
+        rotation=box @ _rotations(table, "rlnAngle"),
+        within=torch.einsum("nij,nj->ni", box, torch.from_numpy(opposite(origin)).float()),
+        structure=torch.from_numpy(structure),
+    )
+
+
+def _rotations(table: pd.DataFrame, prefix: str) -> Float[Tensor, "count 3 3"]:
+    angles = np.stack([_numbers(table, f"{prefix}{name}") for name in ("Rot", "Tilt", "Psi")], -1)
+    return euler_to_rotation(torch.from_numpy(angles).float())
+
+
+def _numbers(table: pd.DataFrame, column: str) -> np.ndarray:
+    return table[column].to_numpy(np.float64) if column in table else np.zeros(len(table))
 
 
 def microscope_columns(lens: CTF | None) -> dict[str, np.ndarray]:

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +16,15 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from frazil.data.specimens import equally_dense
 from frazil.data.subtomograms import CLASS, Subtomograms, read_subtomograms
+from frazil.data.tilt_tables import molecules_of
 from frazil.io import atomic_path
+from frazil.io.particle_table import ANGLES
 from frazil.methods.base import stable_seed
 from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
 from frazil.metrics.fidelity import Fidelity, Seen, fidelity
+from frazil.metrics.labels_kept import class_correlations, labels_kept
 from frazil.metrics.volume_spectra import SECTORS
 from frazil.recipes.results.classification import Labelled, accuracy, learn_classifier
 from frazil.recipes.results.evaluation import refuse_run
@@ -46,6 +50,9 @@ class EvaluateSubtomograms:
     """Tables of the others, the same numbers for the same classes."""
     out: Path
     """Folder for figures.json, report.html and the classifiers; the same command goes on where it stopped."""
+    models: tuple[str, ...] = ()
+    """The densities of classes 1, 2, ... (atomic models, maps, or the words pseudo-protein and membrane), if it is to
+    be seen whether each subtomogram shows the one of its class in the pose that its table says."""
     pixel_size: float | None = None
     """Voxel size in angstrom, where neither tables nor headers say it."""
     neighbours: int = 5
@@ -67,6 +74,8 @@ class Scores:
     trts: float | None
     """Train on real, test on synthetic: accuracy on it of the classifier that the real ones taught. Are its labels
     right?"""
+    kept: float | None = None
+    """Share that shows the density of its class better than any other's."""
 
     def figures(self) -> dict[str, float | None]:
         """All of them by name."""
@@ -74,28 +83,25 @@ class Scores:
         raw = {f"{name} (voxels)": value for name, value in asdict(own.voxels).items()}
         seen = {f"{name} (features)": value for name, value in asdict(own.features).items()}
         sectors = {f"spectrum, {name}": float(v) for name, v in zip(SECTORS, own.sectors, strict=True)}
-        taught = {"TSTR": self.tstr, "TRTS": self.trts}
+        taught = {"TSTR": self.tstr, "TRTS": self.trts, "class kept": self.kept}
         scores = {"similarity": own.similarity, "FID": own.fid, "inception score": own.inception_score}
         return {**taught, **scores, **raw, **seen, **sectors}
 
 
 def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     """Measure, print, and write the figures and the page."""
-    refuse_run(options.out)
-    if not options.others:
-        raise ValueError("give one table or more of OTHERS")
+    _check(options)
     real = read_subtomograms(options.real, options.pixel_size)
     names = sorted(set(_numbers(real).tolist()))
     taught, reference, second = _thirds(real, options.seed)
-    named = zip(_names(options.others), options.others, strict=True)
-    sets = {name: read_subtomograms(path, options.pixel_size) for name, path in named}
-    for name, other in sets.items():
-        _check(other, real, names)
-        if name in (_SECOND, _ZEROS):
-            raise ValueError(f"{other.source}: a folder called {name} is taken for a control; give it another name")
-        if len(other) < len(reference):
-            print(f"{name}: {len(other)} subtomograms, held against {len(reference)} real ones")
-    labelled = {name: _labelled(other, names, len(reference)) for name, other in sets.items()}
+    sets = _sets(options, real, names, len(reference))
+    if len(second) <= options.neighbours:
+        raise ValueError(
+            f"{options.real}: {len(real)} subtomograms make thirds of {len(second)}, too few for --neighbours"
+            f" {options.neighbours}"
+        )
+    kept = _kept({_SECOND: second, **sets}, options.models) if options.models else {}
+    labelled = {name: _labelled(other, names) for name, other in sets.items()}
     truth, again = _labelled(reference, names), _labelled(second, names)
     options.out.mkdir(parents=True, exist_ok=True)
     folder, learning = options.out / "classifiers", options.learning
@@ -112,8 +118,8 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
         found[name] = _scores(truth, own, classifier, options, tstr, trts)
     nothing = (torch.zeros_like(truth[0]), truth[1])
     found[_ZEROS] = _scores(truth, nothing, classifier, options, None, None)
-    figures = {name: one.figures() for name, one in found.items()}
-    warnings = meaningless(figures)
+    figures = _known({name: replace(one, kept=kept.get(name)).figures() for name, one in found.items()})
+    warnings = [*_no_better_than_chance(ceiling, again), *meaningless(figures)]
     _print(figures, warnings)
     settings = {"real": str(options.real), "count": len(reference), "neighbours": options.neighbours}
     with atomic_path(options.out / "figures.json") as temporary:
@@ -122,6 +128,31 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     shown = {name: (own, number[label]) for name, (own, label) in {"real": truth, _SECOND: again, **labelled}.items()}
     report = subtomograms_report(shown, figures, warnings, real.pixel_size)
     print(f"report: {report.write(options.out / 'report.html')}")
+
+
+def _check(options: EvaluateSubtomograms) -> None:
+    refuse_run(options.out)
+    if not options.others:
+        raise ValueError("give one table or more of OTHERS")
+    if options.neighbours < 1:
+        raise ValueError(f"--neighbours must be 1 or more, it is {options.neighbours}")
+
+
+def _sets(options: EvaluateSubtomograms, real: Subtomograms, names: list[int], most: int) -> dict[str, Subtomograms]:
+    """The others by name, as many of each as there are real ones to hold them against."""
+    named = zip(_names(options.others), options.others, strict=True)
+    sets = {name: read_subtomograms(path, options.pixel_size) for name, path in named}
+    for name, other in sets.items():
+        _refuse_others(other, real, names)
+        if name in (_SECOND, _ZEROS):
+            raise ValueError(f"{other.source}: a folder called {name} is taken for a control; give it another name")
+        if len(other) <= options.neighbours:
+            raise ValueError(
+                f"{other.source}: {len(other)} subtomograms are too few for --neighbours {options.neighbours}"
+            )
+        if len(other) < most:
+            print(f"{name}: {len(other)} subtomograms, held against {most} real ones")
+    return {name: _as_many(other, most) for name, other in sets.items()}
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -138,7 +169,7 @@ def _numbers(found: Subtomograms) -> Int[Tensor, " count"]:
     return classes
 
 
-def _check(other: Subtomograms, real: Subtomograms, names: list[int]) -> None:
+def _refuse_others(other: Subtomograms, real: Subtomograms, names: list[int]) -> None:
     if strange := set(_numbers(other).tolist()) - set(names):
         raise ValueError(f"{other.source}: class {min(strange)} is none of the real ones' ({names})")
     if other.box != real.box or abs(other.pixel_size / real.pixel_size - 1) > 1e-2:
@@ -170,18 +201,42 @@ def _thirds(real: Subtomograms, seed: int) -> list[Subtomograms]:
     return [real.select(sorted(part)) for part in parts]
 
 
-def _labelled(found: Subtomograms, names: list[int], most: int | None = None) -> Labelled:
-    """Volumes and their classes, counted from 0; at most as many as wanted, of each class an equal part of its own."""
-    number, most = _numbers(found), most or len(found)
-    kept = []
+def _as_many(found: Subtomograms, most: int) -> Subtomograms:
+    """At most as many as wanted, of each class an equal part of its own."""
+    if len(found) <= most:
+        return found
+    number, kept = _numbers(found), []
     for one in number.unique():
         rows = (number == one).nonzero()[:, 0]
-        share = math.ceil(len(rows) * min(1.0, most / len(found)))
-        kept.append(rows[:share])
-    rows = torch.cat(kept).sort().values[:most] if len(found) > most else torch.arange(len(found))
+        kept.append(rows[: math.ceil(len(rows) * most / len(found))])
+    return found.select(torch.cat(kept).sort().values[:most].tolist())
+
+
+def _labelled(found: Subtomograms, names: list[int]) -> Labelled:
+    """Volumes and their classes, counted from 0."""
     place = {name: place for place, name in enumerate(names)}
-    label = torch.tensor([place[name] for name in number[rows].tolist()])
-    return found.volumes(rows.tolist()), label
+    return found.volumes(), torch.tensor([place[name] for name in _numbers(found).tolist()])
+
+
+def _kept(sets: Mapping[str, Subtomograms], models: Sequence[str]) -> dict[str, float]:
+    """The share of each set's subtomograms that show the density of their class better than any other's."""
+    densities: list[Tensor] = []
+    shares = {}
+    for name, own in sets.items():
+        if own.table is None or not set(ANGLES) <= set(own.table):
+            raise ValueError(f"{own.source}: says no angles ({ANGLES[0]}), and --models asks for them")
+        if (most := int(_numbers(own).max())) > len(models) or _numbers(own).min() < 1:
+            raise ValueError(f"{own.source}: has class {most}; --models gives the densities of 1 to {len(models)}")
+        molecules = molecules_of(own.table)
+        densities = densities or equally_dense(models, own.box, own.pixel_size)
+        shares[name] = labels_kept(class_correlations(own.volumes(), densities, molecules, own.pixel_size), molecules)
+    return shares
+
+
+def _known(figures: dict[str, dict[str, float | None]]) -> dict[str, dict[str, float | None]]:
+    """Those figures that something has."""
+    names = [name for name in figures[_SECOND] if any(own[name] is not None for own in figures.values())]
+    return {kind: {name: own[name] for name in names} for kind, own in figures.items()}
 
 
 def _scores(
@@ -197,6 +252,17 @@ def _scores(
 
 def _seen(labelled: Labelled, classifier: SubtomogramClassifier) -> Seen:
     return Seen(labelled[0], classifier.features(labelled[0]), classifier.label(labelled[0]))
+
+
+def _no_better_than_chance(ceiling: float, again: Labelled) -> list[str]:
+    """A sentence where even the real ones teach nothing, by twice the error of a guess."""
+    share = again[1].bincount().max().item() / len(again[1])
+    if ceiling > share + 2 * math.sqrt(share * (1 - share) / len(again[1])):
+        return []
+    return [
+        f"TSTR and TRTS say nothing here: a classifier that real ones taught names {ceiling:.3g} of others rightly,"
+        f" where one class alone makes {share:.3g}"
+    ]
 
 
 def meaningless(figures: dict[str, dict[str, float | None]]) -> list[str]:

@@ -75,8 +75,8 @@ def _half_sets(stacks: TiltStacks) -> np.ndarray:
 def _add(sums: SliceSums, images: ParticleSpectra, stacks: TiltStacks, row: int) -> None:
     """A particle's images, moved to its middle and turned as it lies."""
     weighted, weight = images.sums("wiener")
-    moved = torch.einsum("tij,j->ti", images.rotation, stacks.within(row))[:, :2] / stacks.pixel_size
-    sums.add(weighted * shift_phase(-moved, stacks.box), weight, images.rotation @ stacks.rotation(row))
+    moved = torch.einsum("tij,j->ti", images.rotation, stacks.molecules.within[row])[:, :2] / stacks.pixel_size
+    sums.add(weighted * shift_phase(-moved, stacks.box), weight, images.rotation @ stacks.molecules.rotation[row])
 
 
 def _write_average(halves: list[SliceSums], pixel_size: float, out: Path) -> None:

@@ -20,11 +20,12 @@ Volumes = Mapping[str, tuple[Float[Tensor, "_count box box box"], Int[Tensor, " 
 
 _FIGURES = Reading(
     look="Every kind against a third of the real subtomograms. Beside them stands another third, which nothing can be"
-    " expected to beat, and empty volumes; the last third taught the classifier of the real ones. Teaches: how many"
-    " real ones a classifier names rightly that has learnt from this kind alone. Is told: how many of this kind the"
-    " classifier of the real ones names as their labels do.",
-    good="Teaches, density and coverage (on features) near the second real draw's; spectra near 0.",
-    bad="Is told far below the second draw's: labels are wrong, or the molecule cannot be seen. A density far above 1:"
+    " expected to beat, and empty volumes; the last third taught the classifier of the real ones. TSTR: how many real"
+    " ones a classifier names rightly that has learnt from this kind alone. TRTS: how many of this kind the classifier"
+    " of the real ones names as their labels do. Class kept: how many show the density of their class, in the pose that"
+    " their table says, better than any other's.",
+    good="TSTR, density and coverage (on features) near the second real draw's; spectra near 0; every class kept.",
+    bad="TRTS far below the second draw's: labels are wrong, or the molecule cannot be seen. A density far above 1:"
     " all are near a few real ones.",
 )
 _SLICES = Reading(
