@@ -111,6 +111,11 @@ def test_every_command_says_what_each_of_its_options_is(name, capsys):
     assert f"usage: frazil {name}" in capsys.readouterr().out
 
 
+def test_a_seed_is_not_negative(capsys):
+    assert cli.main(["simulate", "subtomograms", "pseudo-protein", "--out", "nowhere", "--seed", "-3"]) == 1
+    assert capsys.readouterr().err == "frazil: error: --seed must not be negative, it is -3\n"
+
+
 def test_a_wrong_option_gives_exit_code_2(fake, capsys):
     with pytest.raises(SystemExit) as stop:
         fake(None, "--partciles", "b.star")

@@ -60,6 +60,8 @@ def _run(name: str, arguments: list[str]) -> int:
         args=arguments,
         config=(tyro.conf.OmitArgPrefixes,),
     )
+    if getattr(options, "seed", 0) < 0:
+        raise ValueError(f"--seed must not be negative, it is {options.seed}")
     if hasattr(options, "given"):
         options = replace(options, given=_given(arguments))
     code = getattr(module, command.function)(options)

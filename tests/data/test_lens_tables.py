@@ -22,6 +22,8 @@ def test_an_amplitude_contrast_in_percent_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "ctf.npy", rows)
     with pytest.raises(ValueError, match=r"ctf.npy, row 2: the amplitude contrast is 10, not a part of 1; percent\?"):
         read_ctf_rows(tmp_path / "ctf.npy", CTFRanges())
+    with pytest.raises(ValueError, match=r"--b-factor must not be negative, it is -20"):
+        CTFRanges(b_factor=-20.0)
     with pytest.raises(ValueError, match=r"--amplitude-contrast must lie in 0 ... 1, it is 7"):
         CTFRanges(amplitude_contrast=7.0)
 

@@ -77,7 +77,7 @@ def test_a_run_that_fails_leaves_no_structures(tmp_path: Path, monkeypatch: pyte
         ({"model": "map.mrc"}, "--heterogeneity dihedral needs an atomic model or pseudo-protein, and no --symmetry"),
         ({"symmetry": "C2"}, "--heterogeneity dihedral needs an atomic model or pseudo-protein, and no --symmetry"),
         ({"count": 3}, "--count 3: fewer images than --states 4"),
-        ({"box": 16}, "the particle reaches 55.9 angstrom"),
+        ({"box": 16}, "pseudo-protein reaches 55.9 angstrom"),
     ],
 )
 def test_what_cannot_be_is_said_and_leaves_nothing(tmp_path: Path, changes: dict, sentence: str) -> None:

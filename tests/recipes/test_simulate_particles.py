@@ -231,8 +231,8 @@ def test_a_box_smaller_than_particle_and_shifts_is_refused_with_the_numbers(tmp_
     small = options(tmp_path / "run", box=20, shift_percent=10.0)
     with pytest.raises(
         ValueError,
-        match=r"particle reaches 5\d.\d angstrom .* shifts add up to 12.0, but a box of 20 px at 6 angstrom leaves "
-        r"60.0: use a box of at least 24 px, or --allow-clipping",
+        match=r"pseudo-protein reaches 5\d.\d angstrom .* shifts add up to 12.0, but a box of 20 px at 6 angstrom "
+        r"leaves 60.0: use a box of at least 24 px, or --allow-clipping",
     ):
         simulate_particles(small)
     simulate_particles(replace(small, allow_clipping=True))

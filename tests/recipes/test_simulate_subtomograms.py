@@ -152,7 +152,8 @@ def test_each_microscope_has_an_optics_group(tmp_path: Path) -> None:
         ({"shift_percent": 50.0}, r"--shift-percent must lie in 0 \.\.\. 50, it is 50"),
         ({"snr_db": float("nan")}, "--snr-db must be a number or inf, it is nan"),
         ({"mode": "pei", "correction": "wiener"}, "--mode pei has its own noise and lens"),
-        ({"box": 8}, "the particle reaches .* but a box of 8 px"),
+        ({"tilts": TiltScheme(ice_thickness=50.0)}, "--ice-thickness 50: too thin for molecules of 342 angstrom"),
+        ({"box": 8}, "pseudo-protein reaches .* but a box of 8 px"),
     ],
 )
 def test_what_will_not_do_is_refused_in_a_sentence(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:

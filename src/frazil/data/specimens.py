@@ -54,18 +54,18 @@ def read_specimen(
         raise ValueError(f"{model}: only an atomic model has a biological assembly, {assembly!r} was asked for")
     if kind == "map":
         density = read_map(model)
-        radius = _map_radius(density)
-        check_fit(radius, box, pixel_size, shift)
+        radius = _map_radius(density, model)
+        check_fit(radius, box, pixel_size, shift, model)
         return Specimen(low_pass(resample(density, box, pixel_size), pixel_size, resolution), pixel_size, radius)
     molecule = read_scatterers(model, assembly)
-    check_fit(molecule.radius, box, pixel_size, shift)
+    check_fit(molecule.radius, box, pixel_size, shift, model)
     return Specimen(molecule.volume(box, pixel_size, resolution), pixel_size, molecule.radius)
 
 
 def radius_of(model: str, assembly: str | None = None) -> float:
     """Distance in angstrom from the centre of the molecule that `model` names to its farthest point."""
     if kind_of_model(model) == "map":
-        return _map_radius(read_map(model))
+        return _map_radius(read_map(model), model)
     return read_scatterers(model, assembly).radius
 
 
@@ -84,15 +84,16 @@ def kind_of_model(model: str) -> Literal["phantom", "atoms", "map"]:
     raise ValueError(f"{model}: the model must be a file ending in {known} (.gz too), or the word {words}")
 
 
-def check_fit(radius: float, box: int, pixel_size: float, shift: float) -> None:
-    """ValueError, with a box that would do, where a particle of that radius leaves this one."""
+def check_fit(radius: float, box: int, pixel_size: float, shift: float, what: str, advice: str = "") -> None:
+    """ValueError, with a box that would do, and what else where the shift alone is too much, where a particle of that
+    radius leaves this one."""
     room = box * pixel_size / 2
     if radius + shift > room:
         needed = int(2 * (radius + shift) / pixel_size) + 1
+        advice = advice if radius <= room else ""
         moved = f" and shifts add up to {shift:.1f}" if shift else ""
-        advice = ", or --allow-clipping" if radius <= room else ""
         raise ValueError(
-            f"the particle reaches {radius:.1f} angstrom from its centre{moved}, but a box of {box} px at "
+            f"{what} reaches {radius:.1f} angstrom from its centre{moved}, but a box of {box} px at "
             f"{pixel_size:g} angstrom leaves {room:.1f}: use a box of at least {needed + needed % 2} px{advice}"
         )
 
@@ -118,11 +119,11 @@ def equally_dense(
     return volumes
 
 
-def _map_radius(density: Map) -> float:
+def _map_radius(density: Map, model: str) -> float:
     """Distance from the centre of a map to its farthest voxel above a tenth of its maximum."""
     volume = density.volume
     if volume.max() <= 0:
-        raise ValueError("the map has no positive density; its protein must be positive")
+        raise ValueError(f"{model}: has no positive density; a map's protein must be positive")
     inside = (volume > SURFACE * volume.max()).nonzero()
     centre = torch.tensor([size // 2 for size in volume.shape])
     return (inside - centre).double().norm(dim=-1).max().item() * density.pixel_size

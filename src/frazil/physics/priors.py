@@ -142,6 +142,8 @@ class CTFRanges(CTFPrior):
             low, high = getattr(self, name)
             if not low <= high:
                 raise ValueError(f"--{name} must be the smallest, then the largest: {low:g} is more than {high:g}")
+        if not self.b_factor >= 0:
+            raise ValueError(f"--b-factor must not be negative, it is {self.b_factor:g}")
         if not self.voltage_kv > 0:
             raise ValueError(f"--voltage-kv must be positive, it is {self.voltage_kv:g}")
         if not 0 <= self.amplitude_contrast <= 1:

@@ -44,6 +44,7 @@ _SHIFTS: dict[str, Callable[[float, float], ShiftPrior]] = {
     "uniform": UniformShifts,
     "gaussian": GaussianShifts,
 }
+_CLIPPED = ", or --allow-clipping"
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,8 @@ def _specimens(options: SimulateParticles, shifts: ShiftPrior, console: Console)
     reach = 0.0 if options.allow_clipping else shifts.maximum
     box, pixel_size, resolution = options.box, options.pixel_size, options.resolution or 2 * options.pixel_size
     if how.heterogeneity == "none":
-        alone = read_specimen(options.model, box, pixel_size, resolution, options.assembly, shift=reach)
+        alone = read_specimen(options.model, box, pixel_size, resolution, options.assembly)
+        check_fit(alone.radius, box, pixel_size, reach, options.model, _CLIPPED)
         yield _averaged(alone, group, options, console)
         return
     if kind_of_model(options.model) == "map" or len(group) > 1:
@@ -186,7 +188,7 @@ def _specimens(options: SimulateParticles, shifts: ShiftPrior, console: Console)
         raise ValueError(f"--count {options.count}: fewer images than --states {how.count}")
     every = structures(read_scatterers(options.model, options.assembly), how, options.seed)
     radius = max(one.molecule.radius for one in every)
-    check_fit(radius, box, pixel_size, reach)
+    check_fit(radius, box, pixel_size, reach, options.model, _CLIPPED)
     for one in every:
         volume = one.molecule.volume(box, pixel_size, resolution)
         yield Specimen(volume, pixel_size, radius, one.latent, one.what)

@@ -54,7 +54,8 @@ class SimulateTomogram:
     molecules: int = 200
     """Molecules in each, fewer where no more find room."""
     vesicles: int = 2
-    """Vesicles in each, whose walls no molecule touches and no mask shows; fewer where no more find room."""
+    """Vesicles in each, whose walls no molecule touches; in the masks their numbers come after the molecules' and
+    their class after the structures'. Fewer where no more find room."""
     vesicle_radius: tuple[float, float] = (200.0, 400.0)
     """Smallest and largest, angstrom."""
     snr_db: float = -10.0
