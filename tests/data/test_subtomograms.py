@@ -1,5 +1,6 @@
 """Subtomograms are read as their table and their headers say, or refused in a sentence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -7,7 +8,8 @@ import pytest
 import torch
 
 from frazil.data.subtomograms import read_subtomograms
-from frazil.io import write_map, write_tables
+from frazil.io import read_tables, write_map, write_tables
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
 
 def written(folder: Path, sides: tuple[int, ...] = (8, 8, 8), pixel_size: float = 10.0) -> Path:
@@ -40,6 +42,36 @@ def test_a_table_and_a_folder_give_the_same_volumes_in_units_of_their_own(tmp_pa
     assert picked.tolist() == [2, 1]
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "sentence"),
+    [
+        ("rlnImagePixelSize", 12.0, r"row 1: rlnImagePixelSize is 12, and the header of its file says 10"),
+        ("rlnImagePixelSize", -10.0, r"row 1: rlnImagePixelSize is -10$"),
+        ("rlnClassNumber", 1.5, r"row 1: rlnClassNumber is 1.5, no whole number"),
+        ("rlnClassNumber", "foo", r"row 1: rlnClassNumber is foo"),
+    ],
+)
+def test_columns_that_make_no_sense_are_refused(tmp_path: Path, column: str, value: object, sentence: str) -> None:
+    star = written(tmp_path)
+    rows = read_tables(star)["particles"].assign(**{column: value})
+    write_tables(star, {"particles": rows})
+    with pytest.raises(ValueError, match=sentence):
+        read_subtomograms(star).classes()
+
+
+def test_whether_protein_is_dark_is_measured_and_turned(tmp_path: Path) -> None:
+    options = SimulateSubtomograms(
+        ("pseudo-protein",), tmp_path / "out", count=24, box=24, pixel_size=10.0, snr_db=-10.0, workers=1
+    )
+    simulate_subtomograms(options)
+    light = read_subtomograms(tmp_path / "out" / "particles.star")
+    assert light.measured_sign(60.0) == 1.0
+    turned = replace(light, sign=-1.0)
+    assert turned.measured_sign(60.0) == -1.0
+    assert torch.equal(turned.volumes([3]), -light.volumes([3]))
+    assert light.select(range(10)).measured_sign(60.0) is None
+
+
 def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
     star = written(tmp_path / "gone")
     (tmp_path / "gone" / "volumes" / "1.mrc").unlink()
@@ -57,6 +89,11 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
     write_map(tmp_path / "empty" / "flat.mrc", torch.ones(8, 8, 8), 10.0)
     with pytest.raises(ValueError, match=r"flat.mrc: is the same everywhere"):
         read_subtomograms(tmp_path / "empty").volumes()
+    write_map(tmp_path / "empty" / "flat.mrc", torch.full((8, 8, 8), torch.nan), 10.0)
+    with pytest.raises(ValueError, match=r"flat.mrc: the map holds NaN or infinite values"):
+        read_subtomograms(tmp_path / "empty").volumes()
+    with pytest.raises(ValueError, match=r"other: has a table; give .*other/particles.star"):
+        read_subtomograms(tmp_path / "other")
     write_tables(tmp_path / "no.star", {"particles": pd.DataFrame({"rlnMicrographName": ["a"]})})
     with pytest.raises(ValueError, match="lists no subtomograms"):
         read_subtomograms(tmp_path / "no.star")

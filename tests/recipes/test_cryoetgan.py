@@ -15,7 +15,7 @@ import torch
 
 from frazil.data.subtomograms import read_subtomograms
 from frazil.geometry import fourier_transform
-from frazil.io import read_map, read_tables, write_map
+from frazil.io import read_map, read_tables, write_map, write_tables
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig, method
 from frazil.metrics.volume_spectra import sector_distances, sector_power
 from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
@@ -193,6 +193,20 @@ def test_a_run_does_not_go_on_with_other_volumes(run: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_dark_protein_is_turned_and_that_is_said(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    real = run.parent / "real"
+    dark = tmp_path / "dark"
+    shutil.copytree(real, dark)
+    for path in (dark / "subtomograms").iterdir():
+        density = read_map(path)
+        write_map(path, -density.volume, density.pixel_size)
+    assert train(options(dark / "particles.star", tmp_path / "run")) == 0
+    assert "protein is dark, and is turned" in capsys.readouterr().out
+    found, alike = (json.loads((one / "match.json").read_text())["figures"] for one in (tmp_path / "run", run))
+    assert found == alike
+
+
+@pytest.mark.slow
 def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) -> None:
     real = run.parent / "real" / "particles.star"
     with pytest.raises(ValueError, match="give one MODEL or more"):
@@ -203,6 +217,13 @@ def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) ->
         generated(tmp_path, "nothing")
     with pytest.raises(ValueError, match=r"--correction wiener: .* says phase-flip, frazilCtfCorrection"):
         train(options(real, tmp_path / "out", correction="wiener"))
+    with pytest.raises(ValueError, match="--max-minutes must be positive, it is -1"):
+        train(options(real, tmp_path / "out", max_minutes=-1.0))
+    tables = read_tables(real)
+    strange = real.with_name("strange.star")
+    write_tables(strange, tables | {"optics": tables["optics"].assign(frazilCtfCorrection="weird")})
+    with pytest.raises(ValueError, match=r"frazilCtfCorrection is weird, none of none, phase-flip, wiener"):
+        train(options(strange, tmp_path / "out"))
     with pytest.raises(ValueError, match="sides must be multiples of 4 voxels, one has 50"):
         tomogram(CryoETGANTomogram(run, tmp_path / "out", size=(48, 50, 48), molecules=1, vesicles=0))
     with pytest.raises(ValueError, match="--draws must be 1 or more, not 0"):

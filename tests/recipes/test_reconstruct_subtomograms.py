@@ -62,7 +62,7 @@ def extracted(tmp_path: Path) -> Extracted:
 
 def test_volumes_and_average_are_what_was_imaged(extracted: Extracted) -> None:
     folder, volume, rotation = extracted
-    reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
+    reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out", correction="wiener"))
     average = read_map(folder / "out" / "average.mrc").volume
     assert float(fourier_shell_correlation(average, volume, PIXEL_SIZE).correlation[1:12].min()) > 0.9
     found = read_subtomograms(folder / "out" / "particles.star")
@@ -149,6 +149,75 @@ def test_what_is_wrong_with_tables_is_said_in_a_sentence(extracted: Extracted) -
         ValueError, match=r"row 2: .*2.mrcs holds 7 images, its tomogram's series has 41, 41 of them visible"
     ):
         reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
+
+
+def altered(table: Path, **columns: object) -> None:
+    """The same table with another value of some columns in its first row."""
+    tables = read_tables(table)
+    block, rows = next((name, rows) for name, rows in tables.items() if len(rows))
+    for name, value in columns.items():
+        values = rows[name].astype(object) if name in rows else pd.Series([1] * len(rows), dtype=object)
+        values.iloc[0] = value
+        rows = rows.assign(**{name: values})
+    write_tables(table, {**tables, block: rows})
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "sentence"),
+    [
+        ("particles.star", "rlnAngleTilt", "abc", r"particles.star, row 1: rlnAngleTilt is abc"),
+        ("particles.star", "rlnAngleRot", "nan", r"particles.star, row 1: rlnAngleRot is nan"),
+        (
+            "particles.star",
+            "rlnImageDimensionality",
+            3,
+            r"volumes already, not stacks of .* \(rlnImageDimensionality 3",
+        ),
+        ("particles.star", "rlnImagePixelSize", -8, r"row 1: rlnImagePixelSize is -8$"),
+        ("particles.star", "rlnImagePixelSize", 4, r"row 1: rlnImagePixelSize is 4, and the header .* says 8"),
+        ("particles.star", "rlnImageSize", 48, r"rlnImageSize is 48, but .*1.mrcs has images of 32 px"),
+        ("particles.star", "rlnRandomSubset", 1.5, r"row 1: rlnRandomSubset is 1.5, no whole number"),
+        ("particles.star", "rlnTomoVisibleFrames", "[1,1]", r"row 1: rlnTomoVisibleFrames has 2 entries, .* 41 images"),
+        ("particles.star", "rlnTomoVisibleFrames", "[1,x]", r"row 1: rlnTomoVisibleFrames is \[1,x\], not \[0 or 1"),
+        ("tomograms.star", "rlnTomoHand", 0, r"tomograms.star, one: rlnTomoHand is 0, not 1 or -1"),
+        ("tilt_series/one.star", "rlnDefocusU", "foo", r"tomograms.star, one, row 1: rlnDefocusU is foo"),
+        ("tilt_series/one.star", "rlnTomoYTilt", "nan", r"tomograms.star, one, row 1: rlnTomoYTilt is nan"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused_before_anything_is_written(
+    extracted: Extracted, table: str, column: str, value: object, sentence: str
+) -> None:
+    altered(extracted.folder / table, **{column: value})
+    with pytest.raises(ValueError, match=sentence):
+        reconstruct_subtomograms(ReconstructSubtomograms(extracted.folder / "set.star", extracted.folder / "out"))
+    assert not (extracted.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (("[5, 0, 0, 0]", "[0, 1, 0, 0]", "[0, 0, 1, 0]"), r"row 1: rlnTomoProjX, Y and Z are no rotation's"),
+        (("[1, oops, 0, 0]", "[0, 1, 0, 0]", "[0, 0, 1, 0]"), r"row 1: rlnTomoProjX is \[1, oops, 0, 0\], not four"),
+    ],
+)
+def test_projections_that_are_none_are_refused(extracted: Extracted, rows: tuple[str, str, str], sentence: str) -> None:
+    series = extracted.folder / "tilt_series" / "one.star"
+    tables = read_tables(series)
+    block, images = next(iter(tables.items()))
+    named = {
+        f"rlnTomoProj{axis}": ["[1, 0, 0, 0]", "[0, 1, 0, 0]", "[0, 0, 1, 0]"][place]
+        for place, axis in enumerate("XYZ")
+    }
+    write_tables(series, {block: images.assign(**named)})
+    altered(series, **dict(zip(named, rows, strict=True)))
+    with pytest.raises(ValueError, match=sentence):
+        reconstruct_subtomograms(ReconstructSubtomograms(extracted.folder / "set.star", extracted.folder / "out"))
+
+
+def test_stacks_of_two_sides_are_refused(extracted: Extracted) -> None:
+    write_images(extracted.folder / "3.mrcs", torch.zeros(41, 24, 24), PIXEL_SIZE)
+    with pytest.raises(ValueError, match=r"row 3: .*3.mrcs has images of 24 px, row 1 of 32"):
+        reconstruct_subtomograms(ReconstructSubtomograms(extracted.folder / "set.star", extracted.folder / "out"))
 
 
 @pytest.mark.slow

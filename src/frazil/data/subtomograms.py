@@ -1,7 +1,7 @@
 """Subtomograms on disk: small volumes, and what a table says of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frazil.data.contrast import contrast_sign
 from frazil.io import find_stack, read_map, read_tables
 from frazil.io.mrc import Header, agreed_pixel_size, read_header
+from frazil.io.particle_table import told_pixel_sizes, whole_numbers
 from frazil.io.star import join_optics
 
 CLASS = "rlnClassNumber"
+_MEASURED, _FEW = 400, 20  # at most, and at least, by which protein is told to be dark or light
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Subtomograms:
     pixel_size: float
     table: pd.DataFrame | None
     """RELION's columns, a row for each; None for a folder without a table."""
+    sign: float = 1.0
+    """Of protein on file: 1 light, -1 dark, which is turned on reading."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -38,19 +43,27 @@ class Subtomograms:
         volumes = torch.empty(len(wanted), self.box, self.box, self.box)
         for place, path in enumerate(wanted):
             volumes[place] = _standardised(path)
-        return volumes
+        return self.sign * volumes
 
     def classes(self) -> Int[Tensor, " count"] | None:
         """Number of each one's class, as the table says it; None where nothing does."""
         if self.table is None or CLASS not in self.table:
             return None
-        return torch.from_numpy(self.table[CLASS].to_numpy(np.int64, copy=True))
+        return torch.from_numpy(whole_numbers(self.table, CLASS, self.source))
 
     def select(self, rows: Sequence[int] | np.ndarray) -> "Subtomograms":
         """Those of the given rows, in that order."""
         table = None if self.table is None else self.table.iloc[np.asarray(rows)].reset_index(drop=True)
         paths = [self.paths[row] for row in rows]
-        return Subtomograms(self.source, paths, self.box, self.pixel_size, table)
+        return replace(self, paths=paths, table=table)
+
+    def measured_sign(self, radius: float) -> float | None:
+        """Sign of protein of that radius (angstrom) as `contrast_sign` measures it, on projections along the beam; None
+        where the two cannot be told apart."""
+        rows = np.unique(np.linspace(0, len(self) - 1, min(len(self), _MEASURED)).round().astype(np.int64))
+        upright = self.volumes(rows.tolist()).sum(1)
+        # The scatter of a handful is no measure of their error.
+        return contrast_sign(upright, None, self.pixel_size, radius) if len(rows) >= _FEW else None
 
 
 def _standardised(path: Path) -> Float[Tensor, "box box box"]:
@@ -69,6 +82,8 @@ def read_subtomograms(source: str | Path, pixel_size: float | None = None) -> Su
     """
     source = Path(source)
     if source.is_dir():
+        if (beside := source / "particles.star").is_file():
+            raise ValueError(f"{source}: has a table; give {beside}")
         paths, table = sorted(source.glob("*.mrc")), None
         if not paths:
             raise ValueError(f"{source}: holds no .mrc files")
@@ -115,10 +130,8 @@ def _side(headers: Sequence[Header], paths: Sequence[Path]) -> int:
 
 
 def _voxel_size(source: Path, table: pd.DataFrame | None, headers: Sequence[Header], given: float | None) -> float:
-    if table is not None and "rlnImagePixelSize" in table:
-        sizes = table["rlnImagePixelSize"].astype(float)
-    else:
-        sizes = pd.Series([header.pixel_size for header in headers])
-    if sizes.max() > 1.001 * sizes.min():
-        raise ValueError(f"{source}: has two voxel sizes, {sizes.min():g} and {sizes.max():g} angstrom")
-    return agreed_pixel_size(source, float(sizes.iloc[0]), given)
+    found = np.array([header.pixel_size for header in headers])
+    told = found if table is None else told_pixel_sizes(table, found, source)
+    if told.max() > 1.001 * told.min():
+        raise ValueError(f"{source}: has two voxel sizes, {told.min():g} and {told.max():g} angstrom")
+    return agreed_pixel_size(source, float(told[0]), given)

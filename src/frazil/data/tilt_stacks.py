@@ -1,6 +1,7 @@
 """Particles of tomograms as stacks of their tilt images, as RELION 5 and WarpTools extract them."""
 
-import ast
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,24 +13,21 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from frazil.data.ctf_columns import CTF_COLUMNS
+from frazil.data.tilt_series_tables import Tomogram, beside, read_tomograms
 from frazil.data.tilt_tables import molecules_of
 from frazil.geometry import fourier_transform, frequency_grid
 from frazil.io import ImageStack, find_stack, read_tables
-from frazil.io.particle_table import ANGLES, CENTRED
+from frazil.io.particle_table import ANGLES, CENTRED, finite_numbers, told_pixel_sizes
 from frazil.io.star import join_optics
-from frazil.physics import CTF
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_backprojection import Correction, correcting
 from frazil.physics.tilt_series import TiltSeries
 
 PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
 _OF_ALL = ("rlnImagePixelSize", "rlnImageSize", PREMULTIPLIED)  # optics groups have to share them
-_PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
-_TILTS = ["rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot"]
 _FRAMES = "rlnTomoVisibleFrames"
-_STRENGTH = "rlnCtfScalefactor"
-_MAY_LACK = ("phase_shift_deg", "b_factor")  # of a lens: 0 where nothing says them
+_FLAT, _DIMENSIONS = "rlnTomoSubTomosAre2DStacks", "rlnImageDimensionality"
+_BOX = "rlnImageSize"
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,12 @@ class TiltStacks:
     """RELION's columns, those of the optics groups joined in."""
     optics: pd.DataFrame | None
     stacks: list[ImageStack]
-    series: Mapping[str, TiltSeries]
-    """By the tomogram's name."""
-    hand: Mapping[str, float]
-    """1 where what lies below the image's plane is seen at more defocus, -1 where at less (rlnTomoHand)."""
+    pixel_size: float
+    """Angstrom."""
+    tomograms: Mapping[str, Tomogram]
+    """By name."""
+    visible: list[Int[Tensor, " images"]]
+    """Which images of its tomogram's series show each particle."""
 
     def __len__(self) -> int:
         return len(self.stacks)
@@ -53,13 +53,6 @@ class TiltStacks:
     def box(self) -> int:
         """Side of the images in pixels."""
         return self.stacks[0].box
-
-    @property
-    def pixel_size(self) -> float:
-        """Angstrom."""
-        if "rlnImagePixelSize" in self.table:
-            return float(self.table["rlnImagePixelSize"].iloc[0])
-        return self.stacks[0].pixel_size
 
     @property
     def premultiplied(self) -> bool:
@@ -79,7 +72,7 @@ class TiltStacks:
     @cached_property
     def molecules(self) -> Molecules:
         """How the particles lie."""
-        return molecules_of(self.table)
+        return molecules_of(self.table, self.source)
 
     def images(self, row: int) -> "ParticleSpectra":
         """The images of a particle that show it, as spectra, and what lens and radiation did to them.
@@ -87,28 +80,22 @@ class TiltStacks:
         At the particle's depth, where the table has it in angstrom from the tomogram's centre (RELION 5).
         """
         places, series = self._shown(row)
-        hand = self.hand[str(self.table["rlnTomoName"].iloc[row])]
-        depth = hand * (series.rotation[:, 2] @ self.molecules.place[row])
+        depth = self._tomogram(row).hand * (series.rotation[:, 2] @ self.molecules.place[row])
         transfer = series.transfer(frequency_grid(self.box, self.pixel_size), depth[None])[0]
         spectra = fourier_transform(torch.from_numpy(self.stacks[row].read(places.numpy())))
         return ParticleSpectra(spectra, transfer, series.rotation, self.premultiplied)
 
+    def _tomogram(self, row: int) -> Tomogram:
+        return self.tomograms[str(self.table["rlnTomoName"].iloc[row])]
+
     def _shown(self, row: int) -> tuple[Int[Tensor, " images"], TiltSeries]:
         """Which images of its stack show a particle, and how they were taken."""
-        series, held = self.series[str(self.table["rlnTomoName"].iloc[row])], len(self.stacks[row])
-        visible = torch.arange(len(series))
-        if _FRAMES in self.table:
-            visible = visible[torch.tensor(ast.literal_eval(str(self.table[_FRAMES].iloc[row]))).bool()]
+        series, visible = self._tomogram(row).series, self.visible[row]
         lens = None if series.lens is None else series.lens[visible]
         strength = None if series.strength is None else series.strength[visible]
         shown = TiltSeries(series.rotation[visible], series.dose[visible], lens, strength)
-        if held == len(series):  # WarpTools writes all of them
-            return visible, shown
-        if held != len(visible):
-            where = f"{self.source}, row {row + 1}"
-            of = f"its tomogram's series has {len(series)}, {len(visible)} of them visible"
-            raise ValueError(f"{where}: {self.stacks[row].path} holds {held} images, {of}")
-        return torch.arange(held), shown
+        # WarpTools writes all images of a series, RELION those that show the particle.
+        return visible if len(self.stacks[row]) == len(series) else torch.arange(len(visible)), shown
 
 
 @dataclass(frozen=True)
@@ -141,7 +128,7 @@ def read_tilt_stacks(source: Path, tomograms: Path | None = None) -> TiltStacks:
     of_set = next((one for one in tables.values() if "rlnTomoParticlesFile" in one), None)
     if of_set is not None:
         named = [str(of_set[f"rlnTomo{kind}File"].iloc[0]) for kind in ("Particles", "Tomograms")]
-        particles, found = (_beside(name, source) for name in named)
+        particles, found = (beside(name, source) for name in named)
         return read_tilt_stacks(particles, tomograms or found)
     data = next((one for one in tables.values() if {"rlnImageName", "rlnTomoName"} <= set(one) and len(one)), None)
     if data is None:
@@ -153,17 +140,54 @@ def read_tilt_stacks(source: Path, tomograms: Path | None = None) -> TiltStacks:
     optics = tables.get("optics")
     _refuse_mixed(optics, source)
     table = (data if optics is None else join_optics(data, optics, source)).reset_index(drop=True)
-    first = {str(row["rlnTomoName"]): row for _, row in table.drop_duplicates("rlnTomoName").iterrows()}
-    entries = _entries(tomograms, sorted(set(table["rlnTomoName"].astype(str))))
-    series = {name: _one_series(*entry, first[name], f"{tomograms}, {name}") for name, entry in entries.items()}
-    hand = {name: float(entry.get("rlnTomoHand", 1.0)) for name, (_, entry) in entries.items()}
-    stacks = []
+    _refuse_volumes(tables, table, source)
+    taken = read_tomograms(tomograms, table)
+    stacks = _stacks(table, source)
+    pixel_size = told_pixel_sizes(table, np.array([stack.pixel_size for stack in stacks]), source)[0]
+    names = table["rlnTomoName"].astype(str)
+    visible = [_visible(table, row, stacks[row], len(taken[name].series), source) for row, name in enumerate(names)]
+    return TiltStacks(source, table, optics, stacks, float(pixel_size), taken, visible)
+
+
+def _refuse_volumes(tables: Mapping[str, pd.DataFrame], table: pd.DataFrame, source: Path) -> None:
+    """ValueError where the table says that its subtomograms are volumes already."""
+    flat = [float(one[_FLAT].iloc[0]) for one in tables.values() if _FLAT in one]
+    if 0.0 in flat or (_DIMENSIONS in table and (table[_DIMENSIONS] == 3).any()):
+        says = f"{_FLAT} 0" if 0.0 in flat else f"{_DIMENSIONS} 3"
+        raise ValueError(f"{source}: its subtomograms are volumes already, not stacks of tilt images ({says})")
+
+
+def _stacks(table: pd.DataFrame, source: Path) -> list[ImageStack]:
+    """The stacks of images, of one side."""
+    stacks: list[ImageStack] = []
     for row, name in enumerate(table["rlnImageName"].astype(str), 1):
         path = find_stack(name, source.parent)
         if path is None:
             raise FileNotFoundError(f"{source}, row {row}: {name} is not there")
         stacks.append(ImageStack(path))
-    return TiltStacks(source, table, optics, stacks, series, hand)
+        if stacks[-1].box != stacks[0].box:
+            raise ValueError(f"{source}, row {row}: {path} has images of {stacks[-1].box} px, row 1 of {stacks[0].box}")
+    box = finite_numbers(table, _BOX, source)[0] if _BOX in table else stacks[0].box
+    if box != stacks[0].box:
+        raise ValueError(f"{source}: {_BOX} is {box:g}, but {stacks[0].path} has images of {stacks[0].box} px")
+    return stacks
+
+
+def _visible(table: pd.DataFrame, row: int, stack: ImageStack, count: int, source: Path) -> Int[Tensor, " images"]:
+    """Which of a series' images show a particle: all, or those that rlnTomoVisibleFrames has a 1 for."""
+    visible, where = torch.arange(count), f"{source}, row {row + 1}"
+    if _FRAMES in table:
+        told = str(table[_FRAMES].iloc[row])
+        if not re.fullmatch(r"\[\s*[01]\s*(,\s*[01]\s*)*\]", told) or "1" not in told:
+            raise ValueError(f"{where}: {_FRAMES} is {told}, not [0 or 1, ...] with a 1 in it")
+        flags = torch.tensor(json.loads(told))
+        if len(flags) != count:
+            raise ValueError(f"{where}: {_FRAMES} has {len(flags)} entries, its tomogram's series {count} images")
+        visible = flags.nonzero()[:, 0]
+    if len(stack) not in (count, len(visible)):
+        of = f"its tomogram's series has {count}, {len(visible)} of them visible"
+        raise ValueError(f"{where}: {stack.path} holds {len(stack)} images, {of}")
+    return visible
 
 
 def _refuse_mixed(optics: pd.DataFrame | None, source: Path) -> None:
@@ -172,68 +196,3 @@ def _refuse_mixed(optics: pd.DataFrame | None, source: Path) -> None:
         if optics is not None and column in optics and optics[column].nunique() > 1:
             values = ", ".join(f"{float(value):g}" for value in optics[column].unique())
             raise ValueError(f"{source}: {column} is {values} in its optics groups; take one at a time")
-
-
-def _beside(name: str, table: Path) -> Path:
-    path = find_stack(name, table.parent)
-    if path is None:
-        raise FileNotFoundError(f"{table}: {name} is not there")
-    return path
-
-
-def _entries(tomograms: Path, names: list[str]) -> dict[str, tuple[pd.DataFrame, pd.Series]]:
-    """Of each tomogram the table of its images, and its row in the list."""
-    tables = read_tables(tomograms)
-    listed = next((one for one in tables.values() if "rlnTomoName" in one), pd.DataFrame({"rlnTomoName": []}))
-    found = {}
-    for name in names:
-        rows = listed[listed["rlnTomoName"].astype(str) == name]
-        if rows.empty:
-            raise ValueError(f"{tomograms}: says nothing of the tomogram {name}")
-        entry = rows.iloc[0]
-        own = tables.get(name)
-        if own is None and "rlnTomoTiltSeriesStarFile" in entry:
-            own = next(iter(read_tables(_beside(str(entry["rlnTomoTiltSeriesStarFile"]), tomograms)).values()))
-        if own is None:
-            raise ValueError(f"{tomograms}: has no table of the images of {name}, and names none")
-        found[name] = (own, entry)
-    return found
-
-
-def _one_series(images: pd.DataFrame, entry: pd.Series, particle: pd.Series, where: str) -> TiltSeries:
-    """What the images' own table does not say of the lens stands in the list or in the particles' optics."""
-    before = images.get("rlnMicrographPreExposure", pd.Series(np.zeros(len(images))))
-    half = float(entry.get("rlnTomoImportFractionalDose", 0.0)) / 2
-    dose = torch.from_numpy(before.to_numpy(np.float32, copy=True)) + half
-    rotation, strength = _rotations(images, where), None
-    if _STRENGTH in images:
-        strength = torch.from_numpy(images[_STRENGTH].to_numpy(np.float32, copy=True))
-    if "rlnDefocusU" not in images:
-        return TiltSeries(rotation, dose, None, strength)
-    values = {}
-    for name, column in CTF_COLUMNS.items():
-        given = next((source[column] for source in (images, entry, particle) if column in source), None)
-        if given is None and name not in _MAY_LACK:
-            raise ValueError(f"{where}: says nothing of {column}, nor does the particles' table")
-        numbers = np.asarray(0.0 if given is None else given, np.float32)
-        values[name] = torch.from_numpy(np.broadcast_to(numbers, len(images)).copy())
-    return TiltSeries(rotation, dose, CTF(**values), strength)
-
-
-def _rotations(images: pd.DataFrame, where: str) -> Float[Tensor, "tilts 3 3"]:
-    """From the tomogram to the microscope: the projection's rows, or Rz Ry Rx of the angles."""
-    if set(_PROJECTION) <= set(images):
-        rows = [[ast.literal_eval(str(text))[:3] for text in images[axis]] for axis in _PROJECTION]
-        return torch.tensor(rows).transpose(0, 1).float()
-    if not set(_TILTS) <= set(images):
-        raise ValueError(f"{where}: has neither {_PROJECTION[0]} nor {_TILTS[1]} to tell how its images were tilted")
-    x, y, z = (torch.deg2rad(torch.from_numpy(images[name].to_numpy(np.float32, copy=True))) for name in _TILTS)
-    return _about(z, 2) @ _about(y, 1) @ _about(x, 0)
-
-
-def _about(angle: Float[Tensor, " tilts"], axis: int) -> Float[Tensor, "tilts 3 3"]:
-    first, second = [(1, 2), (2, 0), (0, 1)][axis]
-    turn = torch.eye(3).repeat(len(angle), 1, 1)
-    turn[:, first, first] = turn[:, second, second] = angle.cos()
-    turn[:, first, second], turn[:, second, first] = -angle.sin(), angle.sin()
-    return turn

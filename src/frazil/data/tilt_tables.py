@@ -14,12 +14,13 @@ from torch import Tensor
 from frazil.data.ctf_columns import columns_of_ctf
 from frazil.geometry import euler_to_rotation, rotation_to_euler
 from frazil.io import atomic_path, group_optics, write_tables
-from frazil.io.particle_table import ANGLES, CENTRED, ORIGINS_3D, opposite
+from frazil.io.particle_table import ANGLES, CENTRED, ORIGINS_3D, finite_numbers, opposite, whole_numbers
 from frazil.physics import CTF
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
 
 TOMOGRAMS = "tomograms.star"
+_CLASS = "rlnClassNumber"
 _SERIES = "tilt_series"
 _OF_MICROSCOPE = ["rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast"]
 
@@ -39,7 +40,7 @@ class TomogramFrame:
 
 def half_sets(molecules: pd.DataFrame) -> pd.Series:
     """1 or 2 in turns within each class, so that each class has both halves."""
-    return molecules.groupby("rlnClassNumber").cumcount() % 2 + 1
+    return molecules.groupby(_CLASS).cumcount() % 2 + 1
 
 
 def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | None], frame: TomogramFrame) -> None:
@@ -115,7 +116,7 @@ def molecule_columns(name: str, molecules: Molecules, optics_group: int) -> dict
     columns: dict[str, object] = {
         "rlnTomoName": [name] * count,
         "rlnTomoParticleName": [f"{name}/{number}" for number in range(1, count + 1)],
-        "rlnClassNumber": molecules.structure.numpy() + 1,
+        _CLASS: molecules.structure.numpy() + 1,
         "rlnOpticsGroup": optics_group,
     }
     columns |= dict(zip(CENTRED, picked.T, strict=True))
@@ -124,27 +125,25 @@ def molecule_columns(name: str, molecules: Molecules, optics_group: int) -> dict
     return columns
 
 
-def molecules_of(table: pd.DataFrame) -> Molecules:
+def molecules_of(table: pd.DataFrame, source: Path) -> Molecules:
     """How the molecules of RELION's table lie in their tomograms, and in boxes of which the table may say that they
-    are turned (rlnTomoSubtomogramRot)."""
-    box = _rotations(table, "rlnTomoSubtomogram")
-    origin = np.stack([_numbers(table, column) for column in ORIGINS_3D], -1)
-    structure = _numbers(table, "rlnClassNumber").astype(np.int64) - 1
+    are turned (rlnTomoSubtomogramRot); 0 for what it does not say."""
+
+    def columns(names: Sequence[str]) -> np.ndarray:
+        nothing = np.zeros(len(table))
+        return np.stack([finite_numbers(table, name, source) if name in table else nothing for name in names], -1)
+
+    def rotations(names: Sequence[str]) -> Float[Tensor, "count 3 3"]:
+        return euler_to_rotation(torch.from_numpy(columns(names)).float())
+
+    box = rotations([f"rlnTomoSubtomogram{name}" for name in ("Rot", "Tilt", "Psi")])
+    number = whole_numbers(table, _CLASS, source) if _CLASS in table else np.ones(len(table), np.int64)
     return Molecules(
-        place=torch.from_numpy(np.stack([_numbers(table, column) for column in CENTRED], -1)).float(),
-        rotation=box @ _rotations(table, "rlnAngle"),
-        within=torch.einsum("nij,nj->ni", box, torch.from_numpy(opposite(origin)).float()),
-        structure=torch.from_numpy(structure),
+        place=torch.from_numpy(columns(CENTRED)).float(),
+        rotation=box @ rotations(ANGLES),
+        within=torch.einsum("nij,nj->ni", box, torch.from_numpy(opposite(columns(ORIGINS_3D))).float()),
+        structure=torch.from_numpy(number - 1),
     )
-
-
-def _rotations(table: pd.DataFrame, prefix: str) -> Float[Tensor, "count 3 3"]:
-    angles = np.stack([_numbers(table, f"{prefix}{name}") for name in ("Rot", "Tilt", "Psi")], -1)
-    return euler_to_rotation(torch.from_numpy(angles).float())
-
-
-def _numbers(table: pd.DataFrame, column: str) -> np.ndarray:
-    return table[column].to_numpy(np.float64) if column in table else np.zeros(len(table))
 
 
 def microscope_columns(lens: CTF | None) -> dict[str, np.ndarray]:

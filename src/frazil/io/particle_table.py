@@ -16,6 +16,8 @@ ANGLES = ["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]
 ORIGINS = ["rlnOriginXAngst", "rlnOriginYAngst"]
 ORIGINS_3D = [*ORIGINS, "rlnOriginZAngst"]
 CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
+_PIXEL_SIZE = "rlnImagePixelSize"
+_ALIKE = 0.01  # by how much pixel sizes of tables and headers may differ
 OPTICS_COLUMNS = [
     "rlnVoltage",
     "rlnSphericalAberration",
@@ -43,11 +45,7 @@ class ParticleTable:
 
     def numbers(self, column: str) -> np.ndarray:
         """A column as float64; an entry that is no finite number is refused with its row."""
-        values = pd.to_numeric(self.data[column], errors="coerce").to_numpy(np.float64, copy=True)
-        bad = np.flatnonzero(~np.isfinite(values))
-        if len(bad):
-            raise ValueError(f"{self.path}, row {bad[0] + 1}: {column} is {self.data[column].iloc[bad[0]]}")
-        return values
+        return finite_numbers(self.data, column, self.path)
 
     @property
     def pixel_size(self) -> float | None:
@@ -121,6 +119,40 @@ class ParticleTable:
     def select(self, rows: Sequence[int] | np.ndarray) -> "ParticleTable":
         """The particles of the given rows, in that order."""
         return replace(self, data=self.data.iloc[np.asarray(rows, np.int64)].reset_index(drop=True))
+
+
+def finite_numbers(table: pd.DataFrame, column: str, source: Path | str) -> np.ndarray:
+    """A column as float64; ValueError with the source and the row of an entry that is no finite number."""
+    values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64, copy=True)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(f"{source}, row {bad[0] + 1}: {column} is {table[column].iloc[bad[0]]}")
+    return values
+
+
+def whole_numbers(table: pd.DataFrame, column: str, source: Path | str) -> np.ndarray:
+    """A column as int64; ValueError with the source and the row of an entry that is no whole number."""
+    values = finite_numbers(table, column, source)
+    bad = np.flatnonzero(values % 1 != 0)
+    if len(bad):
+        raise ValueError(f"{source}, row {bad[0] + 1}: {column} is {values[bad[0]]:g}, no whole number")
+    return values.astype(np.int64)
+
+
+def told_pixel_sizes(table: pd.DataFrame, found: np.ndarray, source: Path | str) -> np.ndarray:
+    """Angstrom of each row's pixels, by its rlnImagePixelSize or, where there is none, by the headers of its files.
+
+    ValueError where a size is not positive, or a header that knows (not 0, nor the 1 that stands for nothing) says
+    another one.
+    """
+    if _PIXEL_SIZE not in table:
+        return found
+    told = finite_numbers(table, _PIXEL_SIZE, source)
+    known = (found > 0) & (found != 1)
+    for row in np.flatnonzero((told <= 0) | (known & (np.abs(found - told) > _ALIKE * np.abs(told))))[:1]:
+        other = f", and the header of its file says {found[row]:g}" if told[row] > 0 else ""
+        raise ValueError(f"{source}, row {row + 1}: {_PIXEL_SIZE} is {told[row]:g}{other}")
+    return told
 
 
 def opposite(origin: np.ndarray) -> np.ndarray:

@@ -62,8 +62,7 @@ class CryoETGANTrain:
     """
 
     real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SUBTOMOGRAMS")]
-    """RELION's table of real subtomograms (rlnImageName one MRC volume each), or a folder of MRC volumes; protein
-    light."""
+    """RELION's table of real subtomograms (rlnImageName one MRC volume each), or a folder of MRC volumes."""
     models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """Maps (.mrc, protein positive), atomic models, or the words pseudo-protein and membrane: what is in them."""
     out: Path
@@ -73,6 +72,8 @@ class CryoETGANTrain:
     does."""
     pixel_size: float | None = None
     """Voxel size in angstrom, where neither table nor headers say it."""
+    contrast: Literal["auto", "light", "dark"] = "auto"
+    """Protein in the real ones; auto measures it. What is generated has light protein."""
     simulated: int = 400
     """Simulated subtomograms to learn from."""
     resolution: float | None = None
@@ -115,30 +116,47 @@ def train(options: CryoETGANTrain) -> int:
     options = replace(options, learning=learning, given=())
     check_batch(learning.batch_size)
     check_pool(learning, ranks())
-    real = read_subtomograms(options.real, options.pixel_size)
-    check_box(real.box)
+    settings = fit_settings(options, learning.steps, log_every=25, precision=options.precision)
+    real = _read(options)
     options = replace(options, correction=_correction(options, real))
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]
     read = [path for path in (options.real, *named, Path(options.ctf)) if path.is_file()]
     inputs = {path: fingerprint(path) for path in read} | {path: fingerprint_of_ends(path) for path in real.paths}
+    targets = real.volumes()
     folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main and not (folder.path / SIMULATED / TABLE).is_file():
         simulate_subtomograms(_matched(options, real, folder, tilts_known))
     wait_for(folder.path / SIMULATED / TABLE)
     simulation = read_simulation(folder.path)
-    simulated, targets = read_subtomograms(simulation.out / TABLE).volumes(), real.volumes()
+    simulated = read_subtomograms(simulation.out / TABLE).volumes()
     method = new_method(options.learning, simulation, options.seed)
     finished = fit(
         method,
         _batches(simulated, targets, options),
-        fit_settings(options, options.learning.steps, log_every=25, precision=options.precision),
+        settings,
         folder,
     )
     if folder.is_main:
         _report(method, targets, simulated, folder, options)
         say_if_stopped(finished)
     return 0
+
+
+def _read(options: CryoETGANTrain) -> Subtomograms:
+    """The real ones, protein light."""
+    real = read_subtomograms(options.real, options.pixel_size)
+    try:
+        check_box(real.box)
+    except ValueError as error:
+        raise ValueError(f"{options.real}: {error}") from None
+    sign = {"light": 1.0, "dark": -1.0}.get(options.contrast)
+    if sign is None and (sign := real.measured_sign(max(radius_of(model) for model in options.models))) is None:
+        print(f"{options.real}: nothing tells whether protein is dark or light; it is taken to be light (--contrast)")
+        return real
+    if options.contrast == "auto" and sign < 0:
+        print(f"{options.real}: protein is dark, and is turned (--contrast light leaves it)")
+    return replace(real, sign=sign)
 
 
 def _batches(
@@ -193,6 +211,8 @@ def _correction(options: CryoETGANTrain, real: Subtomograms) -> Correction:
     """What was done about the lens; ValueError where the option says other than the table."""
     says = None if real.table is None or CORRECTION not in real.table else str(real.table[CORRECTION].iloc[0])
     told: Correction | None = next((known for known in get_args(Correction) if known == says), None)
+    if says is not None and told is None:
+        raise ValueError(f"{real.source}: {CORRECTION} is {says}, none of {', '.join(get_args(Correction))}")
     if told is not None and options.correction not in (None, told):
         raise ValueError(f"--correction {options.correction}: {real.source} says {told}, {CORRECTION}")
     return options.correction or told or "phase-flip"

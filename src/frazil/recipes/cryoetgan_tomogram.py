@@ -38,7 +38,8 @@ class CryoETGANTomogram:
     molecules: int = 200
     """Molecules in each, fewer where no more find room."""
     vesicles: int = 2
-    """Vesicles in each, whose walls no molecule touches and no mask shows; fewer where no more find room."""
+    """Vesicles in each, whose walls no molecule touches; in the masks their numbers come after the molecules' and
+    their class after the structures'. Fewer where no more find room."""
     vesicle_radius: tuple[float, float] = (200.0, 400.0)
     """Smallest and largest, angstrom."""
     seed: int = 1000
@@ -57,7 +58,10 @@ def tomogram(options: CryoETGANTomogram) -> None:
     if odd := [side for side in options.size if side % 4]:
         raise ValueError(f"--size: a tomogram's sides must be multiples of 4 voxels, one has {odd[0]}")
     if fitted.correction == "wiener":
-        raise ValueError(f"{options.run}: learnt from Wiener's volumes, and tomograms are made by phase flips alone")
+        raise ValueError(
+            f"{options.run}: learnt from Wiener's volumes, and tomograms are made by phase flips alone; learn from"
+            " volumes of `frazil reconstruct subtomograms --correction phase-flip`"
+        )
     simulation = _simulation(options, fitted)
     rotation = simulation.tilts.series(None).rotation
 

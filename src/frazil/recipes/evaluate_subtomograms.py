@@ -227,7 +227,7 @@ def _kept(sets: Mapping[str, Subtomograms], models: Sequence[str]) -> dict[str, 
             raise ValueError(f"{own.source}: says no angles ({ANGLES[0]}), and --models asks for them")
         if (most := int(_numbers(own).max())) > len(models) or _numbers(own).min() < 1:
             raise ValueError(f"{own.source}: has class {most}; --models gives the densities of 1 to {len(models)}")
-        molecules = molecules_of(own.table)
+        molecules = molecules_of(own.table, own.source)
         densities = densities or equally_dense(models, own.box, own.pixel_size)
         shares[name] = labels_kept(class_correlations(own.volumes(), densities, molecules, own.pixel_size), molecules)
     return shares

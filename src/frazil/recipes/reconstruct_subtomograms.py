@@ -9,9 +9,10 @@ import torch
 import tyro
 
 from frazil.data.subtomogram_files import CORRECTION, TABLE, VOLUMES
-from frazil.data.tilt_stacks import PREMULTIPLIED, ParticleSpectra, TiltStacks, read_tilt_stacks
+from frazil.data.tilt_stacks import PREMULTIPLIED, TiltStacks, read_tilt_stacks
 from frazil.geometry import shift_phase
 from frazil.io import refuse_what_is_there, write_map, write_tables
+from frazil.io.particle_table import whole_numbers
 from frazil.metrics import HALF_MAPS_AGREE, fourier_shell_correlation, write_fsc
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_backprojection import Correction, SliceSums
@@ -28,16 +29,19 @@ class ReconstructSubtomograms:
     """Folder for subtomograms/, particles.star, average.mrc, half1.mrc, half2.mrc and fsc.csv."""
     tomograms: Path | None = None
     """Table of tomograms; not needed with an optimisation set."""
-    correction: Correction = "wiener"
-    """What is done about the lens in each volume: none, phase-flip, or wiener. The average is always Wiener's."""
+    correction: Correction = "phase-flip"
+    """What is done about the lens in each volume: none, phase-flip (its signs put right), or wiener. Whole tomograms,
+    `frazil cryoetgan tomogram`, are learnt of the first two alone. The average is always Wiener's."""
 
 
 def reconstruct_subtomograms(options: ReconstructSubtomograms) -> None:
     """Write the volumes, their table, the average by their poses, and how far its halves agree."""
     stacks = read_tilt_stacks(options.source, options.tomograms)
     refuse_what_is_there(options.out / TABLE, options.out / "average.mrc")
+    half, molecules = _half_sets(stacks), stacks.molecules
     (options.out / VOLUMES).mkdir(parents=True, exist_ok=True)
-    half = _half_sets(stacks)
+    if options.correction == "none" and stacks.premultiplied:
+        print(f"{options.source}: its images were multiplied by their CTF, so all signs are right: as phase-flip")
     if not stacks.has_places:
         print(
             f"{options.source}: no rlnCenteredCoordinateXAngst, so the lens of every particle is that of its tomogram's"
@@ -52,7 +56,10 @@ def reconstruct_subtomograms(options: ReconstructSubtomograms) -> None:
             volume = alone.volume_where(~missing_wedge(images.rotation, stacks.box))
             write_map(options.out / VOLUMES / f"{row + 1:06d}.mrc", volume, stacks.pixel_size)
             if stacks.has_poses:
-                _add(averages[half[row] - 1], images, stacks, row)
+                weighted, weight = images.sums("wiener")
+                moved = (images.rotation @ molecules.within[row])[:, :2] / stacks.pixel_size
+                weighted = weighted * shift_phase(-moved, stacks.box)
+                averages[half[row] - 1].add(weighted, weight, images.rotation @ molecules.rotation[row])
             advance(1)
     if stacks.has_poses:
         _write_average(averages, stacks.pixel_size, options.out)
@@ -65,18 +72,11 @@ def reconstruct_subtomograms(options: ReconstructSubtomograms) -> None:
 def _half_sets(stacks: TiltStacks) -> np.ndarray:
     """1 or 2 for each particle: the table's, or in turns."""
     if "rlnRandomSubset" in stacks.table:
-        half = stacks.table["rlnRandomSubset"].to_numpy(np.int64)
+        half = whole_numbers(stacks.table, "rlnRandomSubset", stacks.source)
         if other := set(half.tolist()) - {1, 2}:
             raise ValueError(f"{stacks.source}: rlnRandomSubset holds {min(other)}, not 1 and 2")
         return half
     return np.arange(len(stacks)) % 2 + 1
-
-
-def _add(sums: SliceSums, images: ParticleSpectra, stacks: TiltStacks, row: int) -> None:
-    """A particle's images, moved to its middle and turned as it lies."""
-    weighted, weight = images.sums("wiener")
-    moved = torch.einsum("tij,j->ti", images.rotation, stacks.molecules.within[row])[:, :2] / stacks.pixel_size
-    sums.add(weighted * shift_phase(-moved, stacks.box), weight, images.rotation @ stacks.molecules.rotation[row])
 
 
 def _write_average(halves: list[SliceSums], pixel_size: float, out: Path) -> None:
