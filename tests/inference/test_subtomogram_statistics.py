@@ -3,8 +3,12 @@
 import pytest
 import torch
 
-from frazil.geometry import centred_coordinates
-from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths
+from frazil.geometry import centred_coordinates, fourier_transform, inverse_fourier_transform
+from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range
+from frazil.physics.missing_wedge import missing_wedge
+from frazil.physics.tilt_scheme import TiltScheme
+
+BOX = 32
 
 
 def test_signal_and_noise_are_told_apart_by_how_their_power_falls_from_the_middle() -> None:
@@ -17,6 +21,23 @@ def test_signal_and_noise_are_told_apart_by_how_their_power_falls_from_the_middl
     assert found == pytest.approx((4.0, 4.0), rel=0.1)
     alone = strengths(*map(radial_profile, (2 * noise, signal, more)))
     assert alone[0] < 0.4
+
+
+def in_range(first: float, last: float, count: int, seed: int) -> torch.Tensor:
+    """Volumes of noise that tilts in a range, 2 degrees apart, have seen."""
+    seen = ~missing_wedge(TiltScheme((first, last), tilt_step=2.0).series(None).rotation, BOX)
+    noise = torch.randn(count, BOX, BOX, BOX, generator=torch.Generator().manual_seed(seed))
+    return inverse_fourier_transform(fourier_transform(noise, 3) * seen, BOX, 3)
+
+
+def test_the_range_of_tilts_is_found_though_a_few_volumes_have_seen_more() -> None:
+    every = in_range(-60.0, 50.0, 30, seed=1)
+    assert tilt_range(every) == pytest.approx((-60.0, 50.0), abs=2.0)
+    # Twice as strong, as directions that few images share are in a reconstruction with a filter.
+    beyond = 2 * (in_range(-76.0, 50.0, 12, seed=2) - in_range(-68.0, 50.0, 12, seed=2))
+    assert tilt_range(every + torch.cat([beyond, torch.zeros(18, BOX, BOX, BOX)])) == pytest.approx(
+        (-60.0, 50.0), abs=2.0
+    )
 
 
 def test_the_noise_s_power_is_measured_beside_the_molecule() -> None:

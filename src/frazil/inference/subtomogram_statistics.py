@@ -12,6 +12,7 @@ from frazil.geometry import centred_coordinates, fourier_transform, frequency_gr
 _AT_ONCE = 64  # volumes that are transformed together
 _BAND = 0.15, 0.45  # cycles per voxel in the plane across the tilt axis, where the wedge shows
 _BIN = 2.0  # degrees
+_WITHIN = 5  # directions
 _EDGE = 0.5  # of the seen directions' power, at which the wedge begins
 
 
@@ -54,7 +55,8 @@ def power_beside(volumes: Float[Tensor, "count box box box"], radius: float) -> 
 
 
 def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, float]:
-    """First and last tilt in degrees, about y: directions beyond them hold less than half the power of the others."""
+    """First and last tilt in degrees, about y: from the upright image outwards, the last directions that hold half the
+    power of the others, and of those just within. A few volumes' images beyond are no part of the range."""
     box = volumes.shape[-1]
     power = _mean_power(volumes, torch.ones(box, box, box))
     x, _, z = frequency_grid(box, 1.0, 3).unbind(-1)
@@ -67,11 +69,22 @@ def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, floa
     total, count = (torch.zeros(bins, dtype=torch.float64) for _ in range(2))
     total.index_add_(0, place, power[band])
     count.index_add_(0, place, torch.ones_like(power[band]))
-    mean = total / count.clamp(min=1)
-    power_seen = mean[count > 0].quantile(0.75)
-    seen = (mean > _EDGE * power_seen).nonzero()[:, 0]
+    filled = (count > 0).nonzero()[:, 0]
+    mean = total[filled] / count[filled]
+    level, upright = mean.quantile(0.75), int((filled < bins // 2).sum())
+    first = filled[upright - 1 - _last_seen(mean[:upright].flip(0), level)]
+    last = filled[upright + _last_seen(mean[upright:], level)]
     # The outermost directions that are seen reach a little beyond the outermost images.
-    return (float(seen[0]) + 1) * _BIN - 90, float(seen[-1]) * _BIN - 90
+    return (float(first) + 1) * _BIN - 90, float(last) * _BIN - 90
+
+
+def _last_seen(power: Float[Tensor, " outwards"], level: Tensor) -> int:
+    """Place of the last direction before power falls to half of the level, or of what is just within."""
+    for place in range(1, len(power)):
+        within = power[max(0, place - _WITHIN) : place].mean()
+        if power[place] < _EDGE * torch.maximum(level, within):
+            return place - 1
+    return len(power) - 1
 
 
 def _mean_power(
