@@ -10,9 +10,20 @@ from frazil.data.measured_curves import noise_power, read_mtf
 from frazil.io import StackWriter
 
 
-def test_a_noise_table_with_negative_power_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "power.txt").write_text("0 1\n0.1 -1\n")
-    with pytest.raises(ValueError, match=r"power.txt: the first column must be rising frequencies"):
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("0 1\n0.1 -1\n", r"power.txt, line 2: a frequency of 0.1 and a power of -1 are no noise's"),
+        ("0 1\n\n0.1 nan\n", r"power.txt, line 3: a frequency of 0.1 and a power of nan"),
+        ("# by hand\n0, 1\n0.1, much\n", r"power.txt, line 3: '0.1, much' is no frequency and its power"),
+        ("0\n", r"power.txt, line 1: '0' is no frequency and its power"),
+        ("0.1 1\n0 1\n", r"power.txt, line 2: frequencies must rise, 0 follows 0.1"),
+        ("0 0\n0.1 0\n", r"power.txt: a spectrum needs two frequencies or more, and a power that is not 0"),
+    ],
+)
+def test_a_noise_table_that_is_none_is_refused_by_its_line(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "power.txt").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
         noise_power(str(tmp_path / "power.txt"), 16, 4.0)
 
 

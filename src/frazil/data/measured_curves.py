@@ -1,6 +1,6 @@
 """Curves over frequency that users have measured: the spectrum of noise, a detector's transfer."""
 
-import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -54,20 +54,23 @@ def _background_spectrum(path: Path) -> np.ndarray:
 def _tabulated_spectrum(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: --noise must be white or a file, and there is no such file")
-    try:
-        table = np.loadtxt(io.StringIO(path.read_text().replace(",", " ")), ndmin=2)
-    except ValueError as error:
-        raise ValueError(f"{path}: not a table of frequency and power: {error}") from None
-    if (
-        table.shape[1] < 2
-        or len(table) < 2
-        or not np.isfinite(table[:, :2]).all()
-        or not (np.diff(table[:, 0]) > 0).all()
-        or (table[:, 1] < 0).any()
-        or not table[:, 1].any()
-    ):
-        raise ValueError(f"{path}: the first column must be rising frequencies, the second their power, none negative")
-    return table
+    rows: list[list[float]] = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not (words := line.partition("#")[0].replace(",", " ").split()):
+            continue
+        where = f"{path}, line {number}"
+        try:
+            frequency, power = (float(word) for word in words[:2])
+        except ValueError:
+            raise ValueError(f"{where}: {line.strip()!r} is no frequency and its power") from None
+        if not (math.isfinite(frequency) and math.isfinite(power) and power >= 0):
+            raise ValueError(f"{where}: a frequency of {frequency:g} and a power of {power:g} are no noise's")
+        if rows and frequency <= rows[-1][0]:
+            raise ValueError(f"{where}: frequencies must rise, {frequency:g} follows {rows[-1][0]:g}")
+        rows.append([frequency, power])
+    if len(rows) < 2 or not any(power for _, power in rows):
+        raise ValueError(f"{path}: a spectrum needs two frequencies or more, and a power that is not 0")
+    return np.array(rows)
 
 
 def read_mtf(path: Path | None, pixel_size: float) -> Float[Tensor, "points 2"] | None:

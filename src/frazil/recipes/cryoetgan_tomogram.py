@@ -79,6 +79,9 @@ def tomogram(options: CryoETGANTomogram) -> None:
 def _simulation(options: CryoETGANTomogram, fitted: SimulateSubtomograms) -> SimulateTomogram:
     """What is simulated, under the conditions that were fitted."""
     room = options.size[2] * fitted.pixel_size
+    if fitted.tilts.ice_thickness > room:
+        told = f"ice of {fitted.tilts.ice_thickness:g} angstrom has no room in {room:g} along z, and is that thin"
+        print(f"{options.out}: {told} (--size)")
     return SimulateTomogram(
         models=fitted.models,
         out=options.out,
