@@ -7,6 +7,8 @@ from typing import Any
 
 from frazil.io.atomic import atomic_path
 
+_TOLD = 10  # changes, at most
+
 
 def stored_configuration(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration of what JSON can hold, and paths, as JSON gives it back.
@@ -36,10 +38,15 @@ def read_record(file: Path, *headings: str) -> dict[str, Any]:
 
 
 def configuration_changes(old: Mapping[str, Any], new: Mapping[str, Any], free: Collection[str] = ()) -> str:
-    """The fields that differ, with both values, but for the `free` ones; an empty text where none does."""
+    """The fields that differ, with both values, but for the `free` ones; an empty text where none does.
+
+    Of many, as two commands' runs have, the first few.
+    """
     was, now = dict(_fields(old, free)), dict(_fields(new, free))
     pairs = [(name, was.get(name, "unset"), now.get(name, "unset")) for name in {**was, **now}]
-    return "; ".join(f"{name} was {before} and is now {after}" for name, before, after in pairs if before != after)
+    told = [f"{name} was {before} and is now {after}" for name, before, after in pairs if before != after]
+    more = [f"and {len(told) - _TOLD} more"] if len(told) > _TOLD else []
+    return "; ".join([*told[:_TOLD], *more])
 
 
 def _fields(config: Mapping[str, Any], free: Collection[str], prefix: str = "") -> Iterator[tuple[str, str]]:
