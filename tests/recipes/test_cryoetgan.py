@@ -57,8 +57,8 @@ def generated(run: Path, name: str, **changes: Any) -> Path:
 @pytest.mark.slow
 def test_the_range_of_tilts_the_noise_and_the_strength_are_found(run: Path) -> None:
     figures = json.loads((run / "match.json").read_text())["figures"]
-    assert figures["first_tilt"] == pytest.approx(-50, abs=4)
-    assert figures["last_tilt"] == pytest.approx(60, abs=4)
+    assert figures["first_tilt"] == pytest.approx(-50, abs=3)
+    assert figures["last_tilt"] == pytest.approx(60, abs=3)
     assert figures["snr_db"] == pytest.approx(-6, abs=1.5)
     real = sector_power(read_subtomograms(run.parent / "real" / "particles.star").volumes())
     fitted = sector_power(read_subtomograms(run / "simulated" / "particles.star").volumes())

@@ -13,7 +13,7 @@ _AT_ONCE = 64  # volumes that are transformed together
 _BAND = 0.15, 0.45  # cycles per voxel in the plane across the tilt axis, where the wedge shows
 _BIN = 2.0  # degrees
 _WITHIN = 5  # directions
-_EDGE = 0.5  # of the seen directions' power, at which the wedge begins
+_EDGE = 0.5  # of the power just within, at which the wedge begins
 
 
 def radial_profile(volumes: Float[Tensor, "count box box box"]) -> Float[Tensor, " radii"]:
@@ -55,8 +55,11 @@ def power_beside(volumes: Float[Tensor, "count box box box"], radius: float) -> 
 
 
 def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, float]:
-    """First and last tilt in degrees, about y: from the upright image outwards, the last directions that hold half the
-    power of the others, and of those just within. A few volumes' images beyond are no part of the range."""
+    """First and last direction seen, in degrees about y: where, from the upright image outwards, power falls to half of
+    what it is just within. A few volumes' images beyond are no part of the range.
+
+    An image's slice is as thick as a voxel of the spectrum is wide: the directions reach beyond the images themselves.
+    """
     box = volumes.shape[-1]
     power = _mean_power(volumes, torch.ones(box, box, box))
     x, _, z = frequency_grid(box, 1.0, 3).unbind(-1)
@@ -71,20 +74,19 @@ def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, floa
     count.index_add_(0, place, torch.ones_like(power[band]))
     filled = (count > 0).nonzero()[:, 0]
     mean = total[filled] / count[filled]
-    level, upright = mean.quantile(0.75), int((filled < bins // 2).sum())
-    first = filled[upright - 1 - _last_seen(mean[:upright].flip(0), level)]
-    last = filled[upright + _last_seen(mean[upright:], level)]
-    # The outermost directions that are seen reach a little beyond the outermost images.
-    return (float(first) + 1) * _BIN - 90, float(last) * _BIN - 90
+    upright, middle = int((filled < bins // 2).sum()), _BIN * (filled + 0.5) - 90
+    return _edge(mean[:upright].flip(0), middle[:upright].flip(0)), _edge(mean[upright:], middle[upright:])
 
 
-def _last_seen(power: Float[Tensor, " outwards"], level: Tensor) -> int:
-    """Place of the last direction before power falls to half of the level, or of what is just within."""
+def _edge(power: Float[Tensor, " outwards"], angle: Float[Tensor, " outwards"]) -> float:
+    """Angle at which power falls to half of what is just within, between two directions' middles."""
     for place in range(1, len(power)):
-        within = power[max(0, place - _WITHIN) : place].mean()
-        if power[place] < _EDGE * torch.maximum(level, within):
-            return place - 1
-    return len(power) - 1
+        half = _EDGE * power[max(0, place - _WITHIN) : place].mean()
+        if power[place] < half:
+            inner, outer = power[place - 1], power[place]
+            part = ((inner - half) / (inner - outer)).clamp(0, 1)
+            return float(angle[place - 1] + part * (angle[place] - angle[place - 1]))
+    return float(angle[-1])
 
 
 def _mean_power(

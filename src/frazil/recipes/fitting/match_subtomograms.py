@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.seeds import numbered_generator
+from frazil.data.subtomogram_scenes import SubtomogramScene
 from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range
 from frazil.io import atomic_path
 from frazil.physics.tilt_scheme import TiltScheme
@@ -16,6 +17,7 @@ from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of,
 
 _ROUNDS = 3  # of noise with the spectrum that was found, whose profile is nearer to the real one's
 _FEW = 48  # simulated ones, whose molecules' and whose noise's shape is measured
+_REACH = 8  # degrees and less, by which what is seen reaches beyond the images
 _STRONGEST = 0.95  # part of the variance that may be molecules', at most
 
 
@@ -46,12 +48,11 @@ def match_subtomograms(
     are as strong as the power of real volumes rises to the middle beyond what noise's does. The range of tilts is
     measured, unless it is known or is not the default's.
     """
-    within = radius / like.pixel_size
-    given = like.tilts.tilt_range
-    found = given if tilts_known or given != TiltScheme().tilt_range else tilt_range(real)
-    like = replace(like, tilts=replace(like.tilts, tilt_range=found), noise="white")
-    volumes = structures_of(like)
-    scene = replace(scene_of(like, volumes), count=_FEW, each=_FEW // 4)
+    within, given = radius / like.pixel_size, like.tilts.tilt_range
+    like, volumes = replace(like, noise="white"), structures_of(like)
+    if not tilts_known and given == TiltScheme().tilt_range:
+        like = replace(like, tilts=_measured_tilts(real, like, volumes))
+    scene = _few(like, volumes)
     labels = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]
     clean = torch.cat([scene.imaging.clean(one.molecules, one.lens) for one in labels])
     spectrum = torch.ones(like.box // 2 + 1)
@@ -70,6 +71,34 @@ def match_subtomograms(
         raise ValueError("the middle of the real subtomograms is no stronger than noise would make it")
     snr_db = 10 * math.log10(share / (1 - share))
     return SubtomogramMatch(replace(like, noise=str(noise.resolve()), snr_db=snr_db), share)
+
+
+def _few(like: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> SubtomogramScene:
+    return replace(scene_of(like, volumes), count=_FEW, each=_FEW // 4)
+
+
+def _measured_tilts(
+    real: Float[Tensor, "count box box box"], like: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]
+) -> TiltScheme:
+    """Of tilts as far apart as they were, nearly, those of which noise shows the directions that real volumes do."""
+    found = tilt_range(real)
+    tried, shown = [], []
+    for less in range(_REACH):
+        tilts = _within(like.tilts, found[0] + less, found[1] - less)
+        scene, generator = _few(replace(like, tilts=tilts), volumes), numbered_generator(like.seed, less)
+        labels = scene.labels(0)
+        tried.append(tilts.tilt_range)
+        shown.append(tilt_range(scene.imaging.noise(labels.molecules, labels.lens, generator)))
+    nearest = (torch.tensor(shown) - torch.tensor(found)).abs().argmin(0)
+    return _within(like.tilts, *(tried[int(place)][end] for end, place in enumerate(nearest)))
+
+
+def _within(tilts: TiltScheme, first: float, last: float) -> TiltScheme:
+    """Tilts between the first and the last, both among them, to the next degree."""
+    low, high = max(-90.0, float(round(first))), min(90.0, float(round(last)))
+    return replace(
+        tilts, tilt_range=(low, high), tilt_step=(high - low) / max(1, round((high - low) / tilts.tilt_step))
+    )
 
 
 def _write(file: Path, spectrum: Float[Tensor, " shells"], like: SimulateSubtomograms) -> None:
