@@ -67,7 +67,7 @@ class Study:
     @property
     def count(self) -> int:
         """Subtomograms of the known structures that each kind has."""
-        return self.each * (len(KNOWN) + 1) // 3
+        return self.each * len(SHOWN_MODELS)
 
     def measure(self) -> dict[str, Any]:
         """What each kind teaches, of the structures that the translator was shown and of others."""
@@ -221,7 +221,7 @@ def main() -> None:
                 file.write(json.dumps(rows[-1]) + "\n")
     own = [row for row in rows if asked.items() <= row.items() and row["seed"] in given.seeds]
     what = "cryoetgan_ablation" if given.ablate else "cryoetgan"
-    told = NOTE.format(count=len(SHOWN_MODELS) * given.each // 3, snr=given.snr_db, box=given.box, steps=given.steps)
+    told = NOTE.format(count=len(SHOWN_MODELS) * given.each, snr=given.snr_db, box=given.box, steps=given.steps)
     text = f"{heading('CryoETGAN', torch.device('cpu'))}\n{told}\n\n{table(own, 'figures')}\n"
     if not given.ablate:
         minutes = statistics.mean(row["minutes"] for row in own)
