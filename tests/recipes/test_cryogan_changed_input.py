@@ -38,4 +38,4 @@ def test_an_input_edited_in_place_is_refused_by_its_name_until_it_is_put_back(
     assert err.count("\n") == 1
     assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
     file.write_bytes(whole)
-    assert cryogan(copied)[0] == 0
+    assert cryogan(copied, *AT_ONCE)[0] == 0

@@ -1,7 +1,8 @@
 """`frazil demo`: simulate, reconstruct without the poses, and hold the map against the truth."""
 
 import re
-from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,29 +21,31 @@ class Outcome(NamedTuple):
     err: str
 
 
-Demo = Callable[..., Outcome]
+def run_demo(folder: Path, *options: str) -> Outcome:
+    """A demo of 200 images and 2 steps."""
+    words = ["demo", "--out", str(folder), "--images", "200", "--steps", "2", *options]
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        code = cli.main(words)
+    assert "Traceback" not in err.getvalue()
+    return Outcome(code, out.getvalue(), err.getvalue())
 
 
-@pytest.fixture
-def run_demo(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Demo:
-    """Runs a demo of 200 images and 2 steps."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "demo"
 
-    def run(*options: str) -> Outcome:
-        capfd.readouterr()
-        code = cli.main(["demo", "--out", str(tmp_path / "demo"), "--images", "200", "--steps", "2", *options])
-        printed = capfd.readouterr()
-        assert "Traceback" not in printed.err
-        return Outcome(code, printed.out, printed.err)
 
-    return run
+@pytest.fixture(scope="module")
+def first(folder: Path) -> Outcome:
+    """What the first demo came to."""
+    return run_demo(folder)
 
 
 @pytest.mark.slow
 def test_the_demo_prints_the_resolution_against_the_truth_and_the_path_of_its_report(
-    run_demo: Demo, tmp_path: Path
+    first: Outcome, folder: Path
 ) -> None:
-    code, out, _ = run_demo()
-    folder = tmp_path / "demo"
+    code, out, _ = first
     assert code == 0
     for name in ("CryoGAN", "refined"):
         found = re.search(rf"{name}: truth FSC = 0.5 at ([\d.]+) angstrom, 0.143 at ([\d.]+) angstrom, [\d.]+ min", out)
@@ -57,13 +60,12 @@ def test_the_demo_prints_the_resolution_against_the_truth_and_the_path_of_its_re
 
 
 @pytest.mark.slow
-def test_the_same_demo_again_gives_the_same_and_another_one_is_refused(run_demo: Demo, tmp_path: Path) -> None:
-    _, out, _ = run_demo()
-    maps = tmp_path / "demo" / "run" / "half1.mrc"
+def test_the_same_demo_again_gives_the_same_and_another_one_is_refused(first: Outcome, folder: Path) -> None:
+    maps = folder / "run" / "half1.mrc"
     before = maps.read_bytes()
-    code, again, _ = run_demo()
+    code, again, _ = run_demo(folder)
     assert code == 0
-    figures = [[line for line in said.splitlines() if "truth FSC" in line] for said in (out, again)]
+    figures = [[line for line in said.splitlines() if "truth FSC" in line] for said in (first.out, again)]
     assert len(figures[0]) == 2
     assert figures[0] == figures[1]
     assert maps.read_bytes() == before
@@ -72,7 +74,7 @@ def test_the_same_demo_again_gives_the_same_and_another_one_is_refused(run_demo:
         (("--seed", "1"), "seed was 0"),
         (("--steps", "3"), "learning.steps was [2] and is now [3]"),
     ):
-        code, _, err = run_demo(*options)
+        code, _, err = run_demo(folder, *options)
         assert code == 1
         assert sentence in err
         assert "choose another folder" in err
@@ -83,9 +85,9 @@ def test_the_same_demo_again_gives_the_same_and_another_one_is_refused(run_demo:
     ("options", "sentence"), [(("--steps", "0"), "steps must be 1 or more"), (("--images", "0"), "--count must be")]
 )
 def test_a_demo_of_nothing_is_refused_before_it_simulates(
-    run_demo: Demo, tmp_path: Path, options: tuple[str, ...], sentence: str
+    tmp_path: Path, options: tuple[str, ...], sentence: str
 ) -> None:
-    code, out, err = run_demo(*options)
+    code, out, err = run_demo(tmp_path / "demo", *options)
     assert (code, out) == (1, "")
     assert sentence in err
     assert not (tmp_path / "demo").exists()
