@@ -42,8 +42,8 @@ class Subtomograms:
         wanted = self.paths if rows is None else [self.paths[row] for row in rows]
         volumes = torch.empty(len(wanted), self.box, self.box, self.box)
         for place, path in enumerate(wanted):
-            volumes[place] = _standardised(path)
-        return self.sign * volumes
+            volumes[place] = self.sign * _standardised(path)
+        return volumes
 
     def classes(self) -> Int[Tensor, " count"] | None:
         """Number of each one's class, as the table says it; None where nothing does."""

@@ -77,8 +77,8 @@ def _refuse_different_pixels(
 ) -> None:
     """ValueError where both files say what pixels they count, and these differ."""
     for name, own in truth.items():
-        if name in found and own.pixel_size is not None and (told := found[name].pixel_size) is not None:
-            refuse_other_pixels(options.picks, name, told, own.pixel_size)
+        if name in found and own.pixel_size is not None:
+            refuse_other_pixels(options.picks, name, found[name].pixel_size, own.pixel_size)
 
 
 def _figures(curve: PrecisionRecall) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,9 +100,13 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
             f"{options.real}: {len(real)} subtomograms make thirds of {len(second)}, too few for --neighbours"
             f" {options.neighbours}"
         )
-    kept = _kept({_SECOND: second, **sets}, options.models) if options.models else {}
     labelled = {name: _labelled(other, names) for name, other in sets.items()}
     truth, again = _labelled(reference, names), _labelled(second, names)
+    kept = {}
+    if options.models:
+        densities = equally_dense(options.models, real.box, real.pixel_size)
+        volumes = {_SECOND: again[0], **{name: own[0] for name, own in labelled.items()}}
+        kept = {name: _kept(own, volumes[name], densities) for name, own in {_SECOND: second, **sets}.items()}
     options.out.mkdir(parents=True, exist_ok=True)
     folder, learning = options.out / "classifiers", options.learning
     known = _labelled(taught, names)
@@ -218,19 +222,16 @@ def _labelled(found: Subtomograms, names: list[int]) -> Labelled:
     return found.volumes(), torch.tensor([place[name] for name in _numbers(found).tolist()])
 
 
-def _kept(sets: Mapping[str, Subtomograms], models: Sequence[str]) -> dict[str, float]:
-    """The share of each set's subtomograms that show the density of their class better than any other's."""
-    densities: list[Tensor] = []
-    shares = {}
-    for name, own in sets.items():
-        if own.table is None or not set(ANGLES) <= set(own.table):
-            raise ValueError(f"{own.source}: says no angles ({ANGLES[0]}), and --models asks for them")
-        if (most := int(_numbers(own).max())) > len(models) or _numbers(own).min() < 1:
-            raise ValueError(f"{own.source}: has class {most}; --models gives the densities of 1 to {len(models)}")
-        molecules = molecules_of(own.table, own.source)
-        densities = densities or equally_dense(models, own.box, own.pixel_size)
-        shares[name] = labels_kept(class_correlations(own.volumes(), densities, molecules, own.pixel_size), molecules)
-    return shares
+def _kept(own: Subtomograms, volumes: Tensor, densities: list[Tensor]) -> float:
+    """The share of a set's subtomograms that show the density of their class better than any other's."""
+    if own.table is None or not set(ANGLES) <= set(own.table):
+        raise ValueError(f"{own.source}: says no angles ({ANGLES[0]}), and --models asks for them")
+    molecules, number = molecules_of(own.table, own.source), _numbers(own)
+    if strange := set(number.tolist()) - set(range(1, len(densities) + 1)):
+        raise ValueError(
+            f"{own.source}: has class {max(strange)}; --models gives the densities of 1 to {len(densities)}"
+        )
+    return labels_kept(class_correlations(volumes, densities, molecules, own.pixel_size), molecules)
 
 
 def _known(figures: dict[str, dict[str, float | None]]) -> dict[str, dict[str, float | None]]:

@@ -122,11 +122,9 @@ def _check(options: SimulateSubtomograms) -> None:
         raise ValueError(f"--shift-percent must lie in 0 ... 50, it is {options.shift_percent:g}")
     if not options.snr_db > -float("inf"):
         raise ValueError(f"--snr-db must be a number or inf, it is {options.snr_db:g}")
-    widest = 2 * max(map(radius_of, options.models))
-    if options.mode == "physics" and options.tilts.ice_thickness < widest:
-        raise ValueError(
-            f"--ice-thickness {options.tilts.ice_thickness:g}: too thin for molecules of {widest:.0f} angstrom"
-        )
+    thickness = options.tilts.ice_thickness
+    if options.mode == "physics" and thickness < (widest := 2 * max(map(radius_of, options.models))):
+        raise ValueError(f"--ice-thickness {thickness:g}: too thin for molecules of {widest:.0f} angstrom")
     if options.mode != "physics" and (options.noise != "white" or options.correction != "phase-flip"):
         raise ValueError(f"--mode {options.mode} has its own noise and lens: leave --noise and --correction out")
 
