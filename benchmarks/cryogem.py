@@ -23,6 +23,7 @@ from label_integrity import hallucination_rate, strength_kept
 from results_file import RESULTS, heading, markdown_table, write_results
 
 from frazil.data.lens_tables import read_ctf_rows
+from frazil.inference.particle_count import particle_count
 from frazil.io import read_tables, write_tables
 from frazil.io.micrographs import find_micrographs
 from frazil.methods.cryogem import PUBLISHED_LENS
@@ -115,9 +116,7 @@ class Study:
         rows = read_ctf_rows(self._lenses(), simulation.lens)
         lenses = [rows[torch.tensor([row])] for row in range(len(rows))]
         for _ in range(CLOSER):
-            found = measure_simulated(simulation, structures, self.diameter, lenses)
-            scores = [one.score for one in found if one.count]
-            seen = statistics.median(scores) if scores else wanted / 2
+            seen = particle_count(measure_simulated(simulation, structures, self.diameter, lenses)).score or wanted / 2
             snr_db = simulation.exposure.snr_db + 20 * math.log10(wanted / seen)
             simulation = replace(simulation, exposure=replace(simulation.exposure, snr_db=round(snr_db, 2)))
         return simulation

@@ -15,6 +15,7 @@ from frazil.inference.picks import Picks, peaks
 
 _SURE = 4.5  # standard deviations of the noise, which noise itself exceeds at a pixel of 300,000
 _STRONG = 0.6  # of the median score of what is surely there, from which on a peak counts as a particle
+_FAINT = 3.5  # standard deviations of the noise, from which on peaks say how particles' scores are distributed
 _APART = 0.8  # of a diameter, the least distance of two peaks
 _FREE = 0.75  # of a diameter: the background begins so far from a peak
 _FEWEST = 12  # coefficients of which the whole field's power is taken, so that it may be steep
@@ -30,18 +31,30 @@ _LEAST_FREE = 0.05  # of a micrograph, of which the noise's spectrum is taken if
 class FieldStatistics:
     """Of one micrograph; strengths are of protein that is dark."""
 
-    count: int
-    """Particles."""
-    score: float
-    """Their median score in the matched filter, in standard deviations of the noise; 0 where there are none."""
-    strength: float
-    """Their image's size as a multiple of the template."""
     power: Float[Tensor, "frequencies 2"]
     """Power spectrum of the whole field (`power_curve`)."""
     noise: Float[Tensor, "points 2"]
     """Of the background between the particles."""
     noise_variance: float
+    unit: float
+    """Score in the matched filter, in standard deviations of the noise, of the template itself."""
     found: Picks
+    """What is surely a particle, or nearly as strong, by its score."""
+    peaks: Float[Tensor, " peaks"]
+    """Scores of all peaks that reach `least`, those of weak particles and of some noise among them."""
+    false: Float[Tensor, " false"]
+    """Scores of what looks like particles of the other sign: noise."""
+    least: float
+
+    @property
+    def count(self) -> int:
+        """Of what was found."""
+        return len(self.found)
+
+    @property
+    def strength(self) -> float:
+        """Of what was found, its image's size as a multiple of the template; 0 where there is nothing."""
+        return float(self.found.score.median()) / self.unit if self.count else 0.0
 
 
 def measure_field(
@@ -59,18 +72,16 @@ def measure_field(
     if free.mean() > _LEAST_FREE:
         noise = power_curve(field, pixel_size, free)
     matched = MatchedFilter.of(template, noise, size, pixel_size)
-    found = _seen(matched.score(-field), pixel_size, diameter)
-    score = float(found.score.median()) if len(found) else 0.0
+    score = matched.score(-field)
+    every, false = peaks(score, distance, _FAINT), peaks(-score, distance, _FAINT).score
+    sure = every.score[every.score > _SURE]
+    strong = _STRONG * float(sure.median()) if len(sure) else 0.0
     power = power_curve(field, pixel_size, fewest=_FEWEST)
     variance = half_plane_mean(on_rectangle(noise, size, pixel_size), size[0])
-    return FieldStatistics(len(found), score, score / matched.strength, power, noise, variance, found)
-
-
-def _seen(score: Float[Tensor, "y x"], pixel_size: float, diameter: float) -> Picks:
-    """The peaks of a matched filter's scores that are surely particles, or nearly as strong as those."""
-    every = peaks(score, _APART * diameter / pixel_size, _SURE)
-    least = max(_SURE, _STRONG * float(every.score.median())) if len(every) else _SURE
-    return every[every.score > least]
+    least = max(_FAINT, strong)
+    found = every[every.score > max(_SURE, strong)]
+    counted, false = every.score[every.score > least], false[false > least]
+    return FieldStatistics(power, noise, variance, matched.strength, found, counted, false, least)
 
 
 def _background(place: Float[Tensor, "count xy"], size: tuple[int, int], radius_px: float) -> Float[Tensor, "y x"]:
@@ -121,14 +132,16 @@ def _slow(values: Float[Tensor, " points"], frequency: Float[Tensor, " points"])
     return (window @ values) / window.sum(1)
 
 
-def crowding(measured: Sequence[FieldStatistics], size: tuple[int, int], across: float) -> float:
-    """How much closer than side by side particles come that are so many pixels wide, or must, lest there be no room."""
+def crowding(measured: Sequence[FieldStatistics], most: float, size: tuple[int, int], across: float) -> float:
+    """How much closer than side by side particles come that are so many pixels wide.
+
+    Or must, lest there be no room for `most` of them on a field of a size.
+    """
     nearest = [
         torch.cdist(one.found.place, one.found.place).fill_diagonal_(torch.inf).amin(1)
         for one in measured
         if one.count > 1
     ]
     close = float(torch.cat(nearest).quantile(_NEAR)) / across if nearest else 1.0
-    most = max(one.count for one in measured)
-    room = math.sqrt(4 * _FULL * size[0] * size[1] / (math.pi * max(most, 1))) / across
+    room = math.sqrt(4 * _FULL * size[0] * size[1] / (math.pi * max(most, 1.0))) / across
     return round(min(1.0, max(0.0, 1 - min(close, room))), 3)

@@ -30,9 +30,10 @@ CRYOGEM_SCALARS = Scalars(
 )
 _OFF = 0.04  # of the map's size, by which that of real particles may differ
 _FITTED = Reading(
-    look="Particles on a micrograph, how strongly they stand out in a matched filter (standard deviations of the"
-    " noise), and how large they are beside the map, of the real micrographs and of the simulation fitted to them.",
-    good="Both rows say the same.",
+    look="Particles on a micrograph, the share of them that a matched filter sees, how strongly they stand out in it"
+    " (standard deviations of the noise), and how large they are beside the map, of the real micrographs and of the"
+    " simulation fitted to them.",
+    good="Both rows say the same. Where most are not seen, their number is known to a factor of two.",
     bad="Far more or fewer real particles than you see: the map is not of what is on them, or its size is wrong.",
 )
 

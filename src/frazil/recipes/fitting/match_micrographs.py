@@ -15,6 +15,7 @@ from frazil.data.micrographs import flattened, scaled_micrograph
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.inference.field_statistics import FieldStatistics, closer_noise, crowding, mean_curve, measure_field
 from frazil.inference.matched_filter import average_view
+from frazil.inference.particle_count import ParticleCount, particle_count
 from frazil.inference.template_fit import defocus_templates, likely_defocus, likely_size
 from frazil.io import atomic_path
 from frazil.io.micrographs import known_pixel_size, micrograph_stem, read_micrograph
@@ -27,6 +28,8 @@ FLAT = 3.0
 _SIZED = 6  # micrographs of whose particles the size is measured
 _ROUNDS = 3  # of a simulation that is corrected
 _MOST = 2.0  # by what factor a count grows in one of them
+_FIELDS = 24  # that are simulated to be measured, at least
+_SPREAD = 2.0  # deviations above their mean number, of particles for which there is to be room
 _UNSEEN = 2.0  # factor by which simulated particles get stronger if none of them is found
 _FINER = 4  # points of a spectrum that is written for one that was measured
 
@@ -107,10 +110,10 @@ class Match:
 
 
 def _summary(every: Sequence[FieldStatistics], size: float | None) -> dict[str, float]:
-    counts, scores = np.array([one.count for one in every]), np.array([one.score for one in every])
-    found = {"count": float(counts.mean()), "count_deviation": float(counts.std(ddof=1)) if len(counts) > 1 else 0.0}
-    found["matched_filter_score"] = float(np.median(scores))
-    return found if size is None else {**found, "size": round(size, 3)}
+    held = particle_count(every)
+    found = {"count": held.mean, "count_deviation": held.deviation, "seen": held.seen}
+    found["matched_filter_score"] = held.score
+    return found if size is None else {**found, "size": size}
 
 
 def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, background: Path) -> Match:
@@ -127,53 +130,46 @@ def match_simulation(real: RealSet, like: SimulateMicrographs, diameter: float, 
     ]
     if not sum(one.count for one in measured):
         raise ValueError("no particle of this structure is seen on the real micrographs; is it the right one?")
-    counts = np.array([one.count for one in measured], float)
+    held = particle_count(measured)
     some = [place for place, one in enumerate(measured) if one.count][:_SIZED]
     sizes = [likely_size(real.images[one], structures, real.lenses[one], pixel_size, diameter) for one in some]
     told = [one for one in sizes if one is not None]
-    size = float(np.median(told)) if told else None
+    size = round(float(np.median(told)), 3) if told else None
     grid = measured[0].power[:, 0]
     noise = mean_curve([one.noise for one in measured], grid)
     _write_curve(background, noise)
     simulation = replace(
         like,
-        particles=float(counts.mean()),
-        particles_deviation=float(counts.std(ddof=1)) if len(counts) > 1 else 0.0,
-        crowding=crowding(measured, like.size, diameter / like.pixel_size),
+        particles=round(held.mean, 1),
+        particles_deviation=round(held.deviation, 1),
+        crowding=crowding(measured, held.mean + _SPREAD * held.deviation, like.size, diameter / like.pixel_size),
     )
+    lenses = [real.lenses[number % len(real.lenses)] for number in range(max(_FIELDS, len(real.lenses)))]
     if like.exposure.mode == "paper":
-        return Match(simulation, measured, measure_simulated(simulation, structures, diameter, real.lenses), size)
-    exposure = replace(like.exposure, noise=str(background), snr_db=_first_guess(measured, like))
+        return Match(simulation, measured, measure_simulated(simulation, structures, diameter, lenses), size)
+    exposure = replace(like.exposure, noise=str(background), snr_db=_first_guess(measured, held, simulation))
     simulation = replace(simulation, exposure=exposure)
     for _ in range(_ROUNDS):
-        simulated = measure_simulated(simulation, structures, diameter, real.lenses)
-        stronger = _stronger(measured, simulated)
+        simulated = measure_simulated(simulation, structures, diameter, lenses)
+        own = particle_count(simulated)
+        stronger = held.strength / own.strength if own.strength else _UNSEEN
         before, noise = noise, closer_noise(noise, measured, simulated, FLAT * diameter, stronger)
         _write_curve(background, noise)
         grown = _total(noise, like) / _total(before, like)
-        simulation = _closer(simulation, measured, simulated, stronger / math.sqrt(grown))
-    return Match(simulation, measured, measure_simulated(simulation, structures, diameter, real.lenses), size)
+        # As far as particles are seen; where most are not, chance would drive their number away.
+        more = (held.mean / max(1.0, own.mean)) ** held.seen
+        simulation = _closer(simulation, more, stronger / math.sqrt(grown))
+    return Match(simulation, measured, measure_simulated(simulation, structures, diameter, lenses), size)
 
 
-def _stronger(measured: Sequence[FieldStatistics], simulated: Sequence[FieldStatistics]) -> float:
-    """By what factor particles are stronger on real micrographs than on simulated ones of the same lenses."""
-    pairs = [(real, own) for real, own in zip(measured, simulated, strict=True) if real.count and own.count]
-    return float(np.median([real.strength / own.strength for real, own in pairs])) if pairs else _UNSEEN
-
-
-def _closer(
-    simulation: SimulateMicrographs,
-    measured: Sequence[FieldStatistics],
-    simulated: Sequence[FieldStatistics],
-    ratio: float,
-) -> SimulateMicrographs:
-    """With as many particles as are missing, their ratio to the noise (of amplitudes) changed by a factor."""
-    counts = [float(np.mean([one.count for one in every])) for every in (measured, simulated)]
-    count = min(_MOST, max(1 / _MOST, counts[0] / max(1.0, counts[1])))
+def _closer(simulation: SimulateMicrographs, more: float, stronger: float) -> SimulateMicrographs:
+    """With `more` times as many particles, each `stronger` beside the noise by a factor (of amplitudes)."""
+    more = min(_MOST, max(1 / _MOST, more))
+    snr_db = simulation.exposure.snr_db + 20 * math.log10(stronger) + 10 * math.log10(more)
     return replace(
         simulation,
-        particles=round(simulation.particles * count, 1),
-        exposure=replace(simulation.exposure, snr_db=round(simulation.exposure.snr_db + 20 * math.log10(ratio), 2)),
+        particles=round(simulation.particles * more, 1),
+        exposure=replace(simulation.exposure, snr_db=round(snr_db, 2)),
     )
 
 
@@ -210,11 +206,9 @@ def _write_curve(path: Path, curve: Float[Tensor, "points 2"]) -> None:
         np.savetxt(temporary, rows, fmt="%.6g", header="frequency (1/angstrom), power")
 
 
-def _first_guess(measured: Sequence[FieldStatistics], like: SimulateMicrographs) -> float:
+def _first_guess(measured: Sequence[FieldStatistics], held: ParticleCount, like: SimulateMicrographs) -> float:
     """SNR in dB of fields with as many particles of the strength that was measured."""
-    counts = [one.count for one in measured if one.count]
-    data = fields_of(replace(like, particles=float(np.mean(counts)), particles_deviation=0.0))
+    data = fields_of(replace(like, particles_deviation=0.0))
     clean = data.field(data.labels(0)).image.double().var()
-    strength = np.median([one.strength for one in measured if one.count])
-    noise = np.mean([one.noise_variance for one in measured])
-    return round(10 * math.log10(float(strength**2 * clean / noise)), 2)
+    noise = float(np.mean([one.noise_variance for one in measured]))
+    return round(10 * math.log10(float(held.strength**2 * clean / noise)), 2)
