@@ -113,12 +113,13 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(tmp_path: Path) -> Non
         (): "give one table or more of OTHERS",
         (three,): r"class 3 is none of the real ones' \(\[1, 2\]\)",
         (large,): "20 voxels of 24 angstrom, the real ones have 16 of 24",
-        (tmp_path / "real" / "subtomograms",): "says no classes, it has no column rlnClassNumber",
+        (tmp_path / "large" / "subtomograms",): "says no classes, it has no column rlnClassNumber",
     }.items():
         with pytest.raises(ValueError, match=sentence):
             evaluate_subtomograms(EvaluateSubtomograms(real, others, tmp_path / "out", learning=QUICK))
     few = simulated(tmp_path / "few", count=4)
-    enough = EvaluateSubtomograms(real, (real,), tmp_path / "out", neighbours=3, learning=QUICK)
+    others = simulated(tmp_path / "others", count=12)
+    enough = EvaluateSubtomograms(real, (others,), tmp_path / "out", neighbours=3, learning=QUICK)
     for changed, sentence in {
         replace(enough, neighbours=0): "--neighbours must be 1 or more, it is 0",
         replace(
@@ -127,6 +128,7 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(tmp_path: Path) -> Non
         replace(
             enough, neighbours=4
         ): "real/particles.star: 12 subtomograms make thirds of 4, too few for --neighbours",
+        replace(enough, others=(real,)): "12 of its 12 volumes are .*real/particles.star's own",
         replace(enough, models=("pseudo-protein",)): "has class 2; --models gives the densities of 1 to 1",
     }.items():
         with pytest.raises(ValueError, match=sentence):

@@ -174,6 +174,11 @@ def _numbers(found: Subtomograms) -> Int[Tensor, " count"]:
 
 
 def _refuse_others(other: Subtomograms, real: Subtomograms, names: list[int]) -> None:
+    own, known = ({path.resolve() for path in some.paths} for some in (other, real))
+    if same := own & known:
+        raise ValueError(
+            f"{other.source}: {len(same)} of its {len(own)} volumes are {real.source}'s own; hold others against them"
+        )
     if strange := set(_numbers(other).tolist()) - set(names):
         raise ValueError(f"{other.source}: class {min(strange)} is none of the real ones' ({names})")
     if other.box != real.box or abs(other.pixel_size / real.pixel_size - 1) > 1e-2:
