@@ -22,7 +22,8 @@ CTF_COLUMNS = {
 }
 """Where a table says each parameter of a CTF; both use the same units."""
 
-_ZERO_WHERE_MISSING = ("phase_shift_deg", "b_factor")
+ZERO_WHERE_MISSING = ("phase_shift_deg", "b_factor")
+"""Parameters that a table need not have."""
 _HIGHER = [
     "rlnCtfScalefactor",
     "rlnBeamTiltX",
@@ -37,7 +38,7 @@ _CTF_APPLIED = ["rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"]
 
 def missing_ctf_columns(table: ParticleTable) -> list[str]:
     """The columns without which a table does not tell its CTF."""
-    needed = [column for name, column in CTF_COLUMNS.items() if name not in _ZERO_WHERE_MISSING]
+    needed = [column for name, column in CTF_COLUMNS.items() if name not in ZERO_WHERE_MISSING]
     return [column for column in needed if column not in table.data]
 
 

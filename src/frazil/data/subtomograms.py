@@ -13,10 +13,9 @@ from torch import Tensor
 from frazil.data.contrast import contrast_sign
 from frazil.io import find_stack, read_map, read_tables
 from frazil.io.mrc import Header, agreed_pixel_size, read_header
-from frazil.io.particle_table import told_pixel_sizes, whole_numbers
+from frazil.io.particle_table import CLASS, told_pixel_sizes, whole_numbers
 from frazil.io.star import join_optics
 
-CLASS = "rlnClassNumber"
 _MEASURED, _FEW = 400, 20  # at most, and at least, by which protein is told to be dark or light
 
 

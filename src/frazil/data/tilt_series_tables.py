@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frazil.data.ctf_columns import CTF_COLUMNS
+from frazil.data.ctf_columns import CTF_COLUMNS, ZERO_WHERE_MISSING
 from frazil.io import find_stack, read_tables
 from frazil.io.particle_table import finite_numbers
 from frazil.physics import CTF
@@ -18,7 +18,6 @@ _PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
 _ROTATION = 1e-2  # how far a projection matrix may be from a rotation's
 _TILTS = ["rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot"]
 _STRENGTH, _EXPOSURE = "rlnCtfScalefactor", "rlnMicrographPreExposure"
-_MAY_LACK = ("phase_shift_deg", "b_factor")  # of a lens: 0 where nothing says them
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def _one_series(images: pd.DataFrame, entry: pd.Series, particle: pd.Series, whe
             values[name] = column(wanted)
             continue
         given = next((source[wanted] for source in (entry, particle) if wanted in source), None)
-        if given is None and name not in _MAY_LACK:
+        if given is None and name not in ZERO_WHERE_MISSING:
             raise ValueError(f"{where}: says nothing of {wanted}, nor does the particles' table")
         values[name] = torch.full((len(images),), 0.0 if given is None else float(given))
     return TiltSeries(rotation, dose, CTF(**values), strength)

@@ -14,13 +14,12 @@ from torch import Tensor
 from frazil.data.ctf_columns import columns_of_ctf
 from frazil.geometry import euler_to_rotation, rotation_to_euler
 from frazil.io import atomic_path, group_optics, write_tables
-from frazil.io.particle_table import ANGLES, CENTRED, ORIGINS_3D, finite_numbers, opposite, whole_numbers
+from frazil.io.particle_table import ANGLES, CENTRED, CLASS, ORIGINS_3D, finite_numbers, opposite, whole_numbers
 from frazil.physics import CTF
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
 
 TOMOGRAMS = "tomograms.star"
-_CLASS = "rlnClassNumber"
 _SERIES = "tilt_series"
 _OF_MICROSCOPE = ["rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast"]
 
@@ -40,7 +39,7 @@ class TomogramFrame:
 
 def half_sets(molecules: pd.DataFrame) -> pd.Series:
     """1 or 2 in turns within each class, so that each class has both halves."""
-    return molecules.groupby(_CLASS).cumcount() % 2 + 1
+    return molecules.groupby(CLASS).cumcount() % 2 + 1
 
 
 def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | None], frame: TomogramFrame) -> None:
@@ -116,7 +115,7 @@ def molecule_columns(name: str, molecules: Molecules, optics_group: int) -> dict
     columns: dict[str, object] = {
         "rlnTomoName": [name] * count,
         "rlnTomoParticleName": [f"{name}/{number}" for number in range(1, count + 1)],
-        _CLASS: molecules.structure.numpy() + 1,
+        CLASS: molecules.structure.numpy() + 1,
         "rlnOpticsGroup": optics_group,
     }
     columns |= dict(zip(CENTRED, picked.T, strict=True))
@@ -137,7 +136,7 @@ def molecules_of(table: pd.DataFrame, source: Path) -> Molecules:
         return euler_to_rotation(torch.from_numpy(columns(names)).float())
 
     box = rotations([f"rlnTomoSubtomogram{name}" for name in ("Rot", "Tilt", "Psi")])
-    number = whole_numbers(table, _CLASS, source) if _CLASS in table else np.ones(len(table), np.int64)
+    number = whole_numbers(table, CLASS, source) if CLASS in table else np.ones(len(table), np.int64)
     return Molecules(
         place=torch.from_numpy(columns(CENTRED)).float(),
         rotation=box @ rotations(ANGLES),

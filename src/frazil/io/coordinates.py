@@ -1,4 +1,4 @@
-"""Coordinates of particles on micrographs, as pickers read and write them: Topaz, EMAN, crYOLO."""
+"""Coordinates of particles on micrographs, as RELION and pickers read and write them: Topaz, EMAN, crYOLO."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from frazil.io.atomic import atomic_path
 from frazil.io.micrographs import TIFF, micrograph_stem
-from frazil.io.star import join_optics, read_tables
+from frazil.io.star import join_optics, read_tables, write_tables
 
 _RELION = ("rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit")
 _TOPAZ = ("image_name", "x_coord", "y_coord", "score")
@@ -132,6 +132,15 @@ def _read_cbox(path: Path) -> Coordinates:
             scores = table["Confidence"].to_numpy(np.float64) if "Confidence" in table else None
             return Coordinates(corners + sides // 2, scores)
     raise ValueError(f"{path}: has no columns CoordinateX, CoordinateY, Width and Height")
+
+
+def write_relion(path: Path, found: Mapping[str, Coordinates]) -> None:
+    """A STAR table of picks and their scores."""
+    rows = []
+    for name, own in found.items():
+        scores = np.zeros(len(own.places)) if own.scores is None else own.scores
+        rows += [(name, x, y, score) for (x, y), score in zip(own.places.tolist(), scores.tolist(), strict=True)]
+    write_tables(path, {"": pd.DataFrame(rows, columns=list(_RELION))})
 
 
 def write_for_pickers(out: Path, table: str, found: Mapping[str, Coordinates], diameters: Mapping[str, float]) -> None:

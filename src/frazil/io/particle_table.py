@@ -16,6 +16,7 @@ ANGLES = ["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"]
 ORIGINS = ["rlnOriginXAngst", "rlnOriginYAngst"]
 ORIGINS_3D = [*ORIGINS, "rlnOriginZAngst"]
 CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
+CLASS = "rlnClassNumber"
 _PIXEL_SIZE = "rlnImagePixelSize"
 _ALIKE = 0.01  # by how much pixel sizes of tables and headers may differ
 OPTICS_COLUMNS = [

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -14,6 +15,7 @@ Critic = Callable[[Tensor], Tensor]
 Penalty = Callable[[Critic, Tensor, Tensor, Tensor], Tensor]
 """Of a critic, real images, simulated ones, and the weight of each pair's point between them."""
 AdversaryName = Literal["cross-entropy", "wasserstein", "wasserstein-per-pixel"]
+PatchAdversaryName = Literal["wasserstein", "least-squares", "least-squares-0.8"]
 
 
 def wasserstein_critic_loss(real: Float[Tensor, "..."], fake: Float[Tensor, "..."]) -> Float[Tensor, ""]:
@@ -97,6 +99,11 @@ def gradient_penalty_per_pixel(critic: Critic, images: Float[Tensor, " batch *sh
     return (_input_gradient(critic, images).abs() - 1).square().mean()
 
 
+def gradient_penalty_one_axis(critic: Critic, volumes: Float[Tensor, "batch z y x"]) -> Float[Tensor, ""]:
+    """Mean of (|g| - 1)^2 over the columns along z, each one's length by itself: that of CryoETGAN's released code."""
+    return (_input_gradient(critic, volumes).norm(dim=1) - 1).square().mean()
+
+
 def zero_centred_penalty(critic: Critic, images: Float[Tensor, " batch *shape"]) -> Float[Tensor, ""]:
     """E |grad D(y)|^2 / 2: R1 on real and R2 on simulated images (Mescheder, Geiger & Nowozin 2018, equation 9)."""
     return _input_gradient(critic, images).flatten(1).square().sum(1).mean() / 2
@@ -134,4 +141,20 @@ ADVERSARIES: dict[AdversaryName, Adversary] = {
     "wasserstein-per-pixel": Adversary(
         wasserstein_critic_loss, wasserstein_generator_loss, _between(gradient_penalty_per_pixel), 0.0
     ),
+}
+
+
+@dataclass(frozen=True)
+class PatchAdversary:
+    """A game over scores of patches, of any shape; what keeps its critic smooth is its networks' own."""
+
+    critic_loss: Callable[[Tensor, Tensor], Tensor]
+    generator_loss: Callable[[Tensor], Tensor]
+
+
+PATCH_ADVERSARIES: dict[PatchAdversaryName, PatchAdversary] = {
+    "wasserstein": PatchAdversary(wasserstein_critic_loss, wasserstein_generator_loss),
+    "least-squares": PatchAdversary(least_squares_critic_loss, least_squares_generator_loss),
+    # Of CryoETGAN's released code, whatever its paper says.
+    "least-squares-0.8": PatchAdversary(partial(least_squares_critic_loss, label=0.8), least_squares_generator_loss),
 }

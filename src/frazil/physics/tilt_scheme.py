@@ -7,8 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.physics.ctf import CTF
+from frazil.physics.priors import CTFRanges
 from frazil.physics.tilt_series import TiltSeries, dose_symmetric, tilt_rotations
 
+TILT_SERIES_LENS = CTFRanges((20_000.0, 50_000.0))
+"""Of tilt series, where nothing else is said: farther out of focus than single particles are taken."""
 _FREE_PATH = 3000.0  # angstrom that an electron of 300 kV goes through ice, on average, before it loses energy
 
 

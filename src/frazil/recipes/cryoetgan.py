@@ -30,7 +30,7 @@ from frazil.methods.cryoetgan import (
 from frazil.physics import CTFRanges
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_backprojection import Correction
-from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tilt_scheme import TILT_SERIES_LENS, TiltScheme
 from frazil.recipes.fitting.fitted_simulation import (
     MATCH,
     SIMULATED,
@@ -62,7 +62,8 @@ class CryoETGANTrain:
     """
 
     real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SUBTOMOGRAMS")]
-    """RELION's table of real subtomograms (rlnImageName one MRC volume each), or a folder of MRC volumes."""
+    """RELION's table of real subtomograms (rlnImageName one MRC volume each), or a folder of MRC volumes: cubes of 24
+    voxels or more, a multiple of 4, cut out of tomograms without turning them, the tilt axis along y."""
     models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """Maps (.mrc, protein positive), atomic models, or the words pseudo-protein and membrane: what is in them."""
     out: Path
@@ -85,7 +86,7 @@ class CryoETGANTrain:
     or else phase-flip."""
     ctf: str = "ranges"
     """Lenses: a STAR, .cs or .npy table whose rows are drawn, ranges (see --defocus), or none."""
-    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=lambda: CTFRanges((20_000.0, 50_000.0)))
+    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = TILT_SERIES_LENS
     """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
     tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(default_factory=TiltScheme)
     """How tilt series were taken; a --tilt-range that is given stands in for the one that is measured."""

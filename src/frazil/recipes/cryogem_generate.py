@@ -40,8 +40,10 @@ from frazil.training.launch import launch
 class CryoGEMGenerate:
     """Make micrographs like the real ones that a run has learnt from, with every label.
 
-    Files and labels are those of `frazil simulate micrographs`. Each micrograph follows from the seed and its number
-    alone: the same command goes on where it stopped, and parts of a data set may be made at different places.
+    Files and labels are those of `frazil simulate micrographs`, protein dark; images are flat, their noise of variance
+    1, and a particle is as many of their pixels wide as --particle-px of the training said. Each micrograph follows
+    from the seed and its number alone: the same command goes on where it stopped, and parts of a data set may be made
+    at different places.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -51,7 +53,7 @@ class CryoGEMGenerate:
     count: int = 100
     """Number of micrographs."""
     size: tuple[int, int] | None = None
-    """Pixels along x and y; default the real micrographs'."""
+    """Pixels along x and y; default as large as the real micrographs are at this pixel size."""
     particles: float | None = None
     """Particles on a micrograph on average, on every one that number; default as dense as on the real ones, and as
     varied."""

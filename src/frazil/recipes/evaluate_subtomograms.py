@@ -17,10 +17,10 @@ from rich.table import Table
 from torch import Tensor
 
 from frazil.data.specimens import equally_dense
-from frazil.data.subtomograms import CLASS, Subtomograms, read_subtomograms
+from frazil.data.subtomograms import Subtomograms, read_subtomograms
 from frazil.data.tilt_tables import molecules_of
 from frazil.io import atomic_path
-from frazil.io.particle_table import ANGLES
+from frazil.io.particle_table import ANGLES, CLASS
 from frazil.methods.base import stable_seed
 from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
 from frazil.metrics.fidelity import Fidelity, Seen, fidelity
@@ -40,8 +40,8 @@ class EvaluateSubtomograms:
     """Hold labelled subtomograms against real ones: the published figures, and what a classifier learns from each.
 
     A third of the real ones teaches a classifier, another is the reference, the last a second real draw, which stands
-    beside every figure, as empty volumes do: a figure that cannot tell those two apart says nothing, and the command
-    says so.
+    beside every figure, as empty volumes do beside those of likeness: a figure that cannot tell those two apart says
+    nothing, and the command says so. The thirds share no tomogram where there are nine or more.
     """
 
     real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="REAL")]

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 import tyro
 
 from frazil.data.micrograph_crops import Crops, CropSampler, KnownMicrograph
 from frazil.data.micrographs import ScaledMicrograph, scaled_micrograph
-from frazil.io import atomic_path, fingerprint, read_record, refuse_what_is_there, write_for_pickers, write_tables
-from frazil.io.coordinates import Coordinates, read_coordinates, refuse_other_pixels, refuse_topaz_on_tiff
+from frazil.io import atomic_path, fingerprint, read_record, refuse_what_is_there, write_for_pickers
+from frazil.io.coordinates import Coordinates, read_coordinates, refuse_other_pixels, refuse_topaz_on_tiff, write_relion
 from frazil.io.micrographs import TIFF, find_micrographs, known_pixel_size, micrograph_stem, read_micrograph
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
@@ -206,9 +205,4 @@ def _write(out: Path, found: Mapping[str, Coordinates], sizes: Mapping[str, floa
     if any(Path(name).suffix.lower() in TIFF for name in found):
         (out / "picks.txt").unlink()
         print(f"{out}: no picks.txt, for Topaz counts the rows of TIFF files from the other end")
-    rows = []
-    for name, own in found.items():
-        assert own.scores is not None
-        rows += [(name, x, y, score) for (x, y), score in zip(own.places.tolist(), own.scores.tolist(), strict=True)]
-    columns = ["rlnMicrographName", "rlnCoordinateX", "rlnCoordinateY", "rlnAutopickFigureOfMerit"]
-    write_tables(out / "picks.star", {"": pd.DataFrame(rows, columns=columns)})
+    write_relion(out / "picks.star", found)

@@ -23,7 +23,7 @@ from frazil.io.fingerprint import told_by_contents
 from frazil.physics import CTFRanges, UniformShifts
 from frazil.physics.subtomograms import DensityImaging, PeiImaging, SubtomogramImaging, TiltSeriesImaging
 from frazil.physics.tilt_backprojection import Correction
-from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tilt_scheme import TILT_SERIES_LENS, TiltScheme
 from frazil.recipes.running.progress import progress_bar
 
 MOST_WORKERS = min(8, cores())
@@ -68,7 +68,7 @@ class SimulateSubtomograms:
     """Write the subtomograms of even and odd movie frames too (half1/, half2/): same signal, noise of their own."""
     ctf: str = "ranges"
     """Lens of each tomogram: ranges (see --defocus), none, or a STAR, .cs or .npy table whose rows are drawn."""
-    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=lambda: CTFRanges((20_000.0, 50_000.0)))
+    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = TILT_SERIES_LENS
     """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
     resolution: float | None = None
     """Where a Gaussian low-pass of the models falls to 1/e, in angstrom; Nyquist if not given."""

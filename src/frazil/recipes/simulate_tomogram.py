@@ -23,8 +23,8 @@ from frazil.data.workers import one_thread_per_operation
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.io import hold_folder, write_map
 from frazil.io.fingerprint import told_by_contents
-from frazil.physics import CTFRanges
-from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics import CTFRanges, noise_std_for_snr
+from frazil.physics.tilt_scheme import TILT_SERIES_LENS, TiltScheme
 from frazil.physics.tilted_field import TiltImages
 from frazil.recipes.running.progress import progress_bar
 
@@ -61,7 +61,7 @@ class SimulateTomogram:
     snr_db: float = -10.0
     """10 log10(var(clean) / var(noise)) of the upright image."""
     tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(
-        default_factory=lambda: TiltScheme(ice_thickness=1200.0)
+        default_factory=lambda: TiltScheme(ice_thickness=1200.0)  # less than the default 128 voxels of 10 angstrom hold
     )
     """How tilt series are taken."""
     correction: Literal["none", "phase-flip"] = "phase-flip"
@@ -70,7 +70,7 @@ class SimulateTomogram:
     """Noise of an image: white, a table of frequency (1/angstrom) and power, or a stack of background images."""
     ctf: str = "ranges"
     """Lens of each tomogram: ranges (see --defocus), none, or a STAR, .cs or .npy table whose rows are drawn."""
-    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = field(default_factory=lambda: CTFRanges((20_000.0, 50_000.0)))
+    lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = TILT_SERIES_LENS
     """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
     resolution: float | None = None
     """Where a Gaussian low-pass of the models falls to 1/e, in angstrom; Nyquist if not given."""
@@ -203,4 +203,4 @@ def _noise_std(scene: TomogramScene, snr_db: float) -> float:
     upright = scene.upright(scene.labels(0))
     if not upright.std() > 0:
         raise ValueError("the first tomogram holds no molecule: give a thicker --ice-thickness or a larger --size")
-    return float(upright.std()) * 10 ** (-snr_db / 20)
+    return noise_std_for_snr(upright, snr_db)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from frazil.losses import PatchAdversaryName
+
 
 @dataclass(frozen=True)
 class CryoETGANConfig:
@@ -24,7 +26,7 @@ class CryoETGANConfig:
     leads back, the paper's."""
     keep_weight: float = 10.0
     """How much what is kept weighs beside looking real."""
-    adversary: Literal["wasserstein", "least-squares", "least-squares-0.8"] = "least-squares"
+    adversary: PatchAdversaryName = "least-squares"
     """What the critic learns; the last is the released code's."""
     critic_norm: Literal["spectral", "penalty", "none"] = "spectral"
     """spectral: no layer of the critic stretches anything by more than 1 (Miyato et al. 2018). penalty: the released

@@ -1,7 +1,6 @@
 """CryoETGAN: simulated subtomograms, or bare densities, to ones that look real (Wu et al. 2022)."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from itertools import chain, product
 from typing import Any, NamedTuple
 
@@ -11,24 +10,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from frazil.geometry import fourier_transform, frequency_grid, inverse_fourier_transform
-from frazil.losses import (
-    least_squares_critic_loss,
-    least_squares_generator_loss,
-    wasserstein_critic_loss,
-    wasserstein_generator_loss,
-)
+from frazil.losses import PATCH_ADVERSARIES, gradient_penalty_one_axis
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.cryoetgan.config import CryoETGANConfig, check_pool
 from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
 from frazil.nets.volume_translator import VolumeCritic, VolumeTranslator
 from frazil.physics.missing_wedge import missing_wedge_of_field
 
-_LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
-    "wasserstein": (wasserstein_critic_loss, wasserstein_generator_loss),
-    "least-squares": (least_squares_critic_loss, least_squares_generator_loss),
-    # Of the released code, whatever the paper says.
-    "least-squares-0.8": (partial(least_squares_critic_loss, label=0.8), least_squares_generator_loss),
-}
 _PENALTY = 10.0  # weight of the released gradient penalty
 _OPTIMIZERS = {
     "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate, betas=(0.5, 0.999)),
@@ -95,7 +83,7 @@ class CryoETGAN(Method):
             for kind in (False, True)
         )
         self._optimizers = {"translators": make(painters, config.rate), "critics": make(critics, config.rate)}
-        self._critic_loss, self._translator_loss = _LOSSES[config.adversary]
+        self._adversary = PATCH_ADVERSARIES[config.adversary]
         self._pool = torch.empty(0, box, box, box)
         self.device = torch.device("cpu")
 
@@ -171,21 +159,17 @@ class CryoETGAN(Method):
     def _judged(self, critic: str, real: Tensor, fake: Tensor, context: StepContext) -> Float[Tensor, ""]:
         with context.autocast():
             real_score, fake_score = self._nets[critic](real), self._nets[critic](fake)
-        loss = self._critic_loss(real_score.float(), fake_score.float())
-        return loss + _PENALTY * self._one_axis(critic, real) if self.config.critic_norm == "penalty" else loss
-
-    def _one_axis(self, critic: str, real: Tensor) -> Float[Tensor, ""]:
-        """(|g| - 1)^2 of the critic's gradient at real volumes, its length along z alone, as released."""
-        given = real.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(self._nets[critic](given).sum(), given, create_graph=True)
-        return (gradient.norm(dim=1) - 1).square().mean()
+        loss = self._adversary.critic_loss(real_score.float(), fake_score.float())
+        if self.config.critic_norm != "penalty":
+            return loss
+        return loss + _PENALTY * gradient_penalty_one_axis(self._nets[critic], real)
 
     def _realism(self, critic: str, fake: Tensor, context: StepContext) -> Float[Tensor, ""]:
         self._nets[critic].requires_grad_(False)
         with context.autocast():
             score = self._nets[critic](fake)
         self._nets[critic].requires_grad_(True)
-        return self._translator_loss(score.float())
+        return self._adversary.generator_loss(score.float())
 
     def _content(self, before: Tensor, after: Tensor) -> Float[Tensor, ""]:
         """Mean change of coarse detail outside the wedge, in units of what white noise has of it."""
