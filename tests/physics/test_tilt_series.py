@@ -12,8 +12,8 @@ from frazil.metrics import fourier_shell_correlation
 from frazil.physics import make_ctf, to_fourier_volume
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_backprojection import back_projected
-from frazil.physics.tilt_images import TiltTransfer, tilt_spectra
 from frazil.physics.tilt_series import TiltSeries, dose_envelope, dose_symmetric, tilt_rotations
+from frazil.physics.tilt_transfer import TiltTransfer, tilt_spectra
 
 BOX, PIXEL_SIZE = 32, 8.0
 

@@ -8,7 +8,7 @@ from frazil.geometry import fourier_crop, random_rotations, rotate_volume
 from frazil.physics import make_ctf, to_fourier_volume
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tilted_field import TiltImages, phase_flipped, weighted_back_projection
+from frazil.physics.tilted_field import TiltedFieldImaging, phase_flipped, weighted_back_projection
 from frazil.physics.tomogram_placement import place_molecules, place_vesicles
 
 PIXEL_SIZE, BOX = 8.0, 24
@@ -28,7 +28,7 @@ def two() -> Molecules:
 
 
 def test_the_tomogram_of_a_whole_turn_shows_each_molecule_where_and_as_it_lies_in_its_own_units() -> None:
-    images, molecules, volume = TiltImages(ROUND, PIXEL_SIZE, SIZE), two(), specimen()
+    images, molecules, volume = TiltedFieldImaging(ROUND, PIXEL_SIZE, SIZE), two(), specimen()
     clean = images.clean([to_fourier_volume(volume, 3)], molecules, None)
     tomogram = weighted_back_projection(clean, ROUND.angles, DEPTH)
     for place, rotation in zip(molecules.place, molecules.rotation, strict=True):
@@ -44,7 +44,7 @@ def test_the_tomogram_of_a_whole_turn_shows_each_molecule_where_and_as_it_lies_i
 
 def test_the_lens_s_signs_are_put_right() -> None:
     scheme = TiltScheme((-60.0, 60.0), tilt_step=6.0, dose_per_tilt=0.0)
-    images, molecules, lens = TiltImages(scheme, PIXEL_SIZE, SIZE), two(), make_ctf(torch.tensor([9e4]))
+    images, molecules, lens = TiltedFieldImaging(scheme, PIXEL_SIZE, SIZE), two(), make_ctf(torch.tensor([9e4]))
     spectra = [to_fourier_volume(specimen(), 3)]
     bare, seen = (images.clean(spectra, molecules, one) for one in (None, lens))
     flipped = phase_flipped(seen, lens, PIXEL_SIZE)
@@ -57,7 +57,7 @@ def test_the_lens_s_signs_are_put_right() -> None:
 
 def test_noise_is_the_stronger_the_longer_the_way_through_the_ice() -> None:
     scheme = TiltScheme((-60.0, 60.0), tilt_step=60.0, ice_thickness=3000.0)
-    noise = TiltImages(scheme, PIXEL_SIZE, (128, 128)).noise(None, torch.Generator().manual_seed(0))
+    noise = TiltedFieldImaging(scheme, PIXEL_SIZE, (128, 128)).noise(None, torch.Generator().manual_seed(0))
     low, upright, high = noise.std((1, 2)).tolist()
     assert abs(upright - 1) < 0.05
     assert abs(low - 1.6487) < 0.08  # exp(1/2): another free path each way, half of it in amplitude

@@ -9,7 +9,7 @@ import torch
 
 from frazil.data import pseudo_protein
 from frazil.data.subtomograms import read_subtomograms
-from frazil.data.tilt_tables import TomogramFrame, write_tilt_series
+from frazil.data.tomogram_tables import TomogramFrame, write_tilt_series
 from frazil.geometry import (
     fourier_crop,
     fourier_transform,
@@ -22,8 +22,8 @@ from frazil.geometry import (
 from frazil.io import read_map, read_tables, write_images, write_tables
 from frazil.metrics import fourier_shell_correlation
 from frazil.physics import make_ctf, to_fourier_volume
-from frazil.physics.tilt_images import TiltTransfer, tilt_spectra
 from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tilt_transfer import TiltTransfer, tilt_spectra
 from frazil.recipes.reconstruct_subtomograms import ReconstructSubtomograms, reconstruct_subtomograms
 
 BOX, PIXEL_SIZE, COUNT = 32, 8.0, 12

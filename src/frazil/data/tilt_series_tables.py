@@ -21,7 +21,7 @@ _STRENGTH, _EXPOSURE = "rlnCtfScalefactor", "rlnMicrographPreExposure"
 
 
 @dataclass(frozen=True)
-class Tomogram:
+class TomogramSeries:
     """How one tomogram's images were taken."""
 
     series: TiltSeries
@@ -29,7 +29,7 @@ class Tomogram:
     """1 where what lies below the image's plane is seen at more defocus, -1 where at less (rlnTomoHand)."""
 
 
-def read_tomograms(tomograms: Path, particles: pd.DataFrame) -> dict[str, Tomogram]:
+def read_tomograms(tomograms: Path, particles: pd.DataFrame) -> dict[str, TomogramSeries]:
     """The tomograms that particles are of, by name; the lens may stand in the particles' rows.
 
     ValueError, with the file, the tomogram and the row, for what is not so.
@@ -38,7 +38,7 @@ def read_tomograms(tomograms: Path, particles: pd.DataFrame) -> dict[str, Tomogr
     found = {}
     for name, (images, entry) in _entries(tomograms, sorted(first)).items():
         where = f"{tomograms}, {name}"
-        found[name] = Tomogram(_one_series(images, entry, first[name], where), _hand(entry, where))
+        found[name] = TomogramSeries(_one_series(images, entry, first[name], where), _hand(entry, where))
     return found
 
 

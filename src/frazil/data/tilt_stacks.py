@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from frazil.data.tilt_series_tables import Tomogram, beside, read_tomograms
-from frazil.data.tilt_tables import molecules_of
+from frazil.data.tilt_series_tables import TomogramSeries, beside, read_tomograms
+from frazil.data.tomogram_tables import molecules_of
 from frazil.geometry import fourier_transform, frequency_grid
 from frazil.io import ImageStack, find_stack, read_tables
 from frazil.io.particle_table import ANGLES, CENTRED, finite_numbers, told_pixel_sizes
@@ -41,7 +41,7 @@ class TiltStacks:
     stacks: list[ImageStack]
     pixel_size: float
     """Angstrom."""
-    tomograms: Mapping[str, Tomogram]
+    tomograms: Mapping[str, TomogramSeries]
     """By name."""
     visible: list[Int[Tensor, " images"]]
     """Which images of its tomogram's series show each particle."""
@@ -85,7 +85,7 @@ class TiltStacks:
         spectra = fourier_transform(torch.from_numpy(self.stacks[row].read(places.numpy())))
         return ParticleSpectra(spectra, transfer, series.rotation, self.premultiplied)
 
-    def _tomogram(self, row: int) -> Tomogram:
+    def _tomogram(self, row: int) -> TomogramSeries:
         return self.tomograms[str(self.table["rlnTomoName"].iloc[row])]
 
     def _shown(self, row: int) -> tuple[Int[Tensor, " images"], TiltSeries]:

@@ -15,7 +15,7 @@ from frazil.geometry import rotate_volume
 from frazil.physics import CTF, CTFPrior, FourierVolume, UniformRotations, to_fourier_volume
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_backprojection import Correction
-from frazil.physics.tilted_field import TiltImages, phase_flipped, weighted_back_projection
+from frazil.physics.tilted_field import TiltedFieldImaging, phase_flipped, weighted_back_projection
 from frazil.physics.tomogram_placement import place_molecules, place_vesicles
 
 
@@ -59,7 +59,7 @@ class TomogramScene:
     """A data set of simulated tomograms; nothing of it is drawn before it is asked for."""
 
     contents: TomogramContents
-    images: TiltImages
+    images: TiltedFieldImaging
     depth: int
     """Sections of the tomograms."""
     lens: CTFPrior | None

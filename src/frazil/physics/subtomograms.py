@@ -22,8 +22,8 @@ from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.noise import colour_noise, white_noise
 from frazil.physics.projection import FourierVolume, to_fourier_volume
 from frazil.physics.tilt_backprojection import Correction, back_projected, correcting
-from frazil.physics.tilt_images import TiltTransfer, tilt_spectra
 from frazil.physics.tilt_scheme import TiltScheme
+from frazil.physics.tilt_transfer import TiltTransfer, tilt_spectra
 
 _SMOOTH = 0.5  # of Nyquist's frequency, to which the second half of Pei's noise is low-passed
 

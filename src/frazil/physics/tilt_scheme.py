@@ -1,4 +1,4 @@
-"""How the tilt series of a data set are taken."""
+"""What is chosen of tilt series: angles, dose and ice, of every series of a data set."""
 
 from dataclasses import dataclass
 

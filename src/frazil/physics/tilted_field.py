@@ -20,7 +20,7 @@ _AT_ONCE = 8  # sections of a tomogram that are filled together
 
 
 @dataclass(frozen=True)
-class TiltImages:
+class TiltedFieldImaging:
     """How the images of a field are taken."""
 
     scheme: TiltScheme

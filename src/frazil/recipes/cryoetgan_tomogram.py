@@ -7,8 +7,8 @@ from typing import Annotated
 import tyro
 
 from frazil.data.seeds import numbered_generator
-from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.tomogram_scenes import SimulatedTomogram
+from frazil.data.tomogram_tables import TomogramFrame
 from frazil.io import fingerprint
 from frazil.methods.base import stable_seed
 from frazil.recipes.cryoetgan import read_simulation

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from frazil.data.specimens import equally_dense
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
-from frazil.data.tilt_tables import molecules_of
+from frazil.data.tomogram_tables import molecules_of
 from frazil.io import atomic_path
 from frazil.io.particle_table import ANGLES, CLASS
 from frazil.methods.base import stable_seed

@@ -16,7 +16,7 @@ from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
 from frazil.data.subtomogram_scenes import FIELD, SubtomogramScene
-from frazil.data.tilt_tables import TomogramFrame
+from frazil.data.tomogram_tables import TomogramFrame
 from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.io import hold_folder, write_map
 from frazil.io.fingerprint import told_by_contents

@@ -16,16 +16,16 @@ from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_curve
 from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
-from frazil.data.tilt_tables import TomogramFrame
 from frazil.data.tomogram_files import OUTPUTS, TABLE, TomogramFiles
 from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramContents, TomogramScene
+from frazil.data.tomogram_tables import TomogramFrame
 from frazil.data.workers import one_thread_per_operation
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.io import hold_folder, write_map
 from frazil.io.fingerprint import told_by_contents
 from frazil.physics import CTFRanges, noise_std_for_snr
 from frazil.physics.tilt_scheme import TILT_SERIES_LENS, TiltScheme
-from frazil.physics.tilted_field import TiltImages
+from frazil.physics.tilted_field import TiltedFieldImaging
 from frazil.recipes.running.progress import progress_bar
 
 _TRUTH = "truth"  # folder of the structures' maps
@@ -181,7 +181,7 @@ def _scene(options: SimulateTomogram) -> TomogramScene:
             vesicles=options.vesicles,
             vesicle_radius=options.vesicle_radius,
         ),
-        images=TiltImages(options.tilts, options.pixel_size, options.size[:2]),
+        images=TiltedFieldImaging(options.tilts, options.pixel_size, options.size[:2]),
         depth=options.size[2],
         lens=ctf_prior(options.ctf, options.lens),
         correction=options.correction,
