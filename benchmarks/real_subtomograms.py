@@ -1,7 +1,7 @@
 """Real subtomograms that nothing learnt from: how close CryoETGAN's come to them, and how close its physics alone.
 
-    python benchmarks/real_subtomograms.py PARTICLES.star MODEL [MODEL ...] [--steps 1200] [--count 120]
-        [--words "--defocus 20000 50000"] [--folder build/real_subtomograms]
+    python benchmarks/real_subtomograms.py PARTICLES.star MODEL [MODEL ...] --tomograms TOMOGRAMS.star
+        [--steps 1200] [--count 120] [--words "--resolution 20"] [--folder build/real_subtomograms]
 
 PARTICLES.star lists stacks of tilt images, as RELION 5 and WarpTools extract them. Each tomogram in turn is held out:
 a translator learns from the others' subtomograms, no label read. The table goes to
@@ -53,7 +53,7 @@ def measure(real: Path, held_out: str, folder: Path, given: argparse.Namespace) 
     """Distances by direction, of each kind from the tomogram held out."""
     learnt, unseen = _split(real, folder, held_out)
     run, made, alone = folder / "run", folder / "generated", folder / "physics"
-    words = f"--steps {given.steps} --seed 0 {given.words}".split()
+    words = f"--steps {given.steps} --seed 0 {given.words} --tomograms {given.tomograms}".split()
     frazil(folder, "cryoetgan", "train", str(learnt), *given.models, "--out", str(run), *words)
     words = f"--count {given.count} --seed 1000".split()
     frazil(folder, "cryoetgan", "generate", str(run), "--out", str(made), *words)
@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--count", type=int, default=120)
+    parser.add_argument("--tomograms", type=lambda name: Path(name).resolve(), required=True)
     parser.add_argument("--words", default="", help="more options of cryoetgan train")
     parser.add_argument("--folder", type=Path, default=Path("build/real_subtomograms"))
     given = parser.parse_args()

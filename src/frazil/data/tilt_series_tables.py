@@ -1,7 +1,9 @@
 """How tilt series were taken, of tables by WarpTools (projection matrices) and RELION 5 (angles)."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 import torch
@@ -11,7 +13,8 @@ from torch import Tensor
 from frazil.data.ctf_columns import CTF_COLUMNS, ZERO_WHERE_MISSING
 from frazil.io import find_stack, read_tables
 from frazil.io.particle_table import finite_numbers
-from frazil.physics import CTF
+from frazil.physics import CTF, CTFRanges
+from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tilt_series import TiltSeries
 
 _PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
@@ -40,6 +43,40 @@ def read_tomograms(tomograms: Path, particles: pd.DataFrame) -> dict[str, Tomogr
         where = f"{tomograms}, {name}"
         found[name] = TomogramSeries(_one_series(images, entry, first[name], where), _hand(entry, where))
     return found
+
+
+def scheme_of(tomograms: Collection[TomogramSeries], like: TiltScheme) -> TiltScheme:
+    """Angles and dose of most tomograms, images without strength left out; what nothing tells is `like`'s."""
+    angles = [_tilts(one.series).sort().values for one in tomograms]
+    low, high = (median(round(float(one[end]), 1) for one in angles) for end in (0, -1))
+    step = median(float(one.diff().median()) for one in angles)
+    dose = median(float(one.series.dose.sort().values.diff().median()) for one in tomograms)
+    step = (high - low) / max(1, round((high - low) / step))
+    return replace(like, tilt_range=(low, high), tilt_step=step, dose_per_tilt=dose or like.dose_per_tilt)
+
+
+def lens_ranges_of(tomograms: Collection[TomogramSeries], like: CTFRanges) -> CTFRanges:
+    """Of the tomograms' lenses, the median image of each; `like` where nothing tells."""
+    lenses = [one.series.lens for one in tomograms if one.series.lens is not None]
+    if not lenses:
+        return like
+    defocus = [float((lens.defocus_u + lens.defocus_v).median()) / 2 for lens in lenses]
+    difference = [float((lens.defocus_u - lens.defocus_v).abs().median()) for lens in lenses]
+    first = lenses[0]
+    return replace(
+        like,
+        defocus=(min(defocus), max(defocus)),
+        astigmatism=(min(difference), max(difference)),
+        voltage_kv=float(first.voltage_kv[0]),
+        cs_mm=float(first.cs_mm[0]),
+        amplitude_contrast=float(first.amplitude_contrast[0]),
+    )
+
+
+def _tilts(series: TiltSeries) -> Float[Tensor, " images"]:
+    """Angles about the tomogram's y of the images that hold some signal, in degrees."""
+    beam = series.rotation[:, 2] if series.strength is None else series.rotation[series.strength > 0, 2]
+    return torch.rad2deg(torch.atan2(-beam[:, 0], beam[:, 2]))
 
 
 def beside(name: str, table: Path) -> Path:

@@ -41,6 +41,7 @@ from frazil.recipes.fitting.fitted_simulation import (
     write_match,
 )
 from frazil.recipes.fitting.match_subtomograms import match_subtomograms
+from frazil.recipes.fitting.taken_series import as_taken, refuse_told_twice
 from frazil.recipes.running.learning import check_batch, fit_settings, say_if_stopped, write_report
 from frazil.recipes.running.preset import set_by_user
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms, structures_of
@@ -84,6 +85,8 @@ class CryoETGANTrain:
     correction: Correction | None = None
     """What was done about the lens in the real ones: none, phase-flip or wiener; what their table says, if not given,
     or else phase-flip."""
+    tomograms: Path | None = None
+    """RELION 5's or WarpTools' table of the tomograms that the real ones are of: tilts, dose and lenses as it says."""
     ctf: str = "ranges"
     """Lenses: a STAR, .cs or .npy table whose rows are drawn, ranges (see --defocus), or none."""
     lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = TILT_SERIES_LENS
@@ -114,15 +117,21 @@ def train(options: CryoETGANTrain) -> int:
         raise ValueError(f"--resolution must be positive, it is {options.resolution:g}")
     wanted = set_by_user(options.learning, options.given)
     learning, tilts_known = replace(_PRESETS[options.preset], **wanted), "tilt_range" in options.given
+    if options.tomograms is not None:
+        refuse_told_twice(options.given)
     options = replace(options, learning=learning, given=())
     check_batch(learning.batch_size)
     check_pool(learning, ranks())
     settings = fit_settings(options, learning.steps, log_every=25, precision=options.precision)
     real = _read(options)
+    if options.tomograms is not None:
+        tilts, lens = as_taken(options.tomograms, real, options.tilts, options.lens)
+        options, tilts_known = replace(options, tilts=tilts, lens=lens), True
     options = replace(options, correction=_correction(options, real))
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]
-    read = [path for path in (options.real, *named, Path(options.ctf)) if path.is_file()]
+    taken = [options.tomograms] if options.tomograms else []
+    read = [path for path in (options.real, *named, Path(options.ctf), *taken) if path.is_file()]
     inputs = {path: fingerprint(path) for path in read} | {path: fingerprint_of_ends(path) for path in real.paths}
     targets = real.volumes()
     folder = RunFolder.open(options.out, asdict(options), inputs)

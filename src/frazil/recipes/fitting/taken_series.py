@@ -1,0 +1,32 @@
+"""How the tilt series that subtomograms were cut out of were taken, where a table of tomograms says it."""
+
+from collections.abc import Collection
+from dataclasses import fields
+from pathlib import Path
+
+from frazil.data.subtomograms import Subtomograms
+from frazil.data.tilt_series_tables import lens_ranges_of, read_tomograms, scheme_of
+from frazil.physics import CTFRanges
+from frazil.physics.tilt_scheme import TiltScheme
+
+_SAID = {field.name for part in (TiltScheme, CTFRanges) for field in fields(part)} - {"ice_thickness", "b_factor"}
+
+
+def refuse_told_twice(given: Collection[str]) -> None:
+    """ValueError for an option that a table of tomograms says too."""
+    if twice := sorted(_SAID & set(given)):
+        raise ValueError(f"--{twice[0].replace('_', '-')}: --tomograms says that too; give one of the two")
+
+
+def as_taken(tomograms: Path, real: Subtomograms, tilts: TiltScheme, lens: CTFRanges) -> tuple[TiltScheme, CTFRanges]:
+    """Tilts, dose and lenses as the table of tomograms says, of those that the real ones are of; else as given."""
+    if real.table is None or "rlnTomoName" not in real.table:
+        raise ValueError(f"{real.source}: says no tomograms (rlnTomoName), so --tomograms tells nothing of it")
+    series = read_tomograms(tomograms, real.table).values()
+    tilts, lens = scheme_of(series, tilts), lens_ranges_of(series, lens)
+    first, last = tilts.tilt_range
+    print(
+        f"{tomograms}: tilts from {first:g} to {last:g} degrees by {tilts.tilt_step:.3g}, {tilts.dose_per_tilt:.3g}"
+        f" electrons per square angstrom each, defocus {lens.defocus[0]:.0f} to {lens.defocus[1]:.0f} angstrom"
+    )
+    return tilts, lens

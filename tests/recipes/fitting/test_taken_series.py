@@ -1,0 +1,61 @@
+"""What a table of tomograms says of how series were taken is what they were simulated with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from frazil.data.subtomograms import read_subtomograms
+from frazil.io import read_tables, write_tables
+from frazil.physics import CTFRanges
+from frazil.physics.tilt_scheme import TILT_SERIES_LENS, TiltScheme
+from frazil.recipes.fitting.taken_series import as_taken, refuse_told_twice
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
+
+TILTS = TiltScheme((-50.0, 62.0), tilt_step=4.0, dose_per_tilt=2.5)
+LENS = CTFRanges((30_000.0, 40_000.0), (200.0, 400.0), voltage_kv=200.0, cs_mm=2.0, amplitude_contrast=0.07)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("taken") / "real"
+    options = SimulateSubtomograms(
+        ("pseudo-protein",), out, count=40, box=24, pixel_size=16.0, tilts=TILTS, lens=LENS, workers=1
+    )
+    simulate_subtomograms(options)
+    return out
+
+
+def test_tilts_dose_and_lenses_are_those_of_the_table(real: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    subtomograms = read_subtomograms(real / "particles.star")
+    tilts, lens = as_taken(real / "tomograms.star", subtomograms, TiltScheme(), TILT_SERIES_LENS)
+    assert tilts.tilt_range == pytest.approx(TILTS.tilt_range)
+    assert (tilts.tilt_step, tilts.dose_per_tilt) == pytest.approx((4.0, 2.5))
+    assert tilts.angles.tolist() == pytest.approx(TILTS.angles.tolist())
+    assert 30_000 <= lens.defocus[0] <= lens.defocus[1] <= 40_000
+    assert 200 <= lens.astigmatism[0] <= lens.astigmatism[1] <= 400
+    assert (lens.voltage_kv, lens.cs_mm, lens.amplitude_contrast) == pytest.approx((200.0, 2.0, 0.07))
+    assert "tilts from -50 to 62 degrees by 4" in capsys.readouterr().out
+
+
+def test_images_of_no_strength_are_not_counted(real: Path) -> None:
+    for path in (real / "tilt_series").glob("*.star"):
+        ((name, images),) = read_tables(path).items()
+        images.loc[images["rlnTomoYTilt"] > 50, "rlnCtfScalefactor"] = 0.0
+        write_tables(path, {name: images})
+    tilts, _ = as_taken(
+        real / "tomograms.star", read_subtomograms(real / "particles.star"), TiltScheme(), TILT_SERIES_LENS
+    )
+    assert tilts.tilt_range == pytest.approx((-50.0, 50.0))
+
+
+def test_subtomograms_of_no_tomograms_are_refused(real: Path) -> None:
+    volumes = read_subtomograms(real / "subtomograms")
+    with pytest.raises(ValueError, match="says no tomograms"):
+        as_taken(real / "tomograms.star", replace(volumes, table=None), TiltScheme(), TILT_SERIES_LENS)
+
+
+def test_what_is_told_twice_is_refused() -> None:
+    refuse_told_twice(("ice_thickness", "steps"))
+    with pytest.raises(ValueError, match="--tilt-step: --tomograms says that too"):
+        refuse_told_twice(("steps", "tilt_step"))
