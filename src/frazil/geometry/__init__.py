@@ -17,6 +17,7 @@ from frazil.geometry.fourier import (
     shell_sum,
     shift_phase,
 )
+from frazil.geometry.half_turns import half_turned, half_turns
 from frazil.geometry.resampling import centred_coordinates, rotate_volume, soft_sphere, turned_back
 from frazil.geometry.rotations import (
     Batched,
@@ -47,6 +48,8 @@ __all__ = [
     "grid_spacing_deg",
     "half_plane_mean",
     "half_turn_grid",
+    "half_turned",
+    "half_turns",
     "hermitian_weight",
     "inverse_fourier_transform",
     "on_rectangle",

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from frazil.geometry import half_turned, half_turns
 from frazil.methods.base import StepContext, stable_seed
 from frazil.methods.one_network import OneNetwork
 from frazil.nets.volume_classifier import VolumeClassifier
@@ -54,21 +55,14 @@ class SubtomogramClassifier(OneNetwork):
     ) -> dict[str, Tensor | float]:
         """One step down the cross-entropy of this rank's volumes."""
         volumes, label = batch
-        shown = turned(volumes, self._turns(context))
+        turns = half_turns(self.config.batch_size, self.config.shift, context.generator("turns", device="cpu"))
+        shown = half_turned(volumes, turns[context.share(self.config.batch_size)])
         with context.autocast():
             logit = self.net(shown)
         loss = cross_entropy(logit.float(), label)
         self._descend(loss, context)
         right = (logit.argmax(1) == label).float().mean()
         return {"loss": loss.detach(), "right": right}
-
-    def _turns(self, context: StepContext) -> Int[Tensor, "batch 4"]:
-        """For each of this rank's volumes which half turn, and how many voxels along z, y, x."""
-        size, most = self.config.batch_size, self.config.shift
-        generator = context.generator("turns", device="cpu")
-        which = torch.randint(4, (size, 1), generator=generator)
-        moved = torch.randint(-most, most + 1, (size, 3), generator=generator)
-        return torch.cat([which, moved], 1)[context.share(size)]
 
     @torch.no_grad()
     def label(self, volumes: Float[Tensor, "count box box box"]) -> Float[Tensor, "count classes"]:
@@ -82,19 +76,3 @@ class SubtomogramClassifier(OneNetwork):
 
     def figures(self, context: StepContext) -> dict[str, float]:
         return {}
-
-
-def turned(
-    volumes: Float[Tensor, "batch box box box"], turns: Int[Tensor, "batch 4"]
-) -> Float[Tensor, "batch box box box"]:
-    """Each volume half a turn about its centre's x, y or z or not at all, then moved by voxels along z, y, x.
-
-    Those are the turns that bring the wedge of a symmetric range of tilts onto itself and mirror nothing.
-    """
-    axes: list[tuple[int, ...]] = [(), (0, 1), (0, 2), (1, 2)]
-    even = 1 - volumes.shape[-1] % 2  # on an even box a flip alone moves the centre by a voxel
-    made = []
-    for volume, (which, *moved) in zip(volumes, turns.tolist(), strict=True):
-        steps = [step + even * (axis in axes[which]) for axis, step in enumerate(moved)]
-        made.append(volume.flip(axes[which]).roll(steps, (0, 1, 2)))
-    return torch.stack(made)

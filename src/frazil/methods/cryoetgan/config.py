@@ -34,6 +34,8 @@ class CryoETGANConfig:
     networks: Literal["residual", "published", "released"] = "residual"
     """residual: what is added to a volume, without normalisation. published: the paper's, 7 and 11 million weights.
     released: the same with tanh behind the translator and instance norm in the critic."""
+    turns: bool = True
+    """Show the critic what is real and what is generated half a turn about x, y or z."""
     conditional: bool = False
     """Tell the residual translator which of the models each volume shows, so that it may treat them differently; it
     then makes no others, and no tomograms."""
@@ -70,6 +72,7 @@ PUBLISHED = CryoETGANConfig(
     networks="published",
     optimizer="rmsprop",
     pool=50,
+    turns=False,
     ema_decay=0.0,
 )
 """As the paper says: 50 epochs of 1,600 volumes."""

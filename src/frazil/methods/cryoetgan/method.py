@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from frazil.geometry import fourier_transform, frequency_grid, inverse_fourier_transform
+from frazil.geometry import fourier_transform, frequency_grid, half_turned, half_turns, inverse_fourier_transform
 from frazil.losses import PATCH_ADVERSARIES, gradient_penalty_one_axis
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.cryoetgan.config import CryoETGANConfig, check_pool
@@ -157,6 +157,7 @@ class CryoETGAN(Method):
         return (made - mean) / spread.clamp(min=1e-6)
 
     def _judged(self, critic: str, real: Tensor, fake: Tensor, context: StepContext) -> Float[Tensor, ""]:
+        real, fake = (self._shown(critic, some, name, context) for name, some in {"real": real, "fake": fake}.items())
         with context.autocast():
             real_score, fake_score = self._nets[critic](real), self._nets[critic](fake)
         loss = self._adversary.critic_loss(real_score.float(), fake_score.float())
@@ -164,8 +165,18 @@ class CryoETGAN(Method):
             return loss
         return loss + _PENALTY * gradient_penalty_one_axis(self._nets[critic], real)
 
+    def _shown(
+        self, critic: str, volumes: Float[Tensor, "batch box box box"], kind: str, context: StepContext
+    ) -> Float[Tensor, "batch box box box"]:
+        """Real and generated volumes turned alike, if wanted, so that few real ones are not learnt by heart."""
+        if not self.config.turns:
+            return volumes
+        turns = half_turns(self.config.batch_size, 0, context.generator("turns", f"{critic} {kind}", device="cpu"))
+        return half_turned(volumes, turns[context.share(self.config.batch_size)])
+
     def _realism(self, critic: str, fake: Tensor, context: StepContext) -> Float[Tensor, ""]:
         self._nets[critic].requires_grad_(False)
+        fake = self._shown(critic, fake, "made", context)
         with context.autocast():
             score = self._nets[critic](fake)
         self._nets[critic].requires_grad_(True)
