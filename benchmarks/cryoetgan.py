@@ -24,7 +24,12 @@ from results_file import RESULTS, heading, markdown_table, write_results
 
 from frazil.io import read_tables, write_tables
 from frazil.recipes.cryoetgan import read_simulation
-from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
+from frazil.recipes.simulate_subtomograms import (
+    SimulateSubtomograms,
+    scene_of,
+    simulate_subtomograms,
+    structures_of,
+)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KNOWN = ("maps_5A/4v7r.mrc", "maps_5A/4cr2.mrc", "maps_10A/4v94_one_TRiC.mrc")
@@ -79,20 +84,15 @@ class Study:
         run = self._learnt("run", unlabelled, "")
         minutes = (time.monotonic() - began) / 60
         fitted = json.loads((run / "match.json").read_text())["figures"]
-        tilts = f"--tilt-range {fitted['first_tilt']} {fitted['last_tilt']}"
-        how = {PHYSICS: f"{tilts} --noise {run / 'noise.txt'}", PEI_TOLD: f"{tilts} --mode pei", PEI: RELEASED}
-        # Other molecules stand in the same noise, beside which they are weaker or stronger.
-        weaker = self._weaker(read_simulation(run))
+        ours = read_simulation(run)
+        told = {PHYSICS: ours, PEI_TOLD: replace(ours, mode="pei", noise="white", correction="phase-flip")}
         kinds, unseen = [self._generated(run, OURS, self.count)], []
         unseen.append(self._generated(run, f"{OURS} unseen", self.count // 2, UNSEEN_MODELS))
-        for place, (name, words) in enumerate(how.items(), 2):
-            snr = "" if name == PEI else f"--snr-db {fitted['snr_db']}"
-            kinds.append(self._simulated(name, SHOWN_MODELS, self.count, f"{words} {snr}", 100 * place))
-            snr = "" if name == PEI else f"--snr-db {fitted['snr_db'] + weaker}"
-            alone = self._simulated(
-                f"{name} unseen", UNSEEN_MODELS, self.count // 2, f"{words} {snr}", 100 * place + 50
-            )
-            unseen.append(renumbered(alone))
+        for place, (name, simulation) in enumerate(told.items(), 2):
+            kinds.append(self._made(name, replace(simulation, count=self.count, seed=100 * place + self.seed)))
+            unseen.append(renumbered(self._made(f"{name} unseen", self._of_unseen(simulation, 100 * place + 50))))
+        kinds.append(self._simulated(PEI, SHOWN_MODELS, self.count, RELEASED, 400))
+        unseen.append(renumbered(self._simulated(f"{PEI} unseen", UNSEEN_MODELS, self.count // 2, RELEASED, 450)))
         found = self._evaluated("worth", known(real), kinds)
         other = self._evaluated("worth of unseen", others(real), unseen)
         return {"minutes": minutes, "fitted": fitted, "figures": found, "unseen": other}
@@ -119,11 +119,16 @@ class Study:
         total = self.count * len(models) // len(SHOWN_MODELS)
         return real, known(self._simulated("real to learn from", models, total, hidden, 150))
 
-    def _weaker(self, simulation: SimulateSubtomograms) -> float:
-        """By how many decibels the other structures are weaker than the known ones, in the same noise."""
-        other = replace(simulation, models=tuple(UNSEEN_MODELS))
+    def _of_unseen(self, simulation: SimulateSubtomograms, seed: int) -> SimulateSubtomograms:
+        """The same of other structures, in the same noise, beside which they are weaker or stronger."""
+        other = replace(simulation, models=tuple(UNSEEN_MODELS), count=self.count // 2, seed=seed + self.seed)
         noise = [scene_of(one, structures_of(one)).noise_std(0.0) for one in (other, simulation)]
-        return 20 * math.log10(noise[0] / noise[1])
+        return replace(other, snr_db=simulation.snr_db + 20 * math.log10(noise[0] / noise[1]))
+
+    def _made(self, name: str, simulation: SimulateSubtomograms) -> Path:
+        """Subtomograms of a simulation that was fitted."""
+        simulate_subtomograms(replace(simulation, out=self.folder / name))
+        return self.folder / name / "particles.star"
 
     def _simulated(self, name: str, models: Sequence[str], count: int, how: str, seed: int) -> Path:
         """Subtomograms of some structures, in turns."""

@@ -167,6 +167,7 @@ def test_what_will_not_do_is_refused_in_a_sentence(tmp_path: Path, changes: dict
     [
         ({"tilt_range": (60.0, -60.0)}, r"--tilt-range must rise within -90 \.\.\. 90 degrees, it is 60 \.\.\. -60"),
         ({"tilt_step": 0.0}, "--tilt-step must be positive and no more than the range, it is 0"),
+        ({"pretilts": (5.0, 40.0)}, "--pretilts 40: tilts from -60 to 60 degrees would go beyond 90"),
         ({"dose_per_tilt": -1.0}, "--dose-per-tilt must not be negative, it is -1"),
     ],
 )

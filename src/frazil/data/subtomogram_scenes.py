@@ -58,10 +58,11 @@ class SubtomogramScene:
         """Its subtomograms, twice, with the noise of every other movie frame; their mean is what all frames make."""
         generator = numbered_generator(self.seed, tomogram)
         labels = self._draw(tomogram, generator)
-        clean = self.imaging.clean(labels.molecules, labels.lens)
+        imaging = self.imaging.of_tomogram(tomogram)
+        clean = imaging.clean(labels.molecules, labels.lens)
         if noise_std == 0:
             return torch.stack([clean, clean])
-        noises = [self.imaging.noise(labels.molecules, labels.lens, generator) for _ in range(2)]
+        noises = [imaging.noise(labels.molecules, labels.lens, generator) for _ in range(2)]
         return clean + 2**0.5 * noise_std * torch.stack(noises)
 
     def noise_std(self, snr_db: float) -> float:
@@ -75,9 +76,10 @@ class SubtomogramScene:
         while tomogram < self.tomograms and tomogram * self.each < _CALIBRATED:
             generator = numbered_generator(self.seed, tomogram)
             labels = self._draw(tomogram, generator)
+            imaging = self.imaging.of_tomogram(tomogram)
             few = labels.molecules[: _CALIBRATED - tomogram * self.each]
-            clean += float(self.imaging.clean(few, labels.lens).double().var((1, 2, 3)).sum())
-            noise += float(self.imaging.noise(few, labels.lens, generator).double().var((1, 2, 3)).sum())
+            clean += float(imaging.clean(few, labels.lens).double().var((1, 2, 3)).sum())
+            noise += float(imaging.noise(few, labels.lens, generator).double().var((1, 2, 3)).sum())
             tomogram += 1
         if not clean > 0:
             raise ValueError("no density falls in the box")

@@ -46,13 +46,21 @@ def read_tomograms(tomograms: Path, particles: pd.DataFrame) -> dict[str, Tomogr
 
 
 def scheme_of(tomograms: Collection[TomogramSeries], like: TiltScheme) -> TiltScheme:
-    """Angles and dose of most tomograms, images without strength left out; what nothing tells is `like`'s."""
+    """Angles and dose of most tomograms, images without strength left out; what nothing tells is `like`'s.
+
+    Pretilts are how far the middles of the tomograms' ranges lie apart, where that is more than half a step.
+    """
     angles = [_tilts(one.series).sort().values for one in tomograms]
-    low, high = (median(round(float(one[end]), 1) for one in angles) for end in (0, -1))
     step = median(float(one.diff().median()) for one in angles)
     dose = median(float(one.series.dose.sort().values.diff().median()) for one in tomograms)
+    middles = [float(one[0] + one[-1]) / 2 for one in angles]
+    half, middle = median(float(one[-1] - one[0]) for one in angles) / 2, median(middles)
+    apart = [round(one - middle, 1) for one in middles]
+    pretilts = tuple(apart) if max(map(abs, apart)) > step / 2 else ()
+    low, high = round(middle - half, 1), round(middle + half, 1)
     step = (high - low) / max(1, round((high - low) / step))
-    return replace(like, tilt_range=(low, high), tilt_step=step, dose_per_tilt=dose or like.dose_per_tilt)
+    dose = dose or like.dose_per_tilt
+    return replace(like, tilt_range=(low, high), tilt_step=step, dose_per_tilt=dose, pretilts=pretilts)
 
 
 def lens_ranges_of(tomograms: Collection[TomogramSeries], like: CTFRanges) -> CTFRanges:

@@ -1,7 +1,7 @@
 """Simulated tomograms: molecules and vesicles in ice, each tomogram a pure function of the seed and its number."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -96,6 +96,9 @@ class TomogramScene:
 
     def tomogram(self, number: int, noise_std: float) -> SimulatedTomogram:
         """One tomogram, its noise of a standard deviation in the upright image."""
+        if len(self.images.scheme.pretilts) > 1:
+            own = replace(self.images, scheme=self.images.scheme.of_tomogram(number))
+            return replace(self, images=own).tomogram(number, noise_std)
         generator = numbered_generator(self.seed, number)
         labels = self._draw(generator)
         clean = self.clean(labels)

@@ -45,11 +45,25 @@ def half_sets(molecules: pd.DataFrame) -> pd.Series:
 def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | None], frame: TomogramFrame) -> None:
     """Write the list of tomograms, and of each, by its name, the images' table and their angles (.tlt)."""
     (out / _SERIES).mkdir(exist_ok=True)
-    series = scheme.series(None)
-    images = pd.DataFrame(
+    for number, (name, lens) in enumerate(lenses.items()):
+        own_scheme = scheme.of_tomogram(number)
+        images = _images(own_scheme)
+        seen = {} if lens is None else columns_of_ctf(lens)
+        own = {column: values.repeat(len(images)) for column, values in seen.items() if column not in _OF_MICROSCOPE}
+        stack = [f"{image:06d}@{_SERIES}/{name}.mrcs" for image in range(1, len(images) + 1)]
+        named = {"rlnMicrographName": stack} if frame.on_disk else {}
+        write_tables(out / _SERIES / f"{name}.star", {name: images.assign(**named, **own)})
+        with atomic_path(out / _SERIES / f"{name}.tlt") as temporary:
+            temporary.write_text("".join(f"{angle:.2f}\n" for angle in own_scheme.angles.tolist()))
+    write_tables(out / TOMOGRAMS, {"global": _list_of(lenses, frame, scheme)})
+
+
+def _images(scheme: TiltScheme) -> pd.DataFrame:
+    """How the images of one tomogram were taken."""
+    return pd.DataFrame(
         {
-            "rlnTomoNominalStageTiltAngle": scheme.angles.numpy(),
-            "rlnMicrographPreExposure": (series.dose - scheme.dose_per_tilt / 2).numpy(),
+            "rlnTomoNominalStageTiltAngle": scheme.stage_angles.numpy(),
+            "rlnMicrographPreExposure": (scheme.series(None).dose - scheme.dose_per_tilt / 2).numpy(),
             "rlnTomoXTilt": 0.0,
             "rlnTomoYTilt": scheme.angles.numpy(),
             "rlnTomoZRot": 0.0,
@@ -59,15 +73,6 @@ def write_tilt_series(out: Path, scheme: TiltScheme, lenses: Mapping[str, CTF | 
             "rlnCtfScalefactor": 1.0,
         }
     )
-    for name, lens in lenses.items():
-        own = {} if lens is None else columns_of_ctf(lens.map(lambda values: values.expand(len(series))))
-        kept = {column: values for column, values in own.items() if column not in _OF_MICROSCOPE}
-        stack = [f"{number:06d}@{_SERIES}/{name}.mrcs" for number in range(1, len(series) + 1)]
-        named = {"rlnMicrographName": stack} if frame.on_disk else {}
-        write_tables(out / _SERIES / f"{name}.star", {name: images.assign(**named, **kept)})
-        with atomic_path(out / _SERIES / f"{name}.tlt") as temporary:
-            temporary.write_text("".join(f"{angle:.2f}\n" for angle in scheme.angles.tolist()))
-    write_tables(out / TOMOGRAMS, {"global": _list_of(lenses, frame, scheme)})
 
 
 def _list_of(lenses: Mapping[str, CTF | None], frame: TomogramFrame, scheme: TiltScheme) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -45,6 +45,10 @@ class Molecules(Batched):
 class SubtomogramImaging(ABC):
     """How a subtomogram comes of a molecule: its density as it is seen, and noise on it."""
 
+    def of_tomogram(self, number: int) -> "SubtomogramImaging":
+        """That of the tomogram of a number, from 0."""
+        return self
+
     @abstractmethod
     def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
         """Without noise, protein positive; the lens is a CTF of one row."""
@@ -67,6 +71,9 @@ class TiltSeriesImaging(SubtomogramImaging):
     """Radial power spectrum of an image's noise, its mean over pixels 1; None for white noise."""
     correction: Correction = "phase-flip"
     """What is done about the lens: nothing; its signs put right; or Wiener's filter, of lens and dose."""
+
+    def of_tomogram(self, number: int) -> "TiltSeriesImaging":
+        return replace(self, scheme=self.scheme.of_tomogram(number)) if self.scheme.pretilts else self
 
     @cached_property
     def _spectra(self) -> list[FourierVolume]:
@@ -115,6 +122,9 @@ class PeiImaging(SubtomogramImaging):
     volumes: Sequence[Float[Tensor, "box box box"]]
     pixel_size: float
     scheme: TiltScheme
+
+    def of_tomogram(self, number: int) -> "PeiImaging":
+        return replace(self, scheme=self.scheme.of_tomogram(number)) if self.scheme.pretilts else self
 
     def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
         moved = fourier_transform(turned_densities(self.volumes, molecules, self.pixel_size), 3)

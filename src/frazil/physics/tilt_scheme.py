@@ -1,6 +1,6 @@
 """What is chosen of tilt series: angles, dose and ice, of every series of a data set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,9 @@ class TiltScheme:
 
     tilt_range: tuple[float, float] = (-60.0, 60.0)
     """First and last angle in degrees, about y; what lies beyond them is the missing wedge."""
+    pretilts: tuple[float, ...] = ()
+    """Degrees by which the specimen (a lamella, say) lies tilted where the stage is upright, of each tomogram in turn:
+    they are added to all its angles."""
     tilt_step: float = 3.0
     """Degrees from one image to the next."""
     dose_per_tilt: float = 3.0
@@ -34,22 +37,34 @@ class TiltScheme:
             raise ValueError(f"--tilt-range must rise within -90 ... 90 degrees, it is {low:g} ... {high:g}")
         if not 0 < self.tilt_step <= high - low:
             raise ValueError(f"--tilt-step must be positive and no more than the range, it is {self.tilt_step:g}")
+        for pretilt in self.pretilts:
+            if not -90 <= low + pretilt < high + pretilt <= 90:
+                raise ValueError(f"--pretilts {pretilt:g}: tilts from {low:g} to {high:g} degrees would go beyond 90")
         for name in ("dose_per_tilt", "ice_thickness"):
             if not getattr(self, name) >= 0:
                 value = getattr(self, name)
                 raise ValueError(f"--{name.replace('_', '-')} must not be negative, it is {value:g}")
 
+    def of_tomogram(self, number: int) -> "TiltScheme":
+        """How the tomogram of a number, from 0, was taken: with one pretilt, if any."""
+        return replace(self, pretilts=(self.pretilts[number % len(self.pretilts)],)) if self.pretilts else self
+
     @property
-    def angles(self) -> Float[Tensor, " tilts"]:
-        """Of the images, in degrees, rising."""
+    def stage_angles(self) -> Float[Tensor, " tilts"]:
+        """Of the microscope's stage, in degrees, rising."""
         low, high = self.tilt_range
         return low + self.tilt_step * torch.arange(int((high - low) / self.tilt_step + 1e-6) + 1)
+
+    @property
+    def angles(self) -> Float[Tensor, " tilts"]:
+        """Of the specimen in the images, in degrees, rising; of several pretilts the first one's."""
+        return self.stage_angles + (self.pretilts[0] if self.pretilts else 0.0)
 
     def series(self, lens: CTF | None) -> TiltSeries:
         """A series through one lens (a CTF of one row), whose defocus is that at the tomogram's centre."""
         angle = self.angles
         rows = None if lens is None else lens.map(lambda values: values.expand(len(angle)))
-        return TiltSeries(tilt_rotations(angle), dose_symmetric(angle, self.dose_per_tilt), rows)
+        return TiltSeries(tilt_rotations(angle), dose_symmetric(self.stage_angles, self.dose_per_tilt), rows)
 
     @property
     def relative_noise(self) -> Float[Tensor, " tilts"]:

@@ -210,6 +210,7 @@ def _unmatched(options: CryoETGANTrain, real: Subtomograms) -> SimulateSubtomogr
         shift_percent=options.shift_percent,
         tilts=options.tilts,
         correction=options.correction or "phase-flip",
+        per_tomogram=max(1, min(50, options.simulated // max(1, len(options.tilts.pretilts)))),
         ctf=lenses_from_anywhere(options.ctf),
         lens=options.lens,
         resolution=options.resolution,

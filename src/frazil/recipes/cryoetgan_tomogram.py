@@ -63,9 +63,9 @@ def tomogram(options: CryoETGANTomogram) -> None:
             " volumes of `frazil reconstruct subtomograms --correction phase-flip`"
         )
     simulation = _simulation(options, fitted)
-    rotation = simulation.tilts.series(None).rotation
 
     def finish(number: int, made: SimulatedTomogram) -> SimulatedTomogram:
+        rotation = simulation.tilts.of_tomogram(number).series(None).rotation
         chance = numbered_generator(stable_seed(options.seed, "noise"), number)
         return replace(made, whole=method.translate_tomogram(made.whole, rotation, chance), halves=None)
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from frazil.data.subtomograms import read_subtomograms
+from frazil.geometry import fourier_transform
 from frazil.io import read_tables, write_tables
 from frazil.physics import CTFRanges
+from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TILT_SERIES_LENS, TiltScheme
 from frazil.recipes.fitting.taken_series import as_taken, refuse_told_twice
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
@@ -16,14 +18,18 @@ TILTS = TiltScheme((-50.0, 62.0), tilt_step=4.0, dose_per_tilt=2.5)
 LENS = CTFRanges((30_000.0, 40_000.0), (200.0, 400.0), voltage_kv=200.0, cs_mm=2.0, amplitude_contrast=0.07)
 
 
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("taken") / "real"
+def simulated(out: Path, tilts: TiltScheme) -> Path:
+    """Four subtomograms of two tomograms."""
     options = SimulateSubtomograms(
-        ("pseudo-protein",), out, count=40, box=24, pixel_size=16.0, tilts=TILTS, lens=LENS, workers=1
+        ("pseudo-protein",), out, count=4, per_tomogram=2, box=24, pixel_size=16.0, tilts=tilts, lens=LENS, workers=1
     )
     simulate_subtomograms(options)
     return out
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulated(tmp_path_factory.mktemp("taken") / "real", TILTS)
 
 
 def test_tilts_dose_and_lenses_are_those_of_the_table(real: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,10 +38,26 @@ def test_tilts_dose_and_lenses_are_those_of_the_table(real: Path, capsys: pytest
     assert tilts.tilt_range == pytest.approx(TILTS.tilt_range)
     assert (tilts.tilt_step, tilts.dose_per_tilt) == pytest.approx((4.0, 2.5))
     assert tilts.angles.tolist() == pytest.approx(TILTS.angles.tolist())
-    assert 30_000 <= lens.defocus[0] <= lens.defocus[1] <= 40_000
-    assert 200 <= lens.astigmatism[0] <= lens.astigmatism[1] <= 400
+    assert 30_000 <= lens.defocus[0] < lens.defocus[1] <= 40_000
+    assert 200 <= lens.astigmatism[0] < lens.astigmatism[1] <= 400
     assert (lens.voltage_kv, lens.cs_mm, lens.amplitude_contrast) == pytest.approx((200.0, 2.0, 0.07))
     assert "tilts from -50 to 62 degrees by 4" in capsys.readouterr().out
+
+
+def test_pretilts_turn_each_tomogram_and_are_told_of_its_table(tmp_path: Path) -> None:
+    tilts = replace(TILTS, pretilts=(-4.0, 8.0))
+    out = simulated(tmp_path / "real", tilts)
+    volumes = read_subtomograms(out / "particles.star")
+    energy = fourier_transform(volumes.volumes(), 3).abs().square()
+    for row in range(4):
+        wedge = missing_wedge(tilts.of_tomogram(row // 2).series(None).rotation, 24)
+        other = missing_wedge(tilts.of_tomogram(1 - row // 2).series(None).rotation, 24)
+        assert energy[row][wedge].sum() < 1e-8 * energy[row].sum()
+        assert energy[row][other].sum() > 1e-3 * energy[row].sum()
+    found, _ = as_taken(out / "tomograms.star", volumes, TiltScheme(), TILT_SERIES_LENS)
+    assert found.pretilts == pytest.approx((-6.0, 6.0))
+    assert found.tilt_range == pytest.approx((-48.0, 64.0))
+    assert found.dose_per_tilt == pytest.approx(2.5)
 
 
 def test_images_of_no_strength_are_not_counted(real: Path) -> None:

@@ -23,6 +23,7 @@ _OPTIMIZERS = {
     "rmsprop": lambda parameters, rate: torch.optim.RMSprop(parameters, lr=rate),
 }
 _TILE = 96  # voxels a side of the parts of a tomogram that are translated at once
+_EMPTY = 1e-8  # of the mean power: what is left of nothing by rounding is far less
 _COARSE = 0.15  # cycles per voxel, to which a Gaussian lets through what must stay: finer detail is mostly noise
 
 
@@ -150,9 +151,8 @@ class CryoETGAN(Method):
         Nothing is new in the wedge of what has one already; a bare density's is the translator's to empty.
         """
         if self.config.networks == "residual" and self.config.start == "physics":
-            box = volumes.shape[-1]
-            seen = self._seen.to(volumes.device)
-            made = volumes + inverse_fourier_transform(fourier_transform(made - volumes, 3) * seen, box, 3)
+            added = fourier_transform(made - volumes, 3) * self._seen_in(volumes)
+            made = volumes + inverse_fourier_transform(added, volumes.shape[-1], 3)
         mean, spread = (getattr(made, name)((1, 2, 3), keepdim=True) for name in ("mean", "std"))
         return (made - mean) / spread.clamp(min=1e-6)
 
@@ -186,9 +186,21 @@ class CryoETGAN(Method):
         """Mean change of coarse detail outside the wedge, in units of what white noise has of it."""
         box = before.shape[-1]
         frequency = frequency_grid(box, 1.0, 3, device=before.device).norm(dim=-1)
-        coarse = torch.exp(-((frequency / _COARSE) ** 2)) * self._seen.to(before.device)
+        coarse = torch.exp(-((frequency / _COARSE) ** 2)) * self._seen_in(before)
         changed = inverse_fourier_transform(fourier_transform(after - before, 3) * coarse, box, 3)
         return changed.abs().mean() / coarse.square().mean().sqrt()
+
+    def _seen_in(self, volumes: Float[Tensor, "batch box box box"]) -> Bool[Tensor, "#batch box box half"]:
+        """What the images of simulated volumes have seen: each one's own wedge is empty, whatever its pretilt.
+
+        A bare density is empty nowhere, and a back-projection beyond Nyquist's frequency everywhere.
+        """
+        seen = self._seen.to(volumes.device)
+        if self.config.start == "density":
+            return seen[None]
+        power = fourier_transform(volumes, 3).abs().square()
+        inside = frequency_grid(volumes.shape[-1], 1.0, 3, device=volumes.device).norm(dim=-1) < 0.5
+        return torch.where(inside, power > _EMPTY * power.mean((1, 2, 3), keepdim=True), seen)
 
     def _cycle(self, batch: UnpairedVolumes, fake: Tensor, back: Tensor, context: StepContext) -> Float[Tensor, ""]:
         """Mean distance of volumes that went there and back from what they were."""

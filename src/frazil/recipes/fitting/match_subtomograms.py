@@ -50,17 +50,21 @@ def match_subtomograms(
     """
     within, given = radius / like.pixel_size, like.tilts.tilt_range
     like, volumes = replace(like, noise="white"), structures_of(like)
-    if not tilts_known and given == TiltScheme().tilt_range:
+    if not tilts_known and given == TiltScheme().tilt_range and not like.tilts.pretilts:
         like = replace(like, tilts=_measured_tilts(real, like, volumes))
     scene = _few(like, volumes)
     labels = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]
-    clean = torch.cat([scene.imaging.clean(one.molecules, one.lens) for one in labels])
+    clean = torch.cat(
+        [scene.imaging.of_tomogram(place).clean(one.molecules, one.lens) for place, one in enumerate(labels)]
+    )
     spectrum = torch.ones(like.box // 2 + 1)
     for _ in range(_ROUNDS):
         _write(noise, spectrum, like)
         imaging = scene_of(replace(like, noise=str(noise)), volumes).imaging
         generator = numbered_generator(like.seed, scene.tomograms)
-        made = torch.cat([imaging.noise(one.molecules, one.lens, generator) for one in labels])
+        made = torch.cat(
+            [imaging.of_tomogram(place).noise(one.molecules, one.lens, generator) for place, one in enumerate(labels)]
+        )
         strength, _ = strengths(*map(radial_profile, (real, clean, made)))
         power = (power_beside(real, within) - strength * power_beside(clean, within)).clamp(min=0)
         spectrum = spectrum * power / power_beside(made, within)
@@ -74,7 +78,7 @@ def match_subtomograms(
 
 
 def _few(like: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> SubtomogramScene:
-    return replace(scene_of(like, volumes), count=_FEW, each=_FEW // 4)
+    return replace(scene_of(like, volumes), count=_FEW, each=_FEW // max(4, min(_FEW, len(like.tilts.pretilts))))
 
 
 def _measured_tilts(

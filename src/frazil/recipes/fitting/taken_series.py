@@ -25,8 +25,10 @@ def as_taken(tomograms: Path, real: Subtomograms, tilts: TiltScheme, lens: CTFRa
     series = read_tomograms(tomograms, real.table).values()
     tilts, lens = scheme_of(series, tilts), lens_ranges_of(series, lens)
     first, last = tilts.tilt_range
+    turned = f" turned by {min(tilts.pretilts):g} to {max(tilts.pretilts):g}" if tilts.pretilts else ""
     print(
-        f"{tomograms}: tilts from {first:g} to {last:g} degrees by {tilts.tilt_step:.3g}, {tilts.dose_per_tilt:.3g}"
-        f" electrons per square angstrom each, defocus {lens.defocus[0]:.0f} to {lens.defocus[1]:.0f} angstrom"
+        f"{tomograms}: tilts from {first:g} to {last:g} degrees by {tilts.tilt_step:.3g}{turned},"
+        f" {tilts.dose_per_tilt:.3g} electrons per square"
+        f" angstrom each, defocus {lens.defocus[0]:.0f} to {lens.defocus[1]:.0f} angstrom"
     )
     return tilts, lens
