@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from frazil.geometry import centred_coordinates, fourier_transform, inverse_fourier_transform
-from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range
+from frazil.geometry import centred_coordinates, fourier_transform, frequency_grid, inverse_fourier_transform
+from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range, weighting
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TiltScheme
 
@@ -39,6 +39,15 @@ def test_the_range_of_tilts_is_found_though_a_few_volumes_have_seen_more() -> No
     beyond = 2 * (in_range(-76.0, 50.0, 12, seed=2) - in_range(-68.0, 50.0, 12, seed=2))
     more = every + torch.cat([beyond, torch.zeros(18, BOX, BOX, BOX)])
     assert tilt_range(more) == pytest.approx(alone, abs=1.5)
+
+
+def test_the_weighting_of_tilted_images_is_found() -> None:
+    made, real = in_range(-60.0, 50.0, 30, seed=1), in_range(-60.0, 50.0, 30, seed=2)
+    assert weighting(real, made, (-60.0, 50.0)) == pytest.approx(0.0, abs=0.05)
+    x, _, z = frequency_grid(BOX, 1.0, 3).unbind(-1)
+    cosine = torch.where(torch.hypot(x, z) > 0, x.abs() / torch.hypot(x, z).clamp(min=1e-9), 1.0)
+    weighted = inverse_fourier_transform(fourier_transform(3 * real, 3) * cosine**0.7, BOX, 3)
+    assert weighting(weighted, made, (-60.0, 50.0)) == pytest.approx(0.7, abs=0.1)
 
 
 def test_the_noise_s_power_is_measured_beside_the_molecule() -> None:

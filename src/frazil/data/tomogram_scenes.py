@@ -110,7 +110,8 @@ class TomogramScene:
     def _reconstructed(self, images: Float[Tensor, "tilts y x"], lens: CTF | None) -> Float[Tensor, "z y x"]:
         if self.correction == "phase-flip":
             images = phase_flipped(images, lens, self.images.pixel_size)
-        return weighted_back_projection(images, self.images.scheme.angles, self.depth)
+        weighted = self.images.scheme.weights[:, None, None] * images
+        return weighted_back_projection(weighted, self.images.scheme.angles, self.depth)
 
     def instances(self, labels: TomogramLabels) -> Int[Tensor, "z y x"]:
         """Number of what each voxel is of: molecules from 1, then the walls of vesicles; 0 for nothing."""

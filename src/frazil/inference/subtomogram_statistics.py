@@ -60,6 +60,29 @@ def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, floa
 
     An image's slice is as thick as a voxel of the spectrum is wide: the directions reach beyond the images themselves.
     """
+    mean, middle = power_by_direction(volumes)
+    upright = int((middle < 0).sum())
+    return _edge(mean[:upright].flip(0), middle[:upright].flip(0)), _edge(mean[upright:], middle[upright:])
+
+
+def weighting(
+    real: Float[Tensor, "count box box box"], made: Float[Tensor, "count box box box"], between: tuple[float, float]
+) -> float:
+    """The power of the cosine of an image's tilt by which simulated ones would have to be multiplied as well.
+
+    Of the directions between two tilts, in degrees, by which both have been seen.
+    """
+    (power, angle), (own, _) = power_by_direction(real), power_by_direction(made)
+    inside = (angle > between[0]) & (angle < between[1])
+    cosine = torch.deg2rad(angle[inside]).cos().square().log()
+    ratio = (power[inside] / own[inside]).log()
+    return float(((ratio - ratio.mean()) * (cosine - cosine.mean())).sum() / (cosine - cosine.mean()).square().sum())
+
+
+def power_by_direction(
+    volumes: Float[Tensor, "count box box box"],
+) -> tuple[Float[Tensor, " directions"], Float[Tensor, " directions"]]:
+    """Mean power of detail by the tilt at which an image sees it, and those tilts, in degrees."""
     box = volumes.shape[-1]
     power = _mean_power(volumes, torch.ones(box, box, box))
     x, _, z = frequency_grid(box, 1.0, 3).unbind(-1)
@@ -73,9 +96,7 @@ def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, floa
     total.index_add_(0, place, power[band])
     count.index_add_(0, place, torch.ones_like(power[band]))
     filled = (count > 0).nonzero()[:, 0]
-    mean = total[filled] / count[filled]
-    upright, middle = int((filled < bins // 2).sum()), _BIN * (filled + 0.5) - 90
-    return _edge(mean[:upright].flip(0), middle[:upright].flip(0)), _edge(mean[upright:], middle[upright:])
+    return total[filled] / count[filled], _BIN * (filled + 0.5) - 90
 
 
 def _edge(power: Float[Tensor, " outwards"], angle: Float[Tensor, " outwards"]) -> float:

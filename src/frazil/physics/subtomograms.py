@@ -104,8 +104,8 @@ class TiltSeriesImaging(SubtomogramImaging):
         )
 
     def _volume(self, images: Tensor, through: TiltTransfer) -> Float[Tensor, "box box box"]:
-        factor = correcting(through.transfer[0], self.correction)
-        return back_projected(images, factor, self.scheme.series(None).rotation, self._seen)
+        factor, weight = correcting(through.transfer[0], self.correction), self.scheme.weights[:, None, None]
+        return back_projected(weight * images, factor, self.scheme.series(None).rotation, self._seen)
 
     @cached_property
     def _seen(self) -> Tensor:

@@ -28,6 +28,8 @@ class TiltScheme:
     """Degrees from one image to the next."""
     dose_per_tilt: float = 3.0
     """Electrons per square angstrom for each image. The series begins upright and goes on to both sides in turns."""
+    tilt_weighting: float = 0.0
+    """Images are multiplied by the cosine of their tilt to this power before they are back-projected; 0 leaves them."""
     ice_thickness: float = 1500.0
     """Angstrom; particles lie at any depth in it. Tilted, it is thicker, and fewer electrons get through."""
 
@@ -65,6 +67,11 @@ class TiltScheme:
         angle = self.angles
         rows = None if lens is None else lens.map(lambda values: values.expand(len(angle)))
         return TiltSeries(tilt_rotations(angle), dose_symmetric(self.stage_angles, self.dose_per_tilt), rows)
+
+    @property
+    def weights(self) -> Float[Tensor, " tilts"]:
+        """By which images are multiplied before they are back-projected."""
+        return torch.deg2rad(self.angles).cos().clamp(min=0.1) ** self.tilt_weighting
 
     @property
     def relative_noise(self) -> Float[Tensor, " tilts"]:

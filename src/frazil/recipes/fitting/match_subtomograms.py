@@ -10,7 +10,13 @@ from torch import Tensor
 
 from frazil.data.seeds import numbered_generator
 from frazil.data.subtomogram_scenes import SubtomogramScene
-from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range
+from frazil.inference.subtomogram_statistics import (
+    power_beside,
+    radial_profile,
+    strengths,
+    tilt_range,
+    weighting,
+)
 from frazil.io import atomic_path
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
@@ -32,7 +38,8 @@ class SubtomogramMatch:
     def figures(self) -> dict[str, float]:
         """What was found, by name."""
         first, last = self.simulation.tilts.tilt_range
-        return {"first_tilt": first, "last_tilt": last, "snr_db": self.simulation.snr_db}
+        weighting = self.simulation.tilts.tilt_weighting
+        return {"first_tilt": first, "last_tilt": last, "tilt_weighting": weighting, "snr_db": self.simulation.snr_db}
 
 
 def match_subtomograms(
@@ -46,12 +53,13 @@ def match_subtomograms(
 
     Molecules reach `radius` angstrom from the middle; the spectrum of an image's noise is written to `noise`. Molecules
     are as strong as the power of real volumes rises to the middle beyond what noise's does. The range of tilts is
-    measured, unless it is known or is not the default's.
+    measured, unless it is known or is not the default's; so is how images are weighted by their tilt.
     """
     within, given = radius / like.pixel_size, like.tilts.tilt_range
     like, volumes = replace(like, noise="white"), structures_of(like)
     if not tilts_known and given == TiltScheme().tilt_range and not like.tilts.pretilts:
         like = replace(like, tilts=_measured_tilts(real, like, volumes))
+    like = replace(like, tilts=_weighted(real, like, volumes))
     scene = _few(like, volumes)
     labels = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]
     clean = torch.cat(
@@ -60,11 +68,7 @@ def match_subtomograms(
     spectrum = torch.ones(like.box // 2 + 1)
     for _ in range(_ROUNDS):
         _write(noise, spectrum, like)
-        imaging = scene_of(replace(like, noise=str(noise)), volumes).imaging
-        generator = numbered_generator(like.seed, scene.tomograms)
-        made = torch.cat(
-            [imaging.of_tomogram(place).noise(one.molecules, one.lens, generator) for place, one in enumerate(labels)]
-        )
+        made = _noise(replace(scene, imaging=scene_of(replace(like, noise=str(noise)), volumes).imaging))
         strength, _ = strengths(*map(radial_profile, (real, clean, made)))
         power = (power_beside(real, within) - strength * power_beside(clean, within)).clamp(min=0)
         spectrum = spectrum * power / power_beside(made, within)
@@ -75,6 +79,25 @@ def match_subtomograms(
         raise ValueError("the middle of the real subtomograms is no stronger than noise would make it")
     snr_db = 10 * math.log10(share / (1 - share))
     return SubtomogramMatch(replace(like, noise=str(noise.resolve()), snr_db=snr_db), share)
+
+
+def _noise(scene: SubtomogramScene) -> Float[Tensor, "count box box box"]:
+    """Noise of all its subtomograms, alone."""
+    generator, made = numbered_generator(scene.seed, scene.tomograms), []
+    for tomogram in range(scene.tomograms):
+        labels = scene.labels(tomogram)
+        made.append(scene.imaging.of_tomogram(tomogram).noise(labels.molecules, labels.lens, generator))
+    return torch.cat(made)
+
+
+def _weighted(
+    real: Float[Tensor, "count box box box"], like: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]
+) -> TiltScheme:
+    """With images weighted as the real ones' seem to have been, of the tilts that all tomograms have in common."""
+    tilts, pretilts = like.tilts, like.tilts.pretilts or (0.0,)
+    common = tilts.tilt_range[0] + max(pretilts), tilts.tilt_range[1] + min(pretilts)
+    more = weighting(real, _noise(_few(like, volumes)), common)
+    return replace(tilts, tilt_weighting=round(tilts.tilt_weighting + more, 2))
 
 
 def _few(like: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> SubtomogramScene:
