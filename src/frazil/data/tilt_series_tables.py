@@ -57,10 +57,11 @@ def scheme_of(tomograms: Collection[TomogramSeries], like: TiltScheme) -> TiltSc
     half, middle = median(float(one[-1] - one[0]) for one in angles) / 2, median(middles)
     apart = [round(one - middle, 1) for one in middles]
     pretilts = tuple(apart) if max(map(abs, apart)) > step / 2 else ()
+    axis = round(median(float(_axis(one.series)) for one in tomograms), 1)
     low, high = round(middle - half, 1), round(middle + half, 1)
     step = (high - low) / max(1, round((high - low) / step))
     dose = dose or like.dose_per_tilt
-    return replace(like, tilt_range=(low, high), tilt_step=step, dose_per_tilt=dose, pretilts=pretilts)
+    return replace(like, tilt_range=(low, high), tilt_step=step, dose_per_tilt=dose, pretilts=pretilts, tilt_axis=axis)
 
 
 def lens_ranges_of(tomograms: Collection[TomogramSeries], like: CTFRanges) -> CTFRanges:
@@ -79,6 +80,12 @@ def lens_ranges_of(tomograms: Collection[TomogramSeries], like: CTFRanges) -> CT
         cs_mm=float(first.cs_mm[0]),
         amplitude_contrast=float(first.amplitude_contrast[0]),
     )
+
+
+def _axis(series: TiltSeries) -> Float[Tensor, ""]:
+    """Degrees by which most images are turned from the tomogram's y, about which they were tilted, to their own."""
+    axis = series.rotation[:, :2, 1].median(0).values
+    return torch.rad2deg(torch.atan2(-axis[0], axis[1]))
 
 
 def _tilts(series: TiltSeries) -> Float[Tensor, " images"]:

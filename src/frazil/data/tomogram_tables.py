@@ -66,7 +66,7 @@ def _images(scheme: TiltScheme) -> pd.DataFrame:
             "rlnMicrographPreExposure": (scheme.series(None).dose - scheme.dose_per_tilt / 2).numpy(),
             "rlnTomoXTilt": 0.0,
             "rlnTomoYTilt": scheme.angles.numpy(),
-            "rlnTomoZRot": 0.0,
+            "rlnTomoZRot": scheme.tilt_axis,
             "rlnTomoXShiftAngst": 0.0,
             "rlnTomoYShiftAngst": 0.0,
             # Thicker ice adds noise here, and takes nothing of the signal.

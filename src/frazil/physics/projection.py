@@ -31,10 +31,15 @@ class FourierVolume:
         return FourierVolume(self.values.detach(), self.box)
 
 
-def separable_window(box: int, padded: int, like: Tensor, power: int = 2) -> Float[Tensor, "box box box"]:
-    """What sampling a padded spectrum multiplies the volume by: sinc on each axis, squared for linear interpolation."""
+def axis_window(box: int, padded: int, like: Tensor, power: int = 2) -> Float[Tensor, " box"]:
+    """What sampling a padded spectrum multiplies the volume by on each axis: sinc, squared for linear interpolation."""
     position = torch.arange(box, device=like.device, dtype=like.dtype) - box // 2
-    window = torch.sinc(position / padded) ** power
+    return torch.sinc(position / padded) ** power
+
+
+def separable_window(box: int, padded: int, like: Tensor, power: int = 2) -> Float[Tensor, "box box box"]:
+    """The same on all three axes."""
+    window = axis_window(box, padded, like, power)
     return window[:, None, None] * window[:, None] * window
 
 

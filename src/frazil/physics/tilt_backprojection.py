@@ -9,7 +9,9 @@ from torch import Tensor
 
 from frazil.geometry import fourier_transform, frequency_grid, hermitian_weight, inverse_fourier_transform
 from frazil.physics.backprojection import BackProjection
+from frazil.physics.projection import axis_window
 
+_SPREAD = 1e-3  # of the weights: less is rounding
 _PRIOR = 0.05  # of the mean weight where images looked: what hardly one has seen stays small
 
 Correction = Literal["none", "phase-flip", "wiener"]
@@ -76,7 +78,15 @@ class SliceSums:
         """sum weighted / (sum weight + prior), the prior a small part of the mean weight where images looked."""
         whole = self.sums.symmetrised(torch.eye(3)[None])
         prior = _PRIOR * float(whole.sums[2][whole.sums[2] > 0].mean())
-        return whole.volume(torch.full((whole.box // 2 + 1,), prior))
+        made = whole.volume(torch.full((whole.box // 2 + 1,), prior))
+        return made * axis_window(whole.box, whole.sums.shape[-2], made)[:, None] if self._about_y else made
+
+    @property
+    def _about_y(self) -> bool:
+        """Whether all images were tilted about y alone: then nothing was interpolated along it, nor is to be undone."""
+        weight, centre = self.sums.sums[2], self.sums.sums.shape[-2] // 2
+        between = weight[:, (centre + 1) % 2 :: 2].sum()  # rows of the padded grid that no image's own falls on
+        return bool(between < _SPREAD * weight.sum())
 
     def volume_where(self, seen: Bool[Tensor, "box box half"]) -> Float[Tensor, "box box box"]:
         """The same, but for frequencies that no image has seen: there it is empty."""

@@ -28,6 +28,8 @@ class TiltScheme:
     """Degrees from one image to the next."""
     dose_per_tilt: float = 3.0
     """Electrons per square angstrom for each image. The series begins upright and goes on to both sides in turns."""
+    tilt_axis: float = 0.0
+    """Degrees by which images are turned from the tilt axis, which is y of the tomogram, to y of theirs."""
     tilt_weighting: float = 0.0
     """Images are multiplied by the cosine of their tilt to this power before they are back-projected; 0 leaves them."""
     ice_thickness: float = 1500.0
@@ -66,7 +68,9 @@ class TiltScheme:
         """A series through one lens (a CTF of one row), whose defocus is that at the tomogram's centre."""
         angle = self.angles
         rows = None if lens is None else lens.map(lambda values: values.expand(len(angle)))
-        return TiltSeries(tilt_rotations(angle), dose_symmetric(self.stage_angles, self.dose_per_tilt), rows)
+        return TiltSeries(
+            tilt_rotations(angle, self.tilt_axis), dose_symmetric(self.stage_angles, self.dose_per_tilt), rows
+        )
 
     @property
     def weights(self) -> Float[Tensor, " tilts"]:

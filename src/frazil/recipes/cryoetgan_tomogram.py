@@ -91,7 +91,7 @@ def _simulation(options: CryoETGANTomogram, fitted: SimulateSubtomograms) -> Sim
         molecules=options.molecules,
         vesicles=options.vesicles,
         vesicle_radius=options.vesicle_radius,
-        tilts=replace(fitted.tilts, ice_thickness=min(fitted.tilts.ice_thickness, room)),
+        tilts=replace(fitted.tilts, tilt_axis=0.0, ice_thickness=min(fitted.tilts.ice_thickness, room)),
         correction="none" if fitted.correction == "none" else "phase-flip",
         noise=fitted.noise,
         ctf=fitted.ctf,

@@ -153,6 +153,8 @@ def _check(options: SimulateTomogram) -> None:
         raise ValueError(f"--vesicle-radius must be the smallest, then the largest: not {low:g} {high:g}")
     if not -float("inf") < options.snr_db < float("inf"):
         raise ValueError(f"--snr-db must be a number, it is {options.snr_db:g}")
+    if options.tilts.tilt_axis:
+        raise ValueError(f"--tilt-axis {options.tilts.tilt_axis:g}: images of whole tomograms have it along y, 0")
     thickness, room = options.tilts.ice_thickness, options.size[2] * options.pixel_size
     if thickness > room:
         raise ValueError(f"--ice-thickness {thickness:g}: more than the tomogram's {room:g} angstrom along z")

@@ -45,7 +45,7 @@ def test_tilts_dose_and_lenses_are_those_of_the_table(real: Path, capsys: pytest
 
 
 def test_pretilts_turn_each_tomogram_and_are_told_of_its_table(tmp_path: Path) -> None:
-    tilts = replace(TILTS, pretilts=(-4.0, 8.0))
+    tilts = replace(TILTS, pretilts=(-4.0, 8.0), tilt_axis=85.0)
     out = simulated(tmp_path / "real", tilts)
     volumes = read_subtomograms(out / "particles.star")
     energy = fourier_transform(volumes.volumes(), 3).abs().square()
@@ -57,6 +57,7 @@ def test_pretilts_turn_each_tomogram_and_are_told_of_its_table(tmp_path: Path) -
     found, _ = as_taken(out / "tomograms.star", volumes, TiltScheme(), TILT_SERIES_LENS)
     assert found.pretilts == pytest.approx((-6.0, 6.0))
     assert found.tilt_range == pytest.approx((-48.0, 64.0))
+    assert found.tilt_axis == pytest.approx(85.0, abs=0.1)
     assert found.dose_per_tilt == pytest.approx(2.5)
 
 
