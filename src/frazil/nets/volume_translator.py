@@ -10,8 +10,8 @@ from torch.nn.functional import avg_pool3d, interpolate, leaky_relu
 from frazil.nets.residual_block import SLOPE, ResidualBlock, calm
 
 
-def _convolution(inputs: int, outputs: int) -> nn.Conv3d:
-    return nn.Conv3d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+def _convolution(inputs: int, outputs: int, bias: bool = True) -> nn.Conv3d:
+    return nn.Conv3d(inputs, outputs, 3, padding=1, padding_mode="replicate", bias=bias)
 
 
 class VolumeTranslator(nn.Module):
@@ -31,7 +31,7 @@ class VolumeTranslator(nn.Module):
         self.encode = nn.ModuleList(ResidualBlock(_convolution, width) for width in widths)
         self.up = nn.ModuleList(_convolution(coarse, fine) for fine, coarse in pairwise(widths))
         self.decode = nn.ModuleList(ResidualBlock(_convolution, width) for width in widths[:-1])
-        self.leave = _convolution(width, 1)
+        self.leave = _convolution(width, 1, bias=False)  # volumes have no mean that could be learnt
         calm(self.leave)
 
     @property

@@ -35,7 +35,7 @@ class CryoETGANConfig:
     """residual: what is added to a volume, without normalisation. published: the paper's, 7 and 11 million weights.
     released: the same with tanh behind the translator and instance norm in the critic."""
     turns: bool = True
-    """Show the critic what is real and what is generated half a turn about x, y or z."""
+    """Show the critic parts of what is real and what is generated, half turned about x, y or z."""
     conditional: bool = False
     """Tell the residual translator which of the models each volume shows, so that it may treat them differently; it
     then makes no others, and no tomograms."""

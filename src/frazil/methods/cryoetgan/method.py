@@ -26,7 +26,6 @@ _TILE = 96  # voxels a side of the parts of a tomogram that are translated at on
 _EMPTY = 1e-8  # of the mean power: what is left of nothing by rounding is far less
 _COARSE = 0.15  # cycles per voxel, to which a Gaussian lets through what must stay: finer detail is mostly noise
 
-
 Window = tuple[slice, ...]
 
 
@@ -167,12 +166,15 @@ class CryoETGAN(Method):
 
     def _shown(
         self, critic: str, volumes: Float[Tensor, "batch box box box"], kind: str, context: StepContext
-    ) -> Float[Tensor, "batch box box box"]:
-        """Real and generated volumes turned alike, if wanted, so that few real ones are not learnt by heart."""
+    ) -> Float[Tensor, "batch _part _part _part"]:
+        """Parts of volumes from anywhere in them, half turned, if wanted: few real ones are not learnt by heart."""
         if not self.config.turns:
             return volumes
-        turns = half_turns(self.config.batch_size, 0, context.generator("turns", f"{critic} {kind}", device="cpu"))
-        return half_turned(volumes, turns[context.share(self.config.batch_size)])
+        margin, size = volumes.shape[-1] // 8, self.config.batch_size
+        # The margin's last voxel is kept for what a half turn of an even box moves.
+        turns = half_turns(size, margin - 1, context.generator("turns", f"{critic} {kind}", device="cpu"))
+        inner = slice(margin, -margin)
+        return half_turned(volumes, turns[context.share(size)])[:, inner, inner, inner]
 
     def _realism(self, critic: str, fake: Tensor, context: StepContext) -> Float[Tensor, ""]:
         self._nets[critic].requires_grad_(False)
