@@ -1,6 +1,7 @@
 """The page of subtomograms held against real ones."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -69,13 +70,12 @@ def subtomograms_report(
 
 
 def slices_figure(volumes: Volumes, pixel_size: float) -> Figure:
-    """The middle slices of a few volumes of each kind, one of each class where there are as many."""
+    """The middle slices of a few volumes of each kind, of its classes in turns."""
     rows: list[list[str]] = []
     for name, (own, label) in volumes.items():
         width = own.shape[-1] * pixel_size
         middle = own.shape[-1] // 2
-        alike = range(min(_SHOWN, len(own)))
-        chosen = alike if label is None else [int((label == one).nonzero()[0]) for one in label.unique()[:_SHOWN]]
+        chosen = (list(range(len(own))) if label is None else _in_turns(label))[:_SHOWN]
         for cut in ("xy", "xz"):
             parts: list[str] = []
             for row in chosen:
@@ -86,6 +86,12 @@ def slices_figure(volumes: Volumes, pixel_size: float) -> Figure:
                 parts.append(panel(shown, f"{name}{of_class}, {cut}", width, bar))
             rows.append(parts)
     return Figure("Slices", panel_rows(rows), _SLICES)
+
+
+def _in_turns(label: Int[Tensor, " count"]) -> list[int]:
+    """Rows: the first of every class, then the second of every class, and so on."""
+    rows = [(label == one).nonzero()[:, 0].tolist() for one in label.unique()]
+    return [row for turn in zip_longest(*rows) for row in turn if row is not None]
 
 
 def sectors_figure(volumes: Volumes, pixel_size: float) -> Figure:
