@@ -74,7 +74,7 @@ def weighting(
     """
     (power, angle), (own, _) = power_by_direction(real), power_by_direction(made)
     inside = (angle > between[0]) & (angle < between[1])
-    cosine = torch.deg2rad(angle[inside]).cos().square().log()
+    cosine = torch.deg2rad(angle[inside]).cos().clamp(min=0.1).square().log()
     ratio = (power[inside] / own[inside]).log()
     return float(((ratio - ratio.mean()) * (cosine - cosine.mean())).sum() / (cosine - cosine.mean()).square().sum())
 
