@@ -66,7 +66,7 @@ def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, floa
 
 
 def weighting(
-    real: Float[Tensor, "count box box box"], made: Float[Tensor, "count box box box"], between: tuple[float, float]
+    real: Float[Tensor, "count box box box"], made: Float[Tensor, "made box box box"], between: tuple[float, float]
 ) -> float:
     """The power of the cosine of an image's tilt by which simulated ones would have to be multiplied as well.
 
