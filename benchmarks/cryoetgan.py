@@ -24,12 +24,7 @@ from results_file import RESULTS, heading, markdown_table, write_results
 
 from frazil.io import read_tables, write_tables
 from frazil.recipes.cryoetgan import read_simulation
-from frazil.recipes.simulate_subtomograms import (
-    SimulateSubtomograms,
-    scene_of,
-    simulate_subtomograms,
-    structures_of,
-)
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, simulate_subtomograms, structures_of
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KNOWN = ("maps_5A/4v7r.mrc", "maps_5A/4cr2.mrc", "maps_10A/4v94_one_TRiC.mrc")

@@ -59,7 +59,8 @@ _PRESETS = {"default": CryoETGANConfig(), "paper": PUBLISHED, "aitom": RELEASED}
 class CryoETGANTrain:
     """Learn to make subtomograms like real ones, from those and the structures' densities, unlabelled (Wu et al. 2022).
 
-    What is simulated is fitted to the real ones first: the range of tilts, the noise, how strong molecules are.
+    What is simulated is fitted to the real ones first: the range of tilts, how images were weighted by them, the noise,
+    how strong molecules are.
     """
 
     real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SUBTOMOGRAMS")]

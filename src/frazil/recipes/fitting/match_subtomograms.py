@@ -10,13 +10,7 @@ from torch import Tensor
 
 from frazil.data.seeds import numbered_generator
 from frazil.data.subtomogram_scenes import SubtomogramScene
-from frazil.inference.subtomogram_statistics import (
-    power_beside,
-    radial_profile,
-    strengths,
-    tilt_range,
-    weighting,
-)
+from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range, weighting
 from frazil.io import atomic_path
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
@@ -37,9 +31,9 @@ class SubtomogramMatch:
 
     def figures(self) -> dict[str, float]:
         """What was found, by name."""
-        first, last = self.simulation.tilts.tilt_range
-        weighting = self.simulation.tilts.tilt_weighting
-        return {"first_tilt": first, "last_tilt": last, "tilt_weighting": weighting, "snr_db": self.simulation.snr_db}
+        tilts = self.simulation.tilts
+        ends = dict(zip(("first_tilt", "last_tilt"), tilts.tilt_range, strict=True))
+        return {**ends, "tilt_weighting": tilts.tilt_weighting, "snr_db": self.simulation.snr_db}
 
 
 def match_subtomograms(

@@ -9,7 +9,8 @@ from frazil.data.tilt_series_tables import lens_ranges_of, read_tomograms, schem
 from frazil.physics import CTFRanges
 from frazil.physics.tilt_scheme import TiltScheme
 
-_SAID = {field.name for part in (TiltScheme, CTFRanges) for field in fields(part)} - {"ice_thickness", "b_factor"}
+_UNSAID = {"ice_thickness", "b_factor", "tilt_weighting"}
+_SAID = {field.name for part in (TiltScheme, CTFRanges) for field in fields(part)} - _UNSAID
 
 
 def refuse_told_twice(given: Collection[str]) -> None:
@@ -22,7 +23,10 @@ def as_taken(tomograms: Path, real: Subtomograms, tilts: TiltScheme, lens: CTFRa
     """Tilts, dose and lenses as the table of tomograms says, of those that the real ones are of; else as given."""
     if real.table is None or "rlnTomoName" not in real.table:
         raise ValueError(f"{real.source}: says no tomograms (rlnTomoName), so --tomograms tells nothing of it")
-    series = read_tomograms(tomograms, real.table).values()
+    found = read_tomograms(tomograms, real.table)
+    if single := [name for name, one in found.items() if len(one.series) < 2]:
+        raise ValueError(f"{tomograms}: {single[0]} has one image, which is no tilt series")
+    series = found.values()
     tilts, lens = scheme_of(series, tilts), lens_ranges_of(series, lens)
     first, last = tilts.tilt_range
     turned = f" turned by {min(tilts.pretilts):g} to {max(tilts.pretilts):g}" if tilts.pretilts else ""
