@@ -10,7 +10,6 @@ benchmarks/results/cryoetgan_<hardware>_<date>.md.
 
 import argparse
 import json
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -21,10 +20,11 @@ from typing import Any
 import torch
 from commands import frazil
 from results_file import RESULTS, heading, markdown_table, write_results
+from same_noise import in_same_noise
 
 from frazil.io import read_tables, write_tables
 from frazil.recipes.cryoetgan import read_simulation
-from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, simulate_subtomograms, structures_of
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 KNOWN = ("maps_5A/4v7r.mrc", "maps_5A/4cr2.mrc", "maps_10A/4v94_one_TRiC.mrc")
@@ -117,8 +117,7 @@ class Study:
     def _of_unseen(self, simulation: SimulateSubtomograms, seed: int) -> SimulateSubtomograms:
         """The same of other structures, in the same noise, beside which they are weaker or stronger."""
         other = replace(simulation, models=tuple(UNSEEN_MODELS), count=self.count // 2, seed=seed + self.seed)
-        noise = [scene_of(one, structures_of(one)).noise_std(0.0) for one in (other, simulation)]
-        return replace(other, snr_db=simulation.snr_db + 20 * math.log10(noise[0] / noise[1]))
+        return in_same_noise(other, simulation)
 
     def _made(self, name: str, simulation: SimulateSubtomograms) -> Path:
         """Subtomograms of a simulation that was fitted."""

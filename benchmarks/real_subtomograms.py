@@ -18,18 +18,22 @@ import torch
 from commands import frazil
 from jaxtyping import Float
 from results_file import heading, markdown_table, write_results
+from same_noise import in_same_noise
 from torch import Tensor
 
 from frazil.data.subtomograms import read_subtomograms
 from frazil.io import read_tables, write_tables
 from frazil.metrics.volume_spectra import SECTORS, sector_distances, sector_power
 from frazil.recipes.cryoetgan import read_simulation
-from frazil.recipes.simulate_subtomograms import simulate_subtomograms
+from frazil.recipes.fitting.taken_series import as_taken
+from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
 TOMOGRAM = "rlnTomoName"
 NOTE = """Root mean square difference of the logarithms of the mean power spectra of subtomograms, by the angle to the
 upright image's plane, from those of a tomogram that was held out ({source}; {count} of each kind; {steps} steps). Mean
-of {folds} tomograms, and the worst."""
+of {folds} tomograms, and the worst. Of the tomogram held out, generated and simulated ones are told how its tilt series
+was taken, and nothing else (`cryoetgan generate --tomograms`); physics that is not fitted has the noise, the weighting
+and the strength of `frazil simulate subtomograms` by default."""
 
 
 def _split(real: Path, folder: Path, held_out: str) -> tuple[Path, Path]:
@@ -45,6 +49,14 @@ def _split(real: Path, folder: Path, held_out: str) -> tuple[Path, Path]:
     return paths[0], paths[1]
 
 
+def _only(tomograms: Path, folder: Path, held_out: str) -> Path:
+    """A table of one of the tomograms."""
+    tables = read_tables(tomograms)
+    own = {name: rows[rows[TOMOGRAM] == held_out] if TOMOGRAM in rows else rows for name, rows in tables.items()}
+    write_tables(folder / "tomograms.star", own)
+    return folder / "tomograms.star"
+
+
 def _power(table: Path) -> Float[Tensor, "sectors shells"]:
     return sector_power(read_subtomograms(table).volumes())
 
@@ -52,16 +64,25 @@ def _power(table: Path) -> Float[Tensor, "sectors shells"]:
 def measure(real: Path, held_out: str, folder: Path, given: argparse.Namespace) -> dict[str, list[float]]:
     """Distances by direction, of each kind from the tomogram held out."""
     learnt, unseen = _split(real, folder, held_out)
-    run, made, alone = folder / "run", folder / "generated", folder / "physics"
+    run, made = folder / "run", folder / "generated"
     words = f"--steps {given.steps} --seed 0 {given.words} --tomograms {given.tomograms}".split()
     frazil(folder, "cryoetgan", "train", str(learnt), *given.models, "--out", str(run), *words)
-    words = f"--count {given.count} --seed 1000".split()
+    series = _only(given.tomograms, folder, held_out)
+    words = ["--count", str(given.count), "--tomograms", str(series)]
     frazil(folder, "cryoetgan", "generate", str(run), "--out", str(made), *words)
-    simulate_subtomograms(replace(read_simulation(run), out=alone, count=given.count, seed=1000))
+    learnt_from = read_simulation(run)
+    tilts, lens = as_taken(series, None, learnt_from.tilts, learnt_from.lens)
+    fitted = replace(learnt_from, out=folder / "physics", count=given.count, seed=1000, tilts=tilts, lens=lens)
+    fitted = in_same_noise(fitted, learnt_from)
+    told = replace(fitted, out=folder / "not fitted", noise="white", snr_db=SimulateSubtomograms.snr_db)
+    told = replace(told, tilts=replace(tilts, tilt_weighting=0.0))
+    for simulation in (fitted, told):
+        simulate_subtomograms(simulation)
     kinds = {
         "real ones learnt from": learnt,
         "CryoETGAN": made / "particles.star",
-        "its physics alone": alone / "particles.star",
+        "its fitted physics alone": fitted.out / "particles.star",
+        "physics that is not fitted": told.out / "particles.star",
     }
     truth = _power(unseen)
     return {name: sector_distances(truth, _power(table)).tolist() for name, table in kinds.items()}

@@ -145,6 +145,24 @@ def test_each_volume_keeps_its_own_wedge() -> None:
 
 
 @pytest.mark.slow
+def test_what_is_generated_is_taken_like_the_tomograms_of_a_table(run: Path) -> None:
+    tilts = TiltScheme((-40.0, 48.0), tilt_step=4.0, dose_per_tilt=3.0, pretilts=(-8.0, 8.0))
+    made = []
+    for dose in (3.0, 0.3):
+        taken = run.parent / f"taken {dose}"
+        scheme = replace(tilts, dose_per_tilt=dose)
+        simulate_subtomograms(SimulateSubtomograms(MODELS, taken, 2, 24, 16.0, per_tomogram=1, tilts=scheme, workers=1))
+        out = generated(run, f"like {dose}", tomograms=taken / "tomograms.star")
+        made.append(read_subtomograms(out / "particles.star").volumes())
+    energy = fourier_transform(made[0], 3).abs().square()
+    for row, own in enumerate(energy):
+        wedge, other = (missing_wedge(tilts.of_tomogram(row // 6 + k).series(None).rotation, 24) for k in (0, 1))
+        assert own[wedge].sum() < 0.01 * own.sum() < own[other].sum()
+    strong, weak = (float(volumes[:, 8:16, 8:16, 8:16].mean()) for volumes in made)
+    assert strong > 1.5 * weak  # as much noise of a tenth of the electrons
+
+
+@pytest.mark.slow
 def test_other_structures_can_be_generated_than_those_it_learnt_with(run: Path) -> None:
     out = generated(run, "other", models=("membrane",))
     assert set(read_tables(out / "particles.star")["particles"]["rlnClassNumber"]) == {1}

@@ -32,12 +32,13 @@ class TomogramSeries:
     """1 where what lies below the image's plane is seen at more defocus, -1 where at less (rlnTomoHand)."""
 
 
-def read_tomograms(tomograms: Path, particles: pd.DataFrame) -> dict[str, TomogramSeries]:
-    """The tomograms that particles are of, by name; the lens may stand in the particles' rows.
+def read_tomograms(tomograms: Path, particles: pd.DataFrame | None = None) -> dict[str, TomogramSeries]:
+    """The tomograms that particles are of, by name, all without particles; the lens may stand in the particles' rows.
 
     ValueError, with the file, the tomogram and the row, for what is not so.
     """
-    first = {str(row["rlnTomoName"]): row for _, row in particles.drop_duplicates("rlnTomoName").iterrows()}
+    listed = _listed(tomograms) if particles is None else particles
+    first = {str(row["rlnTomoName"]): row for _, row in listed.drop_duplicates("rlnTomoName").iterrows()}
     found = {}
     for name, (images, entry) in _entries(tomograms, sorted(first)).items():
         where = f"{tomograms}, {name}"
@@ -109,10 +110,15 @@ def _hand(entry: pd.Series, where: str) -> float:
     return float(hand)
 
 
+def _listed(tomograms: Path) -> pd.DataFrame:
+    """The rows of tomograms; none where the table has no list of them."""
+    tables = read_tables(tomograms).values()
+    return next((one for one in tables if "rlnTomoName" in one), pd.DataFrame({"rlnTomoName": []}))
+
+
 def _entries(tomograms: Path, names: list[str]) -> dict[str, tuple[pd.DataFrame, pd.Series]]:
     """Of each tomogram the table of its images, and its row in the list."""
-    tables = read_tables(tomograms)
-    listed = next((one for one in tables.values() if "rlnTomoName" in one), pd.DataFrame({"rlnTomoName": []}))
+    tables, listed = read_tables(tomograms), _listed(tomograms)
     found = {}
     for name in names:
         rows = listed[listed["rlnTomoName"].astype(str) == name]

@@ -211,12 +211,17 @@ def _unmatched(options: CryoETGANTrain, real: Subtomograms) -> SimulateSubtomogr
         shift_percent=options.shift_percent,
         tilts=options.tilts,
         correction=options.correction or "phase-flip",
-        per_tomogram=max(1, min(50, options.simulated // max(1, len(options.tilts.pretilts)))),
+        per_tomogram=per_tomogram(options.simulated, options.tilts),
         ctf=lenses_from_anywhere(options.ctf),
         lens=options.lens,
         resolution=options.resolution,
         seed=options.seed,
     )
+
+
+def per_tomogram(count: int, tilts: TiltScheme) -> int:
+    """So many of each tomogram that all pretilts occur."""
+    return max(1, min(50, count // max(1, len(tilts.pretilts))))
 
 
 def _correction(options: CryoETGANTrain, real: Subtomograms) -> Correction:

@@ -20,7 +20,8 @@ from frazil.data.workers import in_order, one_thread_per_operation
 from frazil.io import fingerprint, hold_folder, write_map
 from frazil.methods.base import stable_seed
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig
-from frazil.recipes.cryoetgan import new_method, read_simulation
+from frazil.recipes.cryoetgan import new_method, per_tomogram, read_simulation
+from frazil.recipes.fitting.taken_series import as_taken
 from frazil.recipes.running.learning import load_learnt
 from frazil.recipes.running.progress import progress_bar
 from frazil.recipes.simulate_subtomograms import (
@@ -55,6 +56,9 @@ class CryoETGANGenerate:
     """Number of subtomograms; the models take turns."""
     models: tuple[str, ...] = ()
     """Maps, atomic models, or the words pseudo-protein and membrane, instead of what the run learnt with."""
+    tomograms: Path | None = None
+    """RELION 5's or WarpTools' table of tomograms: tilts, dose and lenses as it says of all that it lists, instead of
+    those of what the run learnt from; the fitted noise is scaled to the dose."""
     draws: int = 1
     """2 or more: of each as many, by other noise of the network's own; their standard deviation, voxel by voxel,
     is written to uncertainty/."""
@@ -74,12 +78,9 @@ def generate(options: CryoETGANGenerate) -> None:
     fabric = launch(options.device, "32-true")
     fitted = read_simulation(options.run)
     method = load(options.run, fitted, fabric.device)
-    simulation = replace(fitted, out=options.out, count=options.count, seed=options.seed)
-    if options.models:
-        if method.config.conditional:
-            raise ValueError("--models: a run that learnt with --conditional makes what it learnt with alone")
-        models = (m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models)
-        simulation = replace(simulation, models=tuple(models))
+    simulation = _simulation(options, fitted)
+    if options.models and method.config.conditional:
+        raise ValueError("--models: a run that learnt with --conditional makes what it learnt with alone")
     config = configuration(simulation)
     weights = fingerprint(checkpoints(options.run / "checkpoints")[0])
     config |= {"weights": weights, "draws": options.draws}
@@ -91,8 +92,9 @@ def generate(options: CryoETGANGenerate) -> None:
         volumes = structures_of(simulation)
         scene = scene_of(simulation, volumes)
         files = files_of(simulation)
-        # Other molecules are as dense, and the electrons' noise is what it was.
+        # Other molecules are as dense, and the noise of as many electrons is what it was.
         noise_std = scene_of(fitted, structures_of(fitted)).noise_std(fitted.snr_db)
+        noise_std *= (fitted.tilts.dose_per_tilt / simulation.tilts.dose_per_tilt) ** 0.5
         fabric.barrier()  # all ranks have looked before one of them writes
         if fabric.is_global_zero:
             missing = [scene.rows(one) for one in range(scene.tomograms) if files.missing(scene.rows(one))]
@@ -106,6 +108,21 @@ def generate(options: CryoETGANGenerate) -> None:
         if fabric.is_global_zero:
             write_tables(simulation, scene, files)
             print(f"{options.out}: {options.count} subtomograms of {simulation.box} voxels")
+
+
+def _simulation(options: CryoETGANGenerate, fitted: SimulateSubtomograms) -> SimulateSubtomograms:
+    """What is simulated: as it was fitted, of other models or taken otherwise where that is told."""
+    simulation = replace(fitted, out=options.out, count=options.count, seed=options.seed)
+    if options.models:
+        models = (m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models)
+        simulation = replace(simulation, models=tuple(models))
+    if options.tomograms is None:
+        return simulation
+    if fitted.mode != "physics":
+        raise ValueError(f"--tomograms: {options.run} started from bare densities, and its translator makes the wedge")
+    tilts, lens = as_taken(options.tomograms, None, fitted.tilts, fitted.lens)
+    ctf = "none" if fitted.ctf == "none" else "ranges"
+    return replace(simulation, tilts=tilts, lens=lens, ctf=ctf, per_tomogram=per_tomogram(options.count, tilts))
 
 
 def _write_volumes(

@@ -82,3 +82,19 @@ def test_what_is_told_twice_is_refused() -> None:
     refuse_told_twice(("ice_thickness", "steps"))
     with pytest.raises(ValueError, match="--tilt-step: --tomograms says that too"):
         refuse_told_twice(("steps", "tilt_step"))
+
+
+def test_a_table_is_taken_whole_where_no_subtomograms_are_given(real: Path) -> None:
+    found, _ = as_taken(real / "tomograms.star", None, TiltScheme(), TILT_SERIES_LENS)
+    assert found.tilt_step == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize(("kept", "says"), [(0, "lists no tomogram"), (1, "has one image, which is no tilt series")])
+def test_tables_that_tell_no_tilt_series_are_refused(real: Path, tmp_path: Path, kept: int, says: str) -> None:
+    ((block, rows),) = read_tables(real / "tomograms.star").items()
+    own = rows.iloc[:1].assign(rlnTomoTiltSeriesStarFile=str(tmp_path / "one.star"))
+    images = read_tables(real / str(rows["rlnTomoTiltSeriesStarFile"].iloc[0]))
+    write_tables(tmp_path / "one.star", {name: table.iloc[:1] for name, table in images.items()})
+    write_tables(tmp_path / "tomograms.star", {block: own.iloc[:kept]})
+    with pytest.raises(ValueError, match=says):
+        as_taken(tmp_path / "tomograms.star", None, TiltScheme(), TILT_SERIES_LENS)

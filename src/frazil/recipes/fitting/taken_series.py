@@ -19,11 +19,15 @@ def refuse_told_twice(given: Collection[str]) -> None:
         raise ValueError(f"--{twice[0].replace('_', '-')}: --tomograms says that too; give one of the two")
 
 
-def as_taken(tomograms: Path, real: Subtomograms, tilts: TiltScheme, lens: CTFRanges) -> tuple[TiltScheme, CTFRanges]:
-    """Tilts, dose and lenses as the table of tomograms says, of those that the real ones are of; else as given."""
-    if real.table is None or "rlnTomoName" not in real.table:
+def as_taken(
+    tomograms: Path, real: Subtomograms | None, tilts: TiltScheme, lens: CTFRanges
+) -> tuple[TiltScheme, CTFRanges]:
+    """Tilts, dose and lenses as a table of tomograms says, of those of real subtomograms or of all; else as given."""
+    if real is not None and (real.table is None or "rlnTomoName" not in real.table):
         raise ValueError(f"{real.source}: says no tomograms (rlnTomoName), so --tomograms tells nothing of it")
-    found = read_tomograms(tomograms, real.table)
+    found = read_tomograms(tomograms, None if real is None else real.table)
+    if not found:
+        raise ValueError(f"{tomograms}: lists no tomogram (rlnTomoName)")
     if single := [name for name, one in found.items() if len(one.series) < 2]:
         raise ValueError(f"{tomograms}: {single[0]} has one image, which is no tilt series")
     series = found.values()
