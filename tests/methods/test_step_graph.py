@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from frazil.methods.cryogan import HalfReconstruction
-from frazil.methods.step_graph import load_optimizer, set_rate
+from frazil.methods.rates import set_rate
+from frazil.methods.step_graph import load_optimizer
 from tests.methods.cryogan import tiny
 from tests.methods.elsewhere import elsewhere, without_waiting
 from tests.methods.states import read, stored

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +14,8 @@ from frazil.physics.subtomograms import Molecules, SubtomogramImaging
 
 FIELD = 4000.0
 """Angstrom along x and y of the tomograms that subtomograms come from."""
-_CALIBRATED = 64  # subtomograms by which the noise's strength is set
+_CALIBRATED = 128  # subtomograms by which the noise's strength is set, and tomograms: how strong one is, is its lens'
+_LOUD = 4  # of every so many of them the noise, which hardly differs
 
 
 @dataclass(frozen=True)
@@ -68,22 +70,24 @@ class SubtomogramScene:
     def noise_std(self, snr_db: float) -> float:
         """Noise in the upright image at which subtomograms have a signal-to-noise ratio.
 
-        10 log10(var(clean) / var(noise)) over the whole boxes of the first ones; of an infinite one, none.
+        10 log10(var(clean) / var(noise)) over whole boxes, of a few of each tomogram; of an infinite one, none.
         """
         if snr_db == math.inf:
             return 0.0
-        clean, noise, tomogram = 0.0, 0.0, 0
-        while tomogram < self.tomograms and tomogram * self.each < _CALIBRATED:
-            generator = numbered_generator(self.seed, tomogram)
-            labels = self._draw(tomogram, generator)
-            imaging = self.imaging.of_tomogram(tomogram)
-            few = labels.molecules[: _CALIBRATED - tomogram * self.each]
-            clean += float(imaging.clean(few, labels.lens).double().var((1, 2, 3)).sum())
-            noise += float(imaging.noise(few, labels.lens, generator).double().var((1, 2, 3)).sum())
-            tomogram += 1
-        if not clean > 0:
+        clean: list[float] = []
+        noise: list[float] = []
+        spread = range(0, self.tomograms, max(1, self.tomograms // _CALIBRATED))[:_CALIBRATED]
+        each = -(-_CALIBRATED // len(spread))
+        for number, tomogram in enumerate(spread):
+            rows, generator = self.rows(tomogram), numbered_generator(self.seed, tomogram)
+            labels, imaging = self._draw(tomogram, generator), self.imaging.of_tomogram(tomogram)
+            first = (number * each - rows.start) % min(self.structures, len(rows))  # all structures take part
+            few = labels.molecules[first : first + each]
+            clean += _variances(imaging.clean(few, labels.lens))
+            noise += _variances(imaging.noise(few[::_LOUD], labels.lens, generator)) if number % _LOUD == 0 else []
+        if not sum(clean) > 0:
             raise ValueError("no density falls in the box")
-        return (clean / noise * 10 ** (-snr_db / 10)) ** 0.5
+        return (fmean(clean) / fmean(noise) * 10 ** (-snr_db / 10)) ** 0.5
 
     def _draw(self, tomogram: int, generator: torch.Generator) -> SubtomogramLabels:
         """What is drawn first."""
@@ -96,3 +100,7 @@ class SubtomogramScene:
         rotation = UniformRotations().sample(count, generator)
         lens = None if self.lens is None else self.lens.sample(1, generator)
         return SubtomogramLabels(Molecules(place, rotation, within, structure), lens)
+
+
+def _variances(volumes: Float[Tensor, "count box box box"]) -> list[float]:
+    return volumes.double().var((1, 2, 3)).tolist()

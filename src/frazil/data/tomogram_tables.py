@@ -1,4 +1,7 @@
-"""Tilt series in RELION 5's tables: a list of tomograms, and a table of images for each."""
+"""RELION 5's tables of simulated tomograms, written: a list of them, a table of images for each, the molecules.
+
+How real series were taken is read in `data/tilt_series_tables.py`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

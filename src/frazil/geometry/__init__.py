@@ -32,6 +32,7 @@ from frazil.geometry.rotations import (
     subdivide_rotations,
 )
 from frazil.geometry.symmetry import asymmetric_unit, asymmetric_views, symmetrise, symmetry_rotations
+from frazil.geometry.tiles import tiles
 
 __all__ = [
     "Batched",
@@ -68,5 +69,6 @@ __all__ = [
     "subdivide_rotations",
     "symmetrise",
     "symmetry_rotations",
+    "tiles",
     "turned_back",
 ]

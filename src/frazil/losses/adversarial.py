@@ -146,7 +146,7 @@ ADVERSARIES: dict[AdversaryName, Adversary] = {
 
 @dataclass(frozen=True)
 class PatchAdversary:
-    """A game over scores of patches, of any shape; what keeps its critic smooth is its networks' own."""
+    """A game over scores of patches, of any shape; what keeps its critic smooth is not its part."""
 
     critic_loss: Callable[[Tensor, Tensor], Tensor]
     generator_loss: Callable[[Tensor], Tensor]

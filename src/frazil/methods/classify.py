@@ -19,11 +19,11 @@ _AT_ONCE = 64  # volumes that are looked at together
 class ClassifyConfig:
     """How the classifier learns."""
 
-    steps: int = 800
+    steps: int = 1600
     """Updates."""
     batch_size: int = 32
     """Volumes of an update."""
-    rate: float = 2e-3
+    rate: float = 4e-3
     """Learning rate of AdamW at first; it falls to 0 as half a wave of a cosine."""
     width: int = 16
     """Channels of the network's first level."""

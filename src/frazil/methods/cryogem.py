@@ -12,15 +12,18 @@ from torch.nn.functional import pad
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from frazil.data.unpaired import UnpairedCrops
-from frazil.losses import least_squares_critic_loss, least_squares_generator_loss
+from frazil.geometry import tiles
+from frazil.losses import PATCH_ADVERSARIES
 from frazil.losses.contrastive import all_others, of_the_other_kind, place_contrast
 from frazil.methods.base import Method, StepContext, stable_seed
+from frazil.methods.rates import from_halfway, set_rate
 from frazil.nets.published_translator import PublishedPatchCritic, PublishedTranslator
 from frazil.nets.translator import PatchCritic, PlaceProjector, Translator
 from frazil.physics import CTFRanges
 
 Against = Callable[[Bool[Tensor, "batch places"]], Bool[Tensor, "batch places places"]]
 Negatives = Literal["mask", "all"]
+_ADVERSARY = PATCH_ADVERSARIES["least-squares"]
 _TILE = 512  # px a side of the parts that are translated at once
 _AGAINST: dict[str, Against] = {"mask": of_the_other_kind, "all": all_others}
 _NETWORKS: dict[str, tuple[type[Translator | PublishedTranslator], type[PatchCritic | PublishedPatchCritic]]] = {
@@ -115,20 +118,20 @@ class CryoGEM(Method):
 
     def update(self, batch: UnpairedCrops, context: StepContext) -> dict[str, Tensor | float]:
         """One step of the critic, then one of the translator."""
-        done = context.step / self.config.steps
+        rate = self.config.rate * from_halfway(context.step / self.config.steps)
         for optimizer in (self._generator_optimizer, self._critic_optimizer):
             for group in optimizer.param_groups:
-                group["lr"] = self.config.rate * min(1.0, 2 * (1 - done))
+                set_rate(group, rate)
         noise = self._noise(batch.simulated, context)
         with context.autocast():
             levels = self.translator.features(batch.simulated, noise)
             fake = self.translator.paint(batch.simulated, levels)
             real_score, fake_score = self.critic(batch.real), self.critic(fake.detach())
-        critic_loss = least_squares_critic_loss(real_score.float(), fake_score.float())
+        critic_loss = _ADVERSARY.critic_loss(real_score.float(), fake_score.float())
         context.descend(self._critic_optimizer, critic_loss)
         with context.autocast():
             self.critic.requires_grad_(False)
-            realism = least_squares_generator_loss(self.critic(fake).float())
+            realism = _ADVERSARY.generator_loss(self.critic(fake).float())
             self.critic.requires_grad_(True)
             contrast = self._contrast(levels, self.translator.features(fake, noise), batch.mask, context)
         loss = realism + self.config.contrast_weight * contrast
@@ -197,18 +200,14 @@ class CryoGEM(Method):
         if height >= 2 * field.shape[0] or width >= 2 * field.shape[1]:
             sides = f"{field.shape[1]} x {field.shape[0]}"
             raise ValueError(f"a field of {sides} px is too small for {self.config.depth} halvings")
-        tile = max(height, width) if self.translator.reach is None else _TILE
-        reach = -(-(self.translator.reach or 0) // step) * step
+        side = max(height, width) if self.translator.reach is None else _TILE
         both = pad(
             torch.stack([field, noise])[None], (0, width - field.shape[1], 0, height - field.shape[0]), "reflect"
         )[0]
         made = torch.empty(height, width)
-        for top in range(0, height, tile):
-            for left in range(0, width, tile):
-                y, x = max(0, top - reach), max(0, left - reach)
-                part = both[:, y : top + tile + reach, x : left + tile + reach].to(self.device)
-                core = self.average(part[:1], part[1:])[0, top - y :, left - x :][:tile, :tile].cpu()
-                made[top : top + core.shape[0], left : left + core.shape[1]] = core
+        for tile in tiles((height, width), side, self.translator.reach or 0, multiple=step):
+            part = both[:, *tile.seen].to(self.device)
+            made[tile.core] = self.average(part[:1], part[1:])[0].cpu()[tile.inner]
         return made[: field.shape[0], : field.shape[1]]
 
     def figures(self, context: StepContext) -> dict[str, float]:

@@ -1,12 +1,12 @@
 """A method that is one network and one optimizer: what it stores, and how its rate falls."""
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from frazil.methods.base import Method, StepContext
+from frazil.methods.rates import half_cosine, set_rate
 
 
 class OneNetwork(Method):
@@ -23,9 +23,8 @@ class OneNetwork(Method):
 
     def _descend(self, loss: Tensor, context: StepContext) -> None:
         """One step down a loss."""
-        done = min(1.0, context.step / self._steps)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._rate * 0.5 * (1 + math.cos(math.pi * done))
+            set_rate(group, self._rate * half_cosine(context.step / self._steps))
         context.descend(self._optimizer, loss)
 
     def stage(self, step: int) -> str:

@@ -65,14 +65,6 @@ def for_recording(optimizer: torch.optim.Optimizer, device: torch.device) -> Non
         group.update(capturable=True, lr=torch.zeros((), device=device))
 
 
-def set_rate(group: dict[str, Any], rate: float) -> None:
-    """Change the rate of an optimizer's group, where it is if it is a tensor."""
-    if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(rate)
-    else:
-        group["lr"] = rate
-
-
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], device: torch.device) -> None:
     """Take up an optimizer's state, from whatever device it is, onto its parameters' device."""
     groups = [{**group, "capturable": device.type == "cuda"} for group in state["param_groups"]]

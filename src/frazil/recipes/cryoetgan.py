@@ -1,13 +1,14 @@
 """`frazil cryoetgan train`: a translator that makes simulated subtomograms look like real ones."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import torch
 import tyro
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.kept_images import epoch_rows
@@ -42,6 +43,7 @@ from frazil.recipes.fitting.fitted_simulation import (
 )
 from frazil.recipes.fitting.match_subtomograms import match_subtomograms
 from frazil.recipes.fitting.taken_series import as_taken, refuse_told_twice
+from frazil.recipes.results.classification import Labelled
 from frazil.recipes.running.learning import check_batch, fit_settings, say_if_stopped, write_report
 from frazil.recipes.running.preset import set_by_user
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms, structures_of
@@ -51,6 +53,7 @@ from frazil.training import RunFolder, choose_device, fit
 
 _NOISE = "noise.txt"  # spectrum of the noise that was fitted
 _MEASURED = 400  # real subtomograms by which the simulation is fitted
+_TOMOGRAMS = 40  # and more, where volumes suffice
 _SHOWN = 60  # volumes of each kind, whose spectra stand in the report
 _PRESETS = {"default": CryoETGANConfig(), "paper": PUBLISHED, "aitom": RELEASED}
 
@@ -140,7 +143,7 @@ def train(options: CryoETGANTrain) -> int:
         simulate_subtomograms(_matched(options, real, folder, tilts_known))
     wait_for(folder.path / SIMULATED / TABLE)
     simulation = read_simulation(folder.path)
-    simulated = read_subtomograms(simulation.out / TABLE).volumes()
+    simulated = _labelled(read_subtomograms(simulation.out / TABLE))
     method = new_method(options.learning, simulation, options.seed)
     finished = fit(
         method,
@@ -171,27 +174,30 @@ def _read(options: CryoETGANTrain) -> Subtomograms:
 
 
 def _batches(
-    simulated: Float[Tensor, "count box box box"], real: Float[Tensor, "real box box box"], options: CryoETGANTrain
-):
+    simulated: Labelled, real: Float[Tensor, "real box box box"], options: CryoETGANTrain
+) -> Callable[[StepContext], UnpairedVolumes]:
     """Volumes of both kinds, each of them as often as the others."""
     size = options.learning.batch_size
-    label = _structures(len(simulated), options)
+    made, label = simulated
 
     def draw(context: StepContext) -> UnpairedVolumes:
         own = context.share(size)
         first, second = (
             epoch_rows(torch.arange(len(volumes)), context.step, size, stable_seed(options.seed, name))[own]
-            for name, volumes in {"simulated": simulated, "real": real}.items()
+            for name, volumes in {"simulated": made, "real": real}.items()
         )
-        parts = (simulated[first], real[second], label[first])
+        parts = (made[first], real[second], label[first])
         return UnpairedVolumes(*(part.to(context.device) for part in parts))
 
     return draw
 
 
-def _structures(count: int, options: CryoETGANTrain) -> Int[Tensor, " count"]:
-    """Place among the models of what each simulated volume shows: they take turns."""
-    return torch.arange(count) % len(options.models)
+def _labelled(simulated: Subtomograms) -> Labelled:
+    """Simulated volumes, and the place among the models of what each shows."""
+    classes = simulated.classes()
+    if classes is None:
+        raise ValueError(f"{simulated.source}: says no classes; it is not what was simulated")
+    return simulated.volumes(), classes - 1
 
 
 def new_method(learning: CryoETGANConfig, simulation: SimulateSubtomograms, seed: int) -> CryoETGAN:
@@ -220,8 +226,8 @@ def _unmatched(options: CryoETGANTrain, real: Subtomograms) -> SimulateSubtomogr
 
 
 def per_tomogram(count: int, tilts: TiltScheme) -> int:
-    """So many of each tomogram that all pretilts occur."""
-    return max(1, min(50, count // max(1, len(tilts.pretilts))))
+    """So many of each tomogram that lenses are drawn often, and all pretilts occur."""
+    return max(1, min(50, count // max(_TOMOGRAMS, len(tilts.pretilts))))
 
 
 def _correction(options: CryoETGANTrain, real: Subtomograms) -> Correction:
@@ -274,14 +280,13 @@ def read_simulation(run: Path) -> SimulateSubtomograms:
 def _report(
     method: CryoETGAN,
     real: Float[Tensor, "real box box box"],
-    simulated: Float[Tensor, "count box box box"],
+    simulated: Labelled,
     folder: RunFolder,
     options: CryoETGANTrain,
 ) -> None:
     """The page: what was fitted, and slices of real, simulated and generated volumes."""
     generator = torch.Generator().manual_seed(stable_seed(options.seed, "shown"))
-    few = simulated[:_SHOWN]
-    label = _structures(len(few), options)
+    few, label = (part[:_SHOWN] for part in simulated)
     pairs = zip(few.split(4), label.split(4), strict=True)
     generated = torch.cat([method.translate(some, shown, generator) for some, shown in pairs])
     some = torch.randperm(len(real), generator=generator)[:_SHOWN].sort().values  # tables are often sorted

@@ -112,7 +112,8 @@ def generate(options: CryoETGANGenerate) -> None:
 
 def _simulation(options: CryoETGANGenerate, fitted: SimulateSubtomograms) -> SimulateSubtomograms:
     """What is simulated: as it was fitted, of other models or taken otherwise where that is told."""
-    simulation = replace(fitted, out=options.out, count=options.count, seed=options.seed)
+    each = per_tomogram(options.count, fitted.tilts)
+    simulation = replace(fitted, out=options.out, count=options.count, per_tomogram=each, seed=options.seed)
     if options.models:
         models = (m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models)
         simulation = replace(simulation, models=tuple(models))

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from frazil.methods.rates import half_cosine
 from frazil.nets import EncodingKind
 
 _LEAST = dict.fromkeys(("epochs", "batch_size", "encoder_width", "decoder_width"), 1)
@@ -96,7 +97,7 @@ class CryoDRGNConfig:
     def pace(self, done: float) -> "Pace":
         """The rate and the weight where a part of the run is done."""
         risen = min(1.0, done / self.beta_warmup) if self.beta_warmup else 1.0
-        return Pace(self.rate * 0.5 * (1 + math.cos(math.pi * done)), self.divergence_weight * risen)
+        return Pace(self.rate * half_cosine(done), self.divergence_weight * risen)
 
     def steps_of_epoch(self, images: int) -> int:
         """Steps in which every one of the images that are learnt is seen once."""

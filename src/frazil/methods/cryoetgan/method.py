@@ -1,7 +1,6 @@
 """CryoETGAN: simulated subtomograms, or bare densities, to ones that look real (Wu et al. 2022)."""
 
-from collections.abc import Iterator, Sequence
-from itertools import chain, product
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -9,15 +8,23 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from frazil.geometry import fourier_transform, frequency_grid, half_turned, half_turns, inverse_fourier_transform
+from frazil.geometry import (
+    fourier_transform,
+    frequency_grid,
+    half_turned,
+    half_turns,
+    inverse_fourier_transform,
+    tiles,
+)
 from frazil.losses import PATCH_ADVERSARIES, gradient_penalty_one_axis
 from frazil.methods.base import Method, StepContext, stable_seed
 from frazil.methods.cryoetgan.config import CryoETGANConfig, check_pool
+from frazil.methods.rates import from_halfway, set_rate
 from frazil.nets.published_volume_translator import PublishedVolumeCritic, PublishedVolumeTranslator
 from frazil.nets.volume_translator import VolumeCritic, VolumeTranslator
 from frazil.physics.missing_wedge import missing_wedge_of_field
 
-_PENALTY = 10.0  # weight of the released gradient penalty
+_PENALTY = 10.0  # weight of the released gradient penalty, of real volumes alone
 _OPTIMIZERS = {
     "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate, betas=(0.5, 0.999)),
     "rmsprop": lambda parameters, rate: torch.optim.RMSprop(parameters, lr=rate),
@@ -25,22 +32,6 @@ _OPTIMIZERS = {
 _TILE = 96  # voxels a side of the parts of a tomogram that are translated at once
 _EMPTY = 1e-8  # of the mean power: what is left of nothing by rounding is far less
 _COARSE = 0.15  # cycles per voxel, to which a Gaussian lets through what must stay: finer detail is mostly noise
-
-Window = tuple[slice, ...]
-
-
-def tiles(shape: Sequence[int], tile: int, reach: int) -> Iterator[tuple[Window, Window]]:
-    """Parts that make up a volume, and what has to be seen for each of them, its ends multiples of 4."""
-    if odd := [side for side in shape if side % 4]:
-        raise ValueError(f"a tomogram's sides must be multiples of 4 voxels, one has {odd[0]}")
-    margin = -(-reach // 4) * 4
-    axes = []
-    for side in shape:
-        starts = range(0, side, tile)
-        cores = [slice(start, min(side, start + tile)) for start in starts]
-        axes.append([(core, slice(max(0, core.start - margin), min(side, core.stop + margin))) for core in cores])
-    for parts in product(*axes):
-        yield tuple(core for core, _ in parts), tuple(seen for _, seen in parts)
 
 
 class UnpairedVolumes(NamedTuple):
@@ -103,10 +94,10 @@ class CryoETGAN(Method):
     def update(self, batch: UnpairedVolumes, context: StepContext) -> dict[str, Tensor | float]:
         """One step of the critics, then one of the translators."""
         check_pool(self.config, context.world_size)
-        done = context.step / self.config.steps
+        rate = self.config.rate * from_halfway(context.step / self.config.steps)
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = self.config.rate * min(1.0, 2 * (1 - done))
+                set_rate(group, rate)
         fake = self._translated("translator", batch.simulated, context, batch.label)
         back = self._translated("back", batch.real, context) if "back" in self._nets else None
         critic_loss = self._judged("critic", batch.real, self._pooled(fake.detach(), context), context)
@@ -258,10 +249,9 @@ class CryoETGAN(Method):
         standard = (tomogram - tomogram.mean()) / tomogram.std()
         noise = torch.randn(standard.shape, generator=generator)
         made = torch.empty_like(standard)
-        for core, seen in tiles(standard.shape, _TILE, net.reach):
-            both = (part[seen][None].to(self.device) for part in (standard, noise))
-            inner = tuple(slice(c.start - s.start, c.stop - s.start) for c, s in zip(core, seen, strict=True))
-            made[core] = self.average(*both)[0].cpu()[inner]
+        for tile in tiles(standard.shape, _TILE, net.reach, multiple=4):
+            both = (part[tile.seen][None].to(self.device) for part in (standard, noise))
+            made[tile.core] = self.average(*both)[0].cpu()[tile.inner]
         shape = standard.shape
         seen_by_images = ~missing_wedge_of_field(rotation, (shape[0], shape[1], shape[2]))
         added = torch.fft.irfftn(torch.fft.rfftn(made - standard) * seen_by_images, s=shape)

@@ -14,7 +14,8 @@ from frazil.methods.cryogan.config import CryoGANConfig, rate_factor, waits
 from frazil.methods.cryogan.simulator import HalfConditions, LogScales, draw_conditions, matching_scale, simulate_images
 from frazil.methods.cryogan.stage_critic import BETAS, StageCritic
 from frazil.methods.cryogan.views import last_shell, within_disc, without_nyquist
-from frazil.methods.step_graph import StepGraph, for_recording, load_optimizer, set_rate
+from frazil.methods.rates import set_rate
+from frazil.methods.step_graph import StepGraph, for_recording, load_optimizer
 from frazil.physics import CTF, FourierVolume, low_pass, phase_flip, to_fourier_volume
 
 _BACKGROUND_COUNT = 256

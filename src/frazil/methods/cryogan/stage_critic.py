@@ -19,7 +19,8 @@ from frazil.losses import ADVERSARIES
 from frazil.methods.base import StepContext
 from frazil.methods.cryogan.config import CryoGANConfig, rate_factor, waits
 from frazil.methods.cryogan.views import dihedral, dihedral_sources, last_shell, smooth, within_disc
-from frazil.methods.step_graph import for_recording, load_optimizer, set_rate
+from frazil.methods.rates import set_rate
+from frazil.methods.step_graph import for_recording, load_optimizer
 from frazil.nets import ConvCritic, copy_matching, halvings
 from frazil.physics import crop_centre
 

@@ -16,7 +16,9 @@ from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
 
 _ROUNDS = 3  # of noise with the spectrum that was found, whose profile is nearer to the real one's
-_FEW = 48  # simulated ones, whose molecules' and whose noise's shape is measured
+_FEW = 48  # simulated ones, of whose noise the shape is measured
+_CLEAN = 192  # molecules, each through a lens of its own: how strong one is, is its lens'
+_TRIED = 12  # and of each range that is tried
 _REACH = 8  # degrees and less, by which what is seen reaches beyond the images
 _STRONGEST = 0.95  # part of the variance that may be molecules', at most
 
@@ -54,15 +56,11 @@ def match_subtomograms(
     if not tilts_known and given == TiltScheme().tilt_range and not like.tilts.pretilts:
         like = replace(like, tilts=_measured_tilts(real, like, volumes))
     like = replace(like, tilts=_weighted(real, like, volumes))
-    scene = _few(like, volumes)
-    labels = [scene.labels(tomogram) for tomogram in range(scene.tomograms)]
-    clean = torch.cat(
-        [scene.imaging.of_tomogram(place).clean(one.molecules, one.lens) for place, one in enumerate(labels)]
-    )
+    clean = _clean(_few(like, volumes, _CLEAN))
     spectrum = torch.ones(like.box // 2 + 1)
     for _ in range(_ROUNDS):
         _write(noise, spectrum, like)
-        made = _noise(replace(scene, imaging=scene_of(replace(like, noise=str(noise)), volumes).imaging))
+        made = _noise(_few(replace(like, noise=str(noise)), volumes))
         strength, _ = strengths(*map(radial_profile, (real, clean, made)))
         power = (power_beside(real, within) - strength * power_beside(clean, within)).clamp(min=0)
         spectrum = spectrum * power / power_beside(made, within)
@@ -71,8 +69,19 @@ def match_subtomograms(
     _write(noise, spectrum, like)
     if not share > 0:
         raise ValueError("the middle of the real subtomograms is no stronger than noise would make it")
-    snr_db = 10 * math.log10(share / (1 - share))
-    return SubtomogramMatch(replace(like, noise=str(noise.resolve()), snr_db=snr_db), share)
+    like = replace(like, noise=str(noise.resolve()))
+    noise_std = math.sqrt((1 - share) / (strength * float(made.double().var((1, 2, 3)).mean())))
+    snr_db = 20 * math.log10(scene_of(like, volumes).noise_std(0.0) / noise_std)
+    return SubtomogramMatch(replace(like, snr_db=snr_db), share)
+
+
+def _clean(scene: SubtomogramScene) -> Float[Tensor, "count box box box"]:
+    """All its subtomograms without noise."""
+    made = []
+    for tomogram in range(scene.tomograms):
+        labels = scene.labels(tomogram)
+        made.append(scene.imaging.of_tomogram(tomogram).clean(labels.molecules, labels.lens))
+    return torch.cat(made)
 
 
 def _noise(scene: SubtomogramScene) -> Float[Tensor, "count box box box"]:
@@ -94,8 +103,11 @@ def _weighted(
     return replace(tilts, tilt_weighting=round(tilts.tilt_weighting + more, 2))
 
 
-def _few(like: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]) -> SubtomogramScene:
-    return replace(scene_of(like, volumes), count=_FEW, each=_FEW // max(4, min(_FEW, len(like.tilts.pretilts))))
+def _few(
+    like: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]], count: int = _FEW
+) -> SubtomogramScene:
+    """Some, each of a tomogram of its own."""
+    return replace(scene_of(like, volumes), count=count, each=1)
 
 
 def _measured_tilts(
@@ -106,10 +118,8 @@ def _measured_tilts(
     tried, shown = [], []
     for less in range(_REACH):
         tilts = _within(like.tilts, found[0] + less, found[1] - less)
-        scene, generator = _few(replace(like, tilts=tilts), volumes), numbered_generator(like.seed, less)
-        labels = scene.labels(0)
         tried.append(tilts.tilt_range)
-        shown.append(tilt_range(scene.imaging.noise(labels.molecules, labels.lens, generator)))
+        shown.append(tilt_range(_noise(_few(replace(like, tilts=tilts, seed=like.seed + less), volumes, _TRIED))))
     nearest = (torch.tensor(shown) - torch.tensor(found)).abs().argmin(0)
     return _within(like.tilts, *(tried[int(place)][end] for end, place in enumerate(nearest)))
 
