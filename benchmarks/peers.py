@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from results_file import RESULTS, heading, markdown_table, write_results
 
-from frazil.data.simulated_files import STRUCTURES
+from frazil.data.particle_files import STRUCTURES
 from frazil.geometry import fourier_crop, soft_sphere
 from frazil.io import read_map, read_particles
 from frazil.metrics import fourier_shell_correlation

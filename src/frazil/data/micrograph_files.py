@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frazil.data.ctf_columns import columns_of_ctf
-from frazil.data.fields import Labels
+from frazil.data.micrograph_scenes import Labels
 from frazil.geometry import rotation_to_euler
 from frazil.io import (
     Coordinates,

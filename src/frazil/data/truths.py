@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from frazil.data.heterogeneity import Heterogeneity
-from frazil.data.simulated_files import STRUCTURES
+from frazil.data.particle_files import STRUCTURES
 from frazil.data.specimens import Specimen
 from frazil.io import write_map
 

@@ -1,10 +1,10 @@
-"""Crops of two kinds of images that have nothing to do with each other but their kind."""
+"""What is simulated and what is real, which have nothing to do with each other but their kind."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from frazil.data.micrograph_crops import random_crop
@@ -16,6 +16,15 @@ class UnpairedCrops(NamedTuple):
     simulated: Float[Tensor, "batch crop crop"]
     mask: Bool[Tensor, "batch crop crop"]
     real: Float[Tensor, "batch crop crop"]
+
+
+class UnpairedVolumes(NamedTuple):
+    """Volumes to be translated, and real ones that have nothing to do with them."""
+
+    simulated: Float[Tensor, "batch box box box"]
+    real: Float[Tensor, "batch box box box"]
+    label: Int[Tensor, " batch"]
+    """Place of each simulated one's structure among the models."""
 
 
 class UnpairedSampler:

@@ -9,6 +9,9 @@ from typing import TypeVar
 
 import torch
 
+from frazil.data.ranks import cores
+
+MOST_WORKERS = min(8, cores())
 _Result = TypeVar("_Result")
 
 

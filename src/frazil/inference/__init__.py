@@ -1,4 +1,4 @@
-"""What is inferred from images, shared by several methods."""
+"""What is inferred from images, for methods and for the fits of simulations."""
 
 from frazil.inference.find_poses import find_poses
 from frazil.inference.grid_posterior import GridPosterior, finest_shell

@@ -2,10 +2,10 @@
 
 from frazil.physics.backprojection import BackProjection
 from frazil.physics.ctf import CTF, electron_wavelength, evaluate_ctf, make_ctf, phase_flip
+from frazil.physics.detector import Detector
 from frazil.physics.envelope import b_factor_envelope, b_factor_of_nyquist_value
 from frazil.physics.exposure import (
     CountedExposure,
-    Detector,
     FieldExposure,
     PaperExposure,
     contrast_at,

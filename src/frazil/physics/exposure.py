@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frazil.geometry import filter_field, half_plane_mean, on_rectangle, rectangle_frequency
 from frazil.physics.ctf import CTF, evaluate_ctf
-from frazil.physics.detector import count_electrons
+from frazil.physics.detector import Detector, count_electrons
 from frazil.physics.micrograph import ParticleField
 from frazil.physics.noise import white_noise
 
@@ -71,18 +71,6 @@ class CountedExposure(FieldExposure):
             beam = beam + filter_field(white_noise(tuple(beam.shape), generator), self.structure)
         counts = count_electrons(self.dose * transmission * beam, generator)
         return counts if self.transfer is None else filter_field(counts, self.transfer)
-
-
-@dataclass(frozen=True)
-class Detector:
-    """What an exposure is counted with."""
-
-    dose: float
-    """Electrons in a pixel."""
-    noise: Float[Tensor, "points 2"] | None
-    """Spectrum of a background image: frequency and power in any unit; None where electrons are the only noise."""
-    mtf: Float[Tensor, "steps 2"] | None
-    """Frequency and modulation transfer."""
 
 
 def counted_exposure(detector: Detector, contrast: float, size: tuple[int, int], pixel_size: float) -> CountedExposure:

@@ -16,6 +16,7 @@ from frazil.data.ranks import ranks
 from frazil.data.specimens import kind_of_model, radius_of
 from frazil.data.subtomogram_files import CORRECTION, TABLE
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
+from frazil.data.unpaired import UnpairedVolumes
 from frazil.io import fingerprint, fingerprint_of_ends
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
@@ -24,7 +25,6 @@ from frazil.methods.cryoetgan import (
     RELEASED,
     CryoETGAN,
     CryoETGANConfig,
-    UnpairedVolumes,
     check_box,
     check_pool,
 )
@@ -43,7 +43,7 @@ from frazil.recipes.fitting.fitted_simulation import (
 )
 from frazil.recipes.fitting.match_subtomograms import match_subtomograms
 from frazil.recipes.fitting.taken_series import as_taken, refuse_told_twice
-from frazil.recipes.results.classification import Labelled
+from frazil.recipes.running.classifiers import Labelled
 from frazil.recipes.running.learning import check_batch, fit_settings, say_if_stopped, write_report
 from frazil.recipes.running.preset import set_by_user
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms, structures_of

@@ -11,12 +11,12 @@ import tyro
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frazil.data.data_set_folder import make_folder, refuse_another_run
 from frazil.data.seeds import numbered_generator
-from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import kind_of_model
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
 from frazil.data.subtomogram_scenes import SubtomogramScene
-from frazil.data.workers import in_order, one_thread_per_operation
+from frazil.data.workers import MOST_WORKERS, in_order, one_thread_per_operation
 from frazil.io import fingerprint, hold_folder, write_map
 from frazil.methods.base import stable_seed
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig
@@ -25,7 +25,6 @@ from frazil.recipes.fitting.taken_series import as_taken
 from frazil.recipes.running.learning import load_learnt
 from frazil.recipes.running.progress import progress_bar
 from frazil.recipes.simulate_subtomograms import (
-    MOST_WORKERS,
     SimulateSubtomograms,
     configuration,
     files_of,

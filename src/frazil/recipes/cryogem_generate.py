@@ -9,12 +9,12 @@ from typing import Annotated
 import torch
 import tyro
 
-from frazil.data.fields import SimulatedFields
+from frazil.data.data_set_folder import make_folder, refuse_another_run
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
+from frazil.data.micrograph_scenes import SimulatedFields
 from frazil.data.micrographs import flattened
 from frazil.data.seeds import numbered_generator
-from frazil.data.simulated_files import make_folder, refuse_another_run
-from frazil.data.workers import in_order, one_thread_per_operation
+from frazil.data.workers import MOST_WORKERS, in_order, one_thread_per_operation
 from frazil.io import fingerprint, hold_folder
 from frazil.methods.base import stable_seed
 from frazil.methods.cryogem import CryoGEM, CryoGEMConfig
@@ -24,7 +24,6 @@ from frazil.recipes.fitting.match_micrographs import FLAT
 from frazil.recipes.running.learning import load_learnt
 from frazil.recipes.running.progress import progress_bar
 from frazil.recipes.simulate_micrographs import (
-    MOST_WORKERS,
     SimulateMicrographs,
     check_size,
     configuration,

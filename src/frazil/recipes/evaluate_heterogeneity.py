@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data import Particles
-from frazil.data.simulated_files import STRUCTURES
+from frazil.data.particle_files import STRUCTURES
 from frazil.geometry import fourier_crop, soft_sphere
 from frazil.io import ParticleTable, atomic_path, read_map, read_particles
 from frazil.methods.cryodrgn import CryoDRGN

@@ -26,8 +26,8 @@ from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
 from frazil.metrics.fidelity import Fidelity, Seen, fidelity
 from frazil.metrics.labels_kept import class_correlations, labels_kept
 from frazil.metrics.volume_spectra import SECTORS
-from frazil.recipes.results.classification import Labelled, accuracy, learn_classifier
 from frazil.recipes.results.evaluation import refuse_run
+from frazil.recipes.running.classifiers import Labelled, accuracy, learn_classifier
 from frazil.report.subtomograms import subtomograms_report
 
 _TOMOGRAM, _MANY = "rlnTomoName", 9  # tomograms, from which on parts share none

@@ -12,15 +12,14 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
-from frazil.data.fields import Labels, Population, SimulatedFields
+from frazil.data.data_set_folder import make_folder, refuse_another_run
 from frazil.data.ice import ice_levels
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_curve, read_mtf
 from frazil.data.micrograph_files import OUTPUTS, TABLE, MicrographFiles
-from frazil.data.ranks import cores
-from frazil.data.simulated_files import make_folder, refuse_another_run
+from frazil.data.micrograph_scenes import Labels, Population, SimulatedFields
 from frazil.data.specimens import equally_dense, mean_density, radius_of, read_specimen
-from frazil.data.workers import in_order, one_thread_per_operation
+from frazil.data.workers import MOST_WORKERS, in_order, one_thread_per_operation
 from frazil.geometry import fourier_resize, symmetrise, symmetry_rotations
 from frazil.io import hold_folder
 from frazil.io.fingerprint import told_by_contents
@@ -40,7 +39,6 @@ from frazil.physics.placement import Crowd
 from frazil.recipes.running.progress import progress_bar
 
 _NEARLY = 0.97  # of the particles expected, below which not chance but the field's size says how many there are
-MOST_WORKERS = min(8, cores())
 _LEAST_SIDE = 32  # px
 _PADDING = 3  # times a structure's side, to which it is padded: it fills its box
 _CALIBRATED = 8  # micrographs by whose particles the noise's strength is set

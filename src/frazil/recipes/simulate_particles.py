@@ -14,13 +14,12 @@ from torch import Tensor
 from frazil.data.heterogeneity import Heterogeneity, structures
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_power
-from frazil.data.ranks import cores
+from frazil.data.particle_files import claim_folder, whole_or_nothing, write_conditions
+from frazil.data.particle_scenes import Scene, calibration_images, expose_all
 from frazil.data.scatterers import read_scatterers
-from frazil.data.scenes import Scene, calibration_images, expose_all
-from frazil.data.simulated_files import claim_folder, whole_or_nothing, write_conditions
 from frazil.data.specimens import Specimen, check_fit, kind_of_model, read_specimen
 from frazil.data.truths import Truth, describe_truths, latent_columns, write_truths
-from frazil.data.workers import one_thread_per_operation
+from frazil.data.workers import MOST_WORKERS, one_thread_per_operation
 from frazil.geometry import symmetrise, symmetry_rotations
 from frazil.io import StackWriter, read_map
 from frazil.io.fingerprint import told_by_contents
@@ -38,7 +37,6 @@ from frazil.physics import (
 )
 from frazil.recipes.running.progress import progress_bar
 
-_MOST_WORKERS = min(8, cores())
 _SHIFTS: dict[str, Callable[[float, float], ShiftPrior]] = {
     "triangular": TriangularShifts,
     "uniform": UniformShifts,
@@ -216,7 +214,7 @@ def _write_images(options: SimulateParticles, shots: Sequence[_Shot], noise_std:
         progress_bar("images", options.count) as advance,
     ):
         for shot in shots:
-            for exposure in expose_all(shot.scene(), noise_std, options.workers or _MOST_WORKERS):
+            for exposure in expose_all(shot.scene(), noise_std, options.workers or MOST_WORKERS):
                 stack.write(exposure.images.numpy())
                 conditions.append(exposure.conditions)
                 advance(len(exposure.images))

@@ -9,15 +9,14 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
+from frazil.data.data_set_folder import make_folder, refuse_another_run
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_power
-from frazil.data.ranks import cores
-from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
 from frazil.data.subtomogram_scenes import FIELD, SubtomogramScene
 from frazil.data.tomogram_tables import TomogramFrame
-from frazil.data.workers import in_order, one_thread_per_operation
+from frazil.data.workers import MOST_WORKERS, in_order, one_thread_per_operation
 from frazil.io import hold_folder, write_map
 from frazil.io.fingerprint import told_by_contents
 from frazil.physics import CTFRanges, UniformShifts
@@ -26,7 +25,6 @@ from frazil.physics.tilt_backprojection import Correction
 from frazil.physics.tilt_scheme import TILT_SERIES_LENS, TiltScheme
 from frazil.recipes.running.progress import progress_bar
 
-MOST_WORKERS = min(8, cores())
 _TRUTH = "truth"  # folder of the structures' maps
 
 

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
+from frazil.data.data_set_folder import make_folder, refuse_another_run
 from frazil.data.lens_tables import ctf_prior
 from frazil.data.measured_curves import noise_curve
-from frazil.data.simulated_files import make_folder, refuse_another_run
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.tomogram_files import OUTPUTS, TABLE, TomogramFiles
 from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramContents, TomogramScene

@@ -6,8 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from frazil.data.unpaired import UnpairedVolumes
 from frazil.methods.base import Method, StepContext
-from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig, UnpairedVolumes
+from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TiltScheme
 from tests.methods.cases.case import Case

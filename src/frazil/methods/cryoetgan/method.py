@@ -1,13 +1,14 @@
 """CryoETGAN: simulated subtomograms, or bare densities, to ones that look real (Wu et al. 2022)."""
 
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from frazil.data.unpaired import UnpairedVolumes
 from frazil.geometry import (
     fourier_transform,
     frequency_grid,
@@ -32,15 +33,6 @@ _OPTIMIZERS = {
 _TILE = 96  # voxels a side of the parts of a tomogram that are translated at once
 _EMPTY = 1e-8  # of the mean power: what is left of nothing by rounding is far less
 _COARSE = 0.15  # cycles per voxel, to which a Gaussian lets through what must stay: finer detail is mostly noise
-
-
-class UnpairedVolumes(NamedTuple):
-    """Volumes to be translated, and real ones that have nothing to do with them."""
-
-    simulated: Float[Tensor, "batch box box box"]
-    real: Float[Tensor, "batch box box box"]
-    label: Int[Tensor, " batch"]
-    """Place of each simulated one's structure among the models."""
 
 
 def check_box(box: int) -> None:

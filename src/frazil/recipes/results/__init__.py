@@ -1,1 +1,1 @@
-"""What runs and evaluations leave, and the classifiers by which that is judged."""
+"""What runs and evaluations leave."""

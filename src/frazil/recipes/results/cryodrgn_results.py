@@ -33,7 +33,7 @@ from frazil.report import Figure, isosurfaces_figure
 from frazil.report.cryodrgn import CRYODRGN_SCALARS, Findings, cryodrgn_report
 from frazil.report.run_story import RunStory
 from frazil.report.scatter import Layout, scatter_figure
-from frazil.report.volumes import volumes_figure
+from frazil.report.structures import volumes_figure
 from frazil.training import RunFolder
 
 _COLOURS = ("rlnDefocusU", "rlnAngleTilt", "rlnAngleRot", "rlnClassNumber", "frazilTrueLatent")

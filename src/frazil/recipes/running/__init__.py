@@ -1,1 +1,1 @@
-"""How a run goes: what it is told, what it reads ahead, how far it is."""
+"""How a run goes: what it is told, what it reads ahead, how far it is; classifiers that evaluations teach."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from frazil.report.volumes import volumes_figure
+from frazil.report.structures import volumes_figure
 
 
 def test_each_volume_is_shown_and_how_it_differs_from_the_mean() -> None:

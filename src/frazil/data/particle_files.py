@@ -1,7 +1,7 @@
-"""The folder of a simulated data set: whose it is, its table of true conditions, and the lenses it may draw from."""
+"""The files of simulated particles: all of them or none, and the table of their true conditions."""
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,13 @@ import pandas as pd
 import torch
 
 from frazil.data.ctf_columns import CTF_COLUMNS, columns_of_ctf
+from frazil.data.data_set_folder import make_folder, refuse_another_run
 from frazil.geometry import Pose
 from frazil.io import (
     ParticleTable,
-    configuration_changes,
     hold_folder,
     read_particles,
-    read_record,
-    stored_configuration,
     write_particles,
-    write_record,
 )
 from frazil.io.particle_table import group_optics
 from frazil.physics import CTF, Conditions
@@ -43,30 +40,6 @@ def claim_folder(out: Path, config: Mapping[str, Any], size: int) -> bool:
         return True
     make_folder(out, config, size)
     return False
-
-
-def refuse_another_run(out: Path, config: Mapping[str, Any], outputs: Collection[str]) -> None:
-    """ValueError where `out` holds a data set of another configuration, or one of `outputs` without any."""
-    file = out / "config.json"
-    if file.is_file():
-        if changes := configuration_changes(read_record(file, "config")["config"], stored_configuration(config)):
-            raise ValueError(f"{out}: holds a run with other options ({changes}); choose another folder")
-    elif strangers := [name for name in outputs if (out / name).exists()]:
-        raise ValueError(f"{out}: holds {strangers[0]} of another run; choose another folder")
-
-
-def make_folder(out: Path, config: Mapping[str, Any], size: int) -> None:
-    """Make a data set's folder, with its configuration; OSError where `size` bytes do not fit on the disk."""
-    out.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(out).free
-    if free < size:
-        raise OSError(f"{out}: the images need {size / 1e9:.2f} GB, but the disk has {free / 1e9:.2f} GB free")
-    if not (out / "config.json").is_file():  # another job of the same data set may be reading it
-        try:
-            write_record(out / "config.json", {"config": stored_configuration(config)})
-        except OSError:
-            if not (out / "config.json").is_file():  # that other job has just written the same
-                raise
 
 
 @contextmanager
