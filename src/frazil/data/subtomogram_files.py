@@ -45,10 +45,10 @@ class SubtomogramFiles:
         """Bytes that some subtomograms take."""
         return (1 + 2 * self.halves) * 4 * count * self.box**3
 
-    def write_volumes(self, rows: range, halves: Float[Tensor, "2 count box box box"]) -> None:
-        """Write the subtomograms of some rows, and their halves if those are wanted."""
-        kinds = dict(zip(HALVES, halves, strict=True)) if self.halves else {}
-        for folder, volumes in {**kinds, VOLUMES: halves.mean(0)}.items():
+    def write_volumes(self, rows: range, parts: Float[Tensor, "parts count box box box"]) -> None:
+        """Write the subtomograms of some rows; of two parts, those too, which are their halves."""
+        kinds = dict(zip(HALVES, parts, strict=True)) if self.halves else {}
+        for folder, volumes in {**kinds, VOLUMES: parts.mean(0)}.items():
             (self.out / folder).mkdir(exist_ok=True)
             for row, volume in zip(rows, volumes, strict=True):
                 write_map(self.out / folder / self.name(row), volume, self.pixel_size)

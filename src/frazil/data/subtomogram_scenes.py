@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frazil.data.seeds import numbered_generator
 from frazil.physics import CTF, CTFPrior, ShiftPrior, UniformRotations
-from frazil.physics.subtomograms import Molecules, SubtomogramImaging
+from frazil.physics.subtomograms import Molecules, Strengths, SubtomogramImaging
 
 FIELD = 4000.0
 """Angstrom along x and y of the tomograms that subtomograms come from."""
@@ -56,16 +56,13 @@ class SubtomogramScene:
         """The molecules and the lens of one tomogram."""
         return self._draw(tomogram, numbered_generator(self.seed, tomogram))
 
-    def halves(self, tomogram: int, noise_std: float) -> Float[Tensor, "2 count box box box"]:
-        """Its subtomograms, twice, with the noise of every other movie frame; their mean is what all frames make."""
+    def volumes(self, tomogram: int, noise_std: float, parts: int = 1) -> Float[Tensor, "parts count box box box"]:
+        """Its subtomograms; 2 parts: twice, with the noise of every other movie frame, and their mean is the whole."""
         generator = numbered_generator(self.seed, tomogram)
-        labels = self._draw(tomogram, generator)
-        imaging = self.imaging.of_tomogram(tomogram)
-        clean = imaging.clean(labels.molecules, labels.lens)
-        if noise_std == 0:
-            return torch.stack([clean, clean])
-        noises = [imaging.noise(labels.molecules, labels.lens, generator) for _ in range(2)]
-        return clean + 2**0.5 * noise_std * torch.stack(noises)
+        labels, imaging = self._draw(tomogram, generator), self.imaging.of_tomogram(tomogram)
+        strengths = Strengths(1.0, parts**0.5 * noise_std)
+        made = [imaging.volumes_of(labels.molecules, labels.lens, strengths, generator) for _ in range(parts)]
+        return torch.stack(made)
 
     def noise_std(self, snr_db: float) -> float:
         """Noise in the upright image at which subtomograms have a signal-to-noise ratio.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from frazil.geometry import (
@@ -42,6 +42,14 @@ class Molecules(Batched):
     """Which of several structures it is, from 0."""
 
 
+@dataclass(frozen=True)
+class Strengths:
+    """How strong molecules are, and noise, whose standard deviation in the upright image this is."""
+
+    signal: float
+    noise: float
+
+
 class SubtomogramImaging(ABC):
     """How a subtomogram comes of a molecule: its density as it is seen, and noise on it."""
 
@@ -49,15 +57,21 @@ class SubtomogramImaging(ABC):
         """That of the tomogram of a number, from 0."""
         return self
 
-    @abstractmethod
     def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
-        """Without noise, protein positive; the lens is a CTF of one row."""
+        """Without noise."""
+        return self.volumes_of(molecules, lens, Strengths(1.0, 0.0), torch.Generator())
 
-    @abstractmethod
     def noise(
         self, molecules: Molecules, lens: CTF | None, generator: torch.Generator
     ) -> Float[Tensor, "count box box box"]:
         """Noise alone, of the strength that a standard deviation of 1 in the upright image makes."""
+        return self.volumes_of(molecules, lens, Strengths(0.0, 1.0), generator)
+
+    @abstractmethod
+    def volumes_of(
+        self, molecules: Molecules, lens: CTF | None, strengths: Strengths, generator: torch.Generator
+    ) -> Float[Tensor, "count box box box"]:
+        """Molecules in noise, protein positive; the lens is a CTF of one row."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +93,26 @@ class TiltSeriesImaging(SubtomogramImaging):
     def _spectra(self) -> list[FourierVolume]:
         return [to_fourier_volume(volume) for volume in self.volumes]
 
-    def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
+    def volumes_of(
+        self, molecules: Molecules, lens: CTF | None, strengths: Strengths, generator: torch.Generator
+    ) -> Float[Tensor, "count box box box"]:
         made = []
         for one in range(len(molecules)):
             through = self._through(molecules, one, lens)
-            images = tilt_spectra(self._spectra[int(molecules.structure[one])], through)[0]
+            images: Tensor = torch.zeros_like(through.transfer[0])
+            if strengths.signal:
+                spectrum = self._spectra[int(molecules.structure[one])]
+                images = images + strengths.signal * tilt_spectra(spectrum, through)[0]
+            if strengths.noise:
+                images = images + strengths.noise * self._noise(generator)
             made.append(self._volume(images, through))
         return torch.stack(made)
 
-    def noise(
-        self, molecules: Molecules, lens: CTF | None, generator: torch.Generator
-    ) -> Float[Tensor, "count box box box"]:
-        strength, made = self.scheme.relative_noise[:, None, None], []
-        for one in range(len(molecules)):
-            white = white_noise((len(strength), *self.volumes[0].shape[1:]), generator)
-            noise = strength * (white if self.power is None else colour_noise(white, self.power))
-            made.append(self._volume(fourier_transform(noise), self._through(molecules, one, lens)))
-        return torch.stack(made)
+    def _noise(self, generator: torch.Generator) -> Complex[Tensor, "tilts box half"]:
+        """Of all images, 1 in the upright one."""
+        strength = self.scheme.relative_noise[:, None, None]
+        white = white_noise((len(strength), *self.volumes[0].shape[1:]), generator)
+        return fourier_transform(strength * (white if self.power is None else colour_noise(white, self.power)))
 
     def _through(self, molecules: Molecules, one: int, lens: CTF | None) -> TiltTransfer:
         each, box = molecules[one : one + 1], self.volumes[0].shape[0]
@@ -126,18 +143,16 @@ class PeiImaging(SubtomogramImaging):
     def of_tomogram(self, number: int) -> "PeiImaging":
         return replace(self, scheme=self.scheme.of_tomogram(number)) if self.scheme.pretilts else self
 
-    def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
-        moved = fourier_transform(turned_densities(self.volumes, molecules, self.pixel_size), 3)
-        return inverse_fourier_transform(moved * self._lens(lens) * self._seen, self.volumes[0].shape[0], 3)
-
-    def noise(
-        self, molecules: Molecules, lens: CTF | None, generator: torch.Generator
+    def volumes_of(
+        self, molecules: Molecules, lens: CTF | None, strengths: Strengths, generator: torch.Generator
     ) -> Float[Tensor, "count box box box"]:
         shape = (len(molecules), *self.volumes[0].shape)
-        first, second = (fourier_transform(0.5**0.5 * white_noise(shape, generator), 3) for _ in range(2))
+        moved = turned_densities(self.volumes, molecules, self.pixel_size)
+        first, second = ((strengths.noise * 0.5**0.5) * white_noise(shape, generator) for _ in range(2))
         frequency = frequency_grid(shape[-1], 1.0, 3).norm(dim=-1)
-        smooth = torch.exp(-((frequency / (_SMOOTH * 0.5)) ** 2))
-        return inverse_fourier_transform((first * self._lens(lens) + second * smooth) * self._seen, shape[-1], 3)
+        smooth = fourier_transform(second, 3) * torch.exp(-((frequency / (_SMOOTH * 0.5)) ** 2))
+        through = fourier_transform(strengths.signal * moved + first, 3) * self._lens(lens)
+        return inverse_fourier_transform((through + smooth) * self._seen, shape[-1], 3)
 
     def _lens(self, lens: CTF | None) -> Tensor:
         """The CTF of a lens without astigmatism, by the length of a frequency alone."""
@@ -159,13 +174,11 @@ class DensityImaging(SubtomogramImaging):
     volumes: Sequence[Float[Tensor, "box box box"]]
     pixel_size: float
 
-    def clean(self, molecules: Molecules, lens: CTF | None) -> Float[Tensor, "count box box box"]:
-        return turned_densities(self.volumes, molecules, self.pixel_size)
-
-    def noise(
-        self, molecules: Molecules, lens: CTF | None, generator: torch.Generator
+    def volumes_of(
+        self, molecules: Molecules, lens: CTF | None, strengths: Strengths, generator: torch.Generator
     ) -> Float[Tensor, "count box box box"]:
-        return white_noise((len(molecules), *self.volumes[0].shape), generator)
+        noise = white_noise((len(molecules), *self.volumes[0].shape), generator)
+        return strengths.signal * turned_densities(self.volumes, molecules, self.pixel_size) + strengths.noise * noise
 
 
 def turned_densities(

@@ -137,14 +137,14 @@ def _write_volumes(
 
     def make(place: int) -> int:
         rows = scene.rows(missing[place])
-        given = scene.halves(missing[place], noise_std).mean(0)
+        given = scene.volumes(missing[place], noise_std)[0]
         shown = scene.labels(missing[place]).molecules.structure
         for row, volume, label in zip(rows, given, shown, strict=True):
             draws = _translated(method, volume, label, row, options)
             if options.draws > 1:
                 (files.out / _UNCERTAINTY).mkdir(exist_ok=True)
                 write_map(files.out / _UNCERTAINTY / files.name(row), draws.std(0), files.pixel_size)
-            files.write_volumes(range(row, row + 1), draws[:1].expand(2, -1, -1, -1)[:, None])
+            files.write_volumes(range(row, row + 1), draws[:1, None])
         return len(rows)
 
     workers = options.workers or (MOST_WORKERS if method.device.type == "cpu" else 1)

@@ -184,7 +184,7 @@ def _write_volumes(
 
     def make(place: int) -> int:
         rows = scene.rows(missing[place])
-        files.write_volumes(rows, scene.halves(missing[place], noise_std))
+        files.write_volumes(rows, scene.volumes(missing[place], noise_std, 1 + options.halves))
         return len(rows)
 
     with progress_bar("subtomograms", options.count) as advance:
