@@ -12,9 +12,11 @@ from frazil.data.seeds import numbered_generator
 from frazil.data.subtomogram_scenes import SubtomogramScene
 from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range, weighting
 from frazil.io import atomic_path
+from frazil.physics.subtomograms import Strengths
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
 
+_SIGNAL, _NOISE = Strengths(1.0, 0.0), Strengths(0.0, 1.0)
 _ROUNDS = 3  # of noise with the spectrum that was found, whose profile is nearer to the real one's
 _FEW = 48  # simulated ones, of whose noise the shape is measured
 _CLEAN = 192  # molecules, each through a lens of its own: how strong one is, is its lens'
@@ -56,11 +58,11 @@ def match_subtomograms(
     if not tilts_known and given == TiltScheme().tilt_range and not like.tilts.pretilts:
         like = replace(like, tilts=_measured_tilts(real, like, volumes))
     like = replace(like, tilts=_weighted(real, like, volumes))
-    clean = _clean(_few(like, volumes, _CLEAN))
+    clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
     spectrum = torch.ones(like.box // 2 + 1)
     for _ in range(_ROUNDS):
         _write(noise, spectrum, like)
-        made = _noise(_few(replace(like, noise=str(noise)), volumes))
+        made = _made(_few(replace(like, noise=str(noise)), volumes), _NOISE)
         strength, _ = strengths(*map(radial_profile, (real, clean, made)))
         power = (power_beside(real, within) - strength * power_beside(clean, within)).clamp(min=0)
         spectrum = spectrum * power / power_beside(made, within)
@@ -75,21 +77,12 @@ def match_subtomograms(
     return SubtomogramMatch(replace(like, snr_db=snr_db), share)
 
 
-def _clean(scene: SubtomogramScene) -> Float[Tensor, "count box box box"]:
-    """All its subtomograms without noise."""
-    made = []
-    for tomogram in range(scene.tomograms):
-        labels = scene.labels(tomogram)
-        made.append(scene.imaging.of_tomogram(tomogram).clean(labels.molecules, labels.lens))
-    return torch.cat(made)
-
-
-def _noise(scene: SubtomogramScene) -> Float[Tensor, "count box box box"]:
-    """Noise of all its subtomograms, alone."""
+def _made(scene: SubtomogramScene, strengths: Strengths) -> Float[Tensor, "count box box box"]:
+    """All its molecules, or noise alone, or both."""
     generator, made = numbered_generator(scene.seed, scene.tomograms), []
     for tomogram in range(scene.tomograms):
-        labels = scene.labels(tomogram)
-        made.append(scene.imaging.of_tomogram(tomogram).noise(labels.molecules, labels.lens, generator))
+        labels, imaging = scene.labels(tomogram), scene.imaging.of_tomogram(tomogram)
+        made.append(imaging.volumes_of(labels.molecules, labels.lens, strengths, generator))
     return torch.cat(made)
 
 
@@ -99,7 +92,7 @@ def _weighted(
     """With images weighted as the real ones' seem to have been, of the tilts that all tomograms have in common."""
     tilts, pretilts = like.tilts, like.tilts.pretilts or (0.0,)
     common = tilts.tilt_range[0] + max(pretilts), tilts.tilt_range[1] + min(pretilts)
-    more = weighting(real, _noise(_few(like, volumes)), common)
+    more = weighting(real, _made(_few(like, volumes), _NOISE), common)
     return replace(tilts, tilt_weighting=round(tilts.tilt_weighting + more, 2))
 
 
@@ -119,7 +112,8 @@ def _measured_tilts(
     for less in range(_REACH):
         tilts = _within(like.tilts, found[0] + less, found[1] - less)
         tried.append(tilts.tilt_range)
-        shown.append(tilt_range(_noise(_few(replace(like, tilts=tilts, seed=like.seed + less), volumes, _TRIED))))
+        few = _few(replace(like, tilts=tilts, seed=like.seed + less), volumes, _TRIED)
+        shown.append(tilt_range(_made(few, _NOISE)))
     nearest = (torch.tensor(shown) - torch.tensor(found)).abs().argmin(0)
     return _within(like.tilts, *(tried[int(place)][end] for end, place in enumerate(nearest)))
 
