@@ -58,7 +58,7 @@ def scheme_of(tomograms: Collection[TomogramSeries], like: TiltScheme) -> TiltSc
     half, middle = median(float(one[-1] - one[0]) for one in angles) / 2, median(middles)
     apart = [round(one - middle, 1) for one in middles]
     pretilts = tuple(apart) if max(map(abs, apart)) > step / 2 else ()
-    axis = round(median(float(_axis(one.series)) for one in tomograms), 1)
+    axis = round(_axis([one.series for one in tomograms]), 1)
     low, high = round(middle - half, 1), round(middle + half, 1)
     step = (high - low) / max(1, round((high - low) / step))
     dose = dose or like.dose_per_tilt
@@ -83,10 +83,10 @@ def lens_ranges_of(tomograms: Collection[TomogramSeries], like: CTFRanges) -> CT
     )
 
 
-def _axis(series: TiltSeries) -> Float[Tensor, ""]:
+def _axis(every: Collection[TiltSeries]) -> float:
     """Degrees by which most images are turned from the tomogram's y, about which they were tilted, to their own."""
-    axis = series.rotation[:, :2, 1].median(0).values
-    return torch.rad2deg(torch.atan2(-axis[0], axis[1]))
+    axis = torch.cat([series.rotation[:, :2, 1] for series in every]).quantile(0.5, 0)  # angles would break at 180
+    return float(torch.rad2deg(torch.atan2(-axis[0], axis[1])))
 
 
 def _tilts(series: TiltSeries) -> Float[Tensor, " images"]:

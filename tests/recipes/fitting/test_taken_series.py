@@ -98,3 +98,14 @@ def test_tables_that_tell_no_tilt_series_are_refused(real: Path, tmp_path: Path,
     write_tables(tmp_path / "tomograms.star", {block: own.iloc[:kept]})
     with pytest.raises(ValueError, match=says):
         as_taken(tmp_path / "tomograms.star", None, TiltScheme(), TILT_SERIES_LENS)
+
+
+def test_axes_on_both_sides_of_180_degrees_are_near_each_other(real: Path, tmp_path: Path) -> None:
+    ((block, rows),) = read_tables(real / "tomograms.star").items()
+    for name, turn in zip(rows["rlnTomoTiltSeriesStarFile"], (178.0, -179.0), strict=True):
+        ((series, images),) = read_tables(real / str(name)).items()
+        (tmp_path / str(name)).parent.mkdir(exist_ok=True)
+        write_tables(tmp_path / str(name), {series: images.assign(rlnTomoZRot=turn)})
+    write_tables(tmp_path / "tomograms.star", {block: rows})
+    found, _ = as_taken(tmp_path / "tomograms.star", None, TiltScheme(), TILT_SERIES_LENS)
+    assert abs(found.tilt_axis) == pytest.approx(179.5, abs=0.2)
