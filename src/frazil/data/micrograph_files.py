@@ -20,6 +20,7 @@ from frazil.io import (
     write_images,
     write_tables,
 )
+from frazil.io.particle_table import ANGLES, CLASS
 
 TABLE = "micrographs.star"
 """Written last: where it is, the data set is whole."""
@@ -88,10 +89,8 @@ class MicrographFiles:
             "rlnMicrographName": [name] * len(particles),
             "rlnCoordinateX": place[:, 0],
             "rlnCoordinateY": place[:, 1],
-            "rlnAngleRot": angles[:, 0],
-            "rlnAngleTilt": angles[:, 1],
-            "rlnAnglePsi": angles[:, 2],
-            "rlnClassNumber": particles.structure.numpy() + 1,
+            **dict(zip(ANGLES, angles.T, strict=True)),
+            CLASS: particles.structure.numpy() + 1,
             "frazilDepth": particles.depth.numpy(),
             "frazilOnEdge": labels.on_edge(self.size, self.radius / self.pixel_size).astype(int),
         }
