@@ -7,7 +7,7 @@ from frazil.metrics.volume_spectra import SECTORS, sector_distances, sector_powe
 from frazil.report.figure import Figure, Reading, table_markup
 from frazil.report.page import Report
 from frazil.report.run_story import RunStory, Scalars
-from frazil.report.subtomograms import Volumes, sectors_figure, slices_figure
+from frazil.report.slices import Volumes, sectors_figure, slices_figure
 
 CRYOETGAN_SCALARS = Scalars(
     panels={

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.metrics.spectra import spectrum_distance
+from frazil.report.crops import crops_figure, spectra_figure
 from frazil.report.figure import Figure, Reading, table_markup
-from frazil.report.micrographs import crops_figure, spectra_figure
 from frazil.report.page import Report
 from frazil.report.run_story import RunStory, Scalars
 

@@ -1,23 +1,10 @@
 """The page of subtomograms held against real ones."""
 
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 
-import numpy as np
-from jaxtyping import Float, Int
-from torch import Tensor
-
-from frazil.metrics.volume_spectra import SECTORS, sector_power
-from frazil.report.chart import Curve, Panel, chart, colour_of
 from frazil.report.figure import Figure, Reading, table_markup
-from frazil.report.fsc import resolution_axis
 from frazil.report.page import Report
-from frazil.report.pictures import panel, panel_rows, picture, scale_bar_length
-
-_SHOWN = 6  # volumes of each kind, a row on a wide screen
-
-Volumes = Mapping[str, tuple[Float[Tensor, "_count box box box"], Int[Tensor, " _count"] | None]]
-"""Volumes by kind, each with its class as tables have it, where that is known."""
+from frazil.report.slices import Volumes, sectors_figure, slices_figure
 
 _FIGURES = Reading(
     look="Every kind against a third of the real subtomograms. Beside them stands another third, which nothing can be"
@@ -28,19 +15,6 @@ _FIGURES = Reading(
     good="TSTR, density and coverage (on features) near the second real draw's; spectra near 0; every class kept.",
     bad="TRTS far below the second draw's: labels are wrong, or the molecule cannot be seen. A density far above 1:"
     " all are near a few real ones.",
-)
-_SLICES = Reading(
-    look="The middle of some volumes: xy as the upright image's plane has it, and xz with the beam upwards. All on"
-    " one grey scale.",
-    good="Without the captions you could not tell which is which.",
-    bad="Streaks along other directions than the real ones', a grain that they have not, molecules that stand out more"
-    " or less.",
-)
-_SPECTRA = Reading(
-    look="Power by level of detail (logarithm), in the directions that an upright image sees, in those that tilted ones"
-    " see, and in the missing wedge.",
-    good="The curves lie on one another.",
-    bad="One apart in the wedge: another range of tilts. One that is flat where the real ones fall: other noise.",
 )
 
 
@@ -67,44 +41,3 @@ def subtomograms_report(
     report.section("Spectra by direction")
     report.figure(sectors_figure(volumes, pixel_size))
     return report
-
-
-def slices_figure(volumes: Volumes, pixel_size: float) -> Figure:
-    """The middle slices of a few volumes of each kind, of its classes in turns."""
-    rows: list[list[str]] = []
-    for name, (own, label) in volumes.items():
-        width = own.shape[-1] * pixel_size
-        middle = own.shape[-1] // 2
-        chosen = (list(range(len(own))) if label is None else _in_turns(label))[:_SHOWN]
-        for cut in ("xy", "xz"):
-            parts: list[str] = []
-            for row in chosen:
-                seen = own[row][middle] if cut == "xy" else own[row][:, middle]
-                bar = scale_bar_length(width) if not rows and not parts else None
-                shown = picture(seen.numpy(), -3.0, 3.0, f"{cut} of one of {name}")
-                of_class = "" if label is None else f", class {int(label[row])}"
-                parts.append(panel(shown, f"{name}{of_class}, {cut}", width, bar))
-            rows.append(parts)
-    return Figure("Slices", panel_rows(rows), _SLICES)
-
-
-def _in_turns(label: Int[Tensor, " count"]) -> list[int]:
-    """Rows: the first of every class, then the second of every class, and so on."""
-    rows = [(label == one).nonzero()[:, 0].tolist() for one in label.unique()]
-    return [row for turn in zip_longest(*rows) for row in turn if row is not None]
-
-
-def sectors_figure(volumes: Volumes, pixel_size: float) -> Figure:
-    """Mean log power by direction, a panel for each."""
-    powers = {name: sector_power(own).clamp(min=1e-12).log().numpy() for name, (own, _) in volumes.items()}
-    box = next(iter(volumes.values()))[0].shape[-1]
-    frequency = np.arange(1, box // 2 + 1) / (box * pixel_size)
-    panels = []
-    for place, direction in enumerate(SECTORS):
-        lines = [
-            Curve(name, frequency, power[place], colour_of(number))
-            for number, (name, power) in enumerate(powers.items())
-        ]
-        title = f"log power {direction}"
-        panels.append(Panel(lines, lambda axis: resolution_axis(axis, float(frequency[-1])), title, "resolution"))
-    return Figure("Power spectra by direction", chart(panels, "resolution, angstrom"), _SPECTRA, ("chart.js",))

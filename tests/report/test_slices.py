@@ -4,7 +4,7 @@ import re
 
 import torch
 
-from frazil.report.subtomograms import slices_figure
+from frazil.report.slices import slices_figure
 
 
 def test_a_row_of_slices_is_full_whatever_the_number_of_classes() -> None:
