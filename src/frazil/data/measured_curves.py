@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.geometry import hermitian_weight, shell_index
-from frazil.io import ImageStack, read_tables
+from frazil.io import ImageStack, atomic_path, read_tables
 from frazil.physics import radial_power
 
 _BACKGROUND_COUNT = 1000
@@ -37,6 +37,13 @@ def noise_curve(noise: str) -> np.ndarray | None:
     path = Path(noise)
     stack = any(suffix in (".mrcs", ".mrc", ".st") for suffix in path.suffixes)
     return _background_spectrum(path) if stack else _tabulated_spectrum(path)
+
+
+def write_noise_curve(path: Path, curve: np.ndarray) -> None:
+    """Frequency (1/angstrom, rising) and power as a table that `noise_curve` reads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        np.savetxt(temporary, curve, fmt="%.8g", header="frequency (1/angstrom), power")
 
 
 def _background_spectrum(path: Path) -> np.ndarray:

@@ -96,6 +96,12 @@ def ctf_phase(ctf: CTF, frequency: Float[Tensor, "*grid 2"]) -> Float[Tensor, " 
     return chi + torch.asin(column(ctf.amplitude_contrast)) + torch.deg2rad(column(ctf.phase_shift_deg))
 
 
+def phase_signs(transfer: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """-1 where the lens reverses contrast, 1 elsewhere."""
+    one = torch.ones_like(transfer)
+    return torch.where(transfer < 0, -one, one)
+
+
 def phase_flip(
     images: Float[Tensor, "batch box box"], ctf: CTF | None, pixel_size: float
 ) -> Float[Tensor, "batch box box"]:
@@ -107,5 +113,4 @@ def phase_flip(
         return images
     box = images.shape[-1]
     transfer = evaluate_ctf(ctf, frequency_grid(box, pixel_size, device=images.device, dtype=images.dtype))
-    spectrum = fourier_transform(images)
-    return inverse_fourier_transform(torch.where(transfer < 0, -spectrum, spectrum), box)
+    return inverse_fourier_transform(phase_signs(transfer) * fourier_transform(images), box)

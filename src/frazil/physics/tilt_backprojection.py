@@ -9,6 +9,7 @@ from torch import Tensor
 
 from frazil.geometry import fourier_transform, frequency_grid, hermitian_weight, inverse_fourier_transform
 from frazil.physics.backprojection import BackProjection
+from frazil.physics.ctf import phase_signs
 from frazil.physics.projection import axis_window
 
 _SPREAD = 1e-3  # of the weights: less is rounding
@@ -22,8 +23,7 @@ def correcting(transfer: Float[Tensor, "..."], correction: Correction) -> Float[
 
     Nothing; the sign of what lens and radiation did to them; or all of it, which is Wiener's filter.
     """
-    one = torch.ones_like(transfer)
-    return {"none": one, "phase-flip": torch.where(transfer < 0, -one, one), "wiener": transfer}[correction]
+    return {"none": torch.ones_like(transfer), "phase-flip": phase_signs(transfer), "wiener": transfer}[correction]
 
 
 def back_projected(

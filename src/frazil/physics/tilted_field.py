@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.geometry import filter_field, rectangle_frequency
-from frazil.physics.ctf import CTF, evaluate_ctf
+from frazil.physics.ctf import CTF, evaluate_ctf, phase_signs
 from frazil.physics.micrograph import PlacedParticles, particle_field
 from frazil.physics.noise import white_noise
 from frazil.physics.projection import FourierVolume
@@ -79,7 +79,7 @@ def phase_flipped(
     if lens is None:
         return images
     size = (images.shape[-1], images.shape[-2])
-    sign = torch.where(evaluate_ctf(lens, rectangle_frequency(size, pixel_size))[0] < 0, -1.0, 1.0)
+    sign = phase_signs(evaluate_ctf(lens, rectangle_frequency(size, pixel_size))[0])
     return torch.stack([filter_field(image, sign) for image in images])
 
 

@@ -11,13 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.lens_tables import ctf_prior, micrograph_lenses
+from frazil.data.measured_curves import write_noise_curve
 from frazil.data.micrographs import flattened, scaled_micrograph
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.inference.field_statistics import FieldStatistics, closer_noise, crowding, mean_curve, measure_field
 from frazil.inference.matched_filter import average_view
 from frazil.inference.particle_count import ParticleCount, particle_count
 from frazil.inference.template_fit import defocus_templates, likely_defocus, likely_size
-from frazil.io import atomic_path
 from frazil.io.micrographs import known_pixel_size, micrograph_stem, read_micrograph
 from frazil.physics import CTF, CTFTable, FourierVolume
 from frazil.recipes.running.progress import progress_bar
@@ -200,10 +200,7 @@ def _write_curve(path: Path, curve: Float[Tensor, "points 2"]) -> None:
     """A spectrum as `--noise` reads it, whose straight lines are too high where it falls steeply: at more points."""
     frequency, power = curve.numpy().T
     fine = np.interp(np.arange(_FINER * (len(curve) - 1) + 1) / _FINER, np.arange(len(curve)), frequency)
-    rows = np.stack([fine, np.exp(np.interp(fine, frequency, np.log(power)))], 1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        np.savetxt(temporary, rows, fmt="%.6g", header="frequency (1/angstrom), power")
+    write_noise_curve(path, np.stack([fine, np.exp(np.interp(fine, frequency, np.log(power)))], 1))
 
 
 def _first_guess(measured: Sequence[FieldStatistics], held: ParticleCount, like: SimulateMicrographs) -> float:

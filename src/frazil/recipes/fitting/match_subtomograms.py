@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from frazil.data.measured_curves import write_noise_curve
 from frazil.data.seeds import numbered_generator
 from frazil.data.subtomogram_scenes import SubtomogramScene
 from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range, weighting
-from frazil.io import atomic_path
 from frazil.physics.subtomograms import Strengths
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
@@ -127,7 +127,6 @@ def _within(tilts: TiltScheme, first: float, last: float) -> TiltScheme:
 
 
 def _write(file: Path, spectrum: Float[Tensor, " shells"], like: SimulateSubtomograms) -> None:
-    """A table of frequency (1/angstrom) and power."""
-    rows = (f"{shell / (like.box * like.pixel_size):.8g} {float(power):.6g}\n" for shell, power in enumerate(spectrum))
-    with atomic_path(file) as temporary:
-        temporary.write_text("".join(rows))
+    """The spectrum of the shells of a box, as `--noise` reads it."""
+    frequency = torch.arange(len(spectrum)) / (like.box * like.pixel_size)
+    write_noise_curve(file, torch.stack([frequency, spectrum], 1).numpy())
