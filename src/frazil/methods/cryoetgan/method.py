@@ -57,6 +57,8 @@ class CryoETGAN(Method):
             self._nets: dict[str, nn.Module] = {"translator": self._painter, "critic": self._critic()}
             if config.keep == "cycle":
                 self._nets |= {"back": self._translator(), "back_critic": self._critic()}
+        for net in self._nets.values():
+            net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # two thirds of the time
         self.average = AveragedModel(self._painter, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
         make = _OPTIMIZERS[config.optimizer]
         painters, critics = (
