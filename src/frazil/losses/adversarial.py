@@ -62,7 +62,7 @@ def least_squares_generator_loss(fake: Float[Tensor, "..."]) -> Float[Tensor, ""
 def interpolate(
     real: Float[Tensor, " batch *shape"], fake: Float[Tensor, " batch *shape"], weight: Float[Tensor, " batch"]
 ) -> Float[Tensor, " batch *shape"]:
-    """Points on the lines from simulated to real images, where the penalty is asked for (y_int of the paper)."""
+    """Points on the lines from simulated to real images, where the penalty is asked for (Gupta et al. 2021, y_int)."""
     weight = weight.reshape(-1, *[1] * (real.dim() - 1))
     return weight * real + (1 - weight) * fake
 

@@ -9,14 +9,6 @@ _LEAST = 0.05  # of the beam comes through in any case
 _KNOTS = 6  # along the longer side, between which the thickness changes smoothly
 
 
-def measured_transmission(
-    size: tuple[int, int], levels: Float[Tensor, "rows columns"], noise: float
-) -> Float[Tensor, "y x"]:
-    """The same of ice whose levels are known, in standard deviations of a noise that is this part of the beam."""
-    wide = interpolate(levels[None, None], size=(size[1], size[0]), mode="bicubic", align_corners=True)[0, 0]
-    return (1 + noise * wide).clamp(min=_LEAST)
-
-
 def smooth_transmission(size: tuple[int, int], variation: float, generator: torch.Generator) -> Float[Tensor, "y x"]:
     """What part of the beam smoothly uneven ice lets through, over a field of (x, y) pixels; 1 on average.
 
@@ -29,3 +21,14 @@ def smooth_transmission(size: tuple[int, int], variation: float, generator: torc
     spread = (thickness - thickness.mean()) / thickness.std()
     transmission = torch.exp(-variation * spread)
     return transmission / transmission.mean()
+
+
+def measured_transmission(
+    size: tuple[int, int], levels: Float[Tensor, "rows columns"], noise: float
+) -> Float[Tensor, "y x"]:
+    """What part of the beam ice lets through whose levels are known, in standard deviations of a noise.
+
+    `noise` is that deviation as a part of the beam; `levels` lie evenly over the field of (x, y) pixels.
+    """
+    wide = interpolate(levels[None, None], size=(size[1], size[0]), mode="bicubic", align_corners=True)[0, 0]
+    return (1 + noise * wide).clamp(min=_LEAST)

@@ -12,7 +12,7 @@ from frazil.physics.tilt_series import TiltSeries, dose_symmetric, tilt_rotation
 
 TILT_SERIES_LENS = CTFRanges((20_000.0, 50_000.0))
 """Of tilt series, where nothing else is said: farther out of focus than single particles are taken."""
-_FREE_PATH = 3000.0  # angstrom that an electron of 300 kV goes through ice, on average, before it loses energy
+_FREE_PATH = 3000.0  # angstrom that an electron of 300 kV goes before it loses energy (3950: Rice et al., JSB 204:38)
 
 
 @dataclass(frozen=True)
