@@ -9,8 +9,8 @@ from torch import Tensor
 from frazil.physics.ctf import CTF, evaluate_ctf
 
 _CRITICAL = (0.245, -1.665, 2.81)
-"""Electrons per square angstrom at 300 kV that leave 1/e of what frequency k had: a k^b + c (Grant and Grigorieff, eLife
-4:e06980, 2015, equation 3); at 200 kV 0.8 of them, as they say too."""
+"""Electrons per square angstrom at 300 kV that leave 1/e of what frequency k had: a k^b + c (Grant and Grigorieff,
+eLife 4:e06980, 2015, equation 3); at 200 kV 0.8 of them, as they say too."""
 _AT_200_KV = 0.8
 
 
