@@ -27,7 +27,7 @@ class CTF(Batched):
     b_factor: Float[Tensor, " batch"]
     """Envelope exp(-B k^2 / 4), angstrom^2."""
 
-    def at_depth(self, depth: Float[Tensor, " batch"]) -> "CTF":
+    def at_depth(self, depth: Float[Tensor, "*any"]) -> "CTF":
         """The lens for what lies so many angstrom below what its defocus is that of."""
         return replace(self, defocus_u=self.defocus_u + depth, defocus_v=self.defocus_v + depth)
 
