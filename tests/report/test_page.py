@@ -117,6 +117,6 @@ def test_a_table_takes_the_columns_of_all_its_rows() -> None:
     report.section("Section")
     report.table("Table", [{"method": "ours", "error": 0.123456}, {"method": "theirs", "seconds": 12}])
     page = report.html()
-    header = re.findall(r'<th scope="col">(.*?)</th>', page)
+    header = re.findall(r'<th scope="col".*?>(.*?)</th>', page)
     assert header == ["method", "error", "seconds"]
     assert '<td class="number">0.1235</td>' in page

@@ -51,16 +51,17 @@ def refusal(title: str, sentence: str) -> Figure:
     return Figure(title, f'<p class="refusal">{html.escape(sentence)}</p>')
 
 
-def table_markup(rows: Iterable[Mapping[str, object]], css_class: str = "") -> str:
+def table_markup(rows: Iterable[Mapping[str, object]]) -> str:
     """A table whose columns are the rows' keys in the order of their first appearance."""
     rows = list(rows)
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in columns)
-    body = "".join("<tr>" + "".join(_cell(row.get(column, "")) for column in columns) + "</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table class="{css_class}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+    side = {column: ' class="number"' if any(_is_number(row.get(column)) for row in rows) else "" for column in columns}
+    head = "".join(f'<th scope="col"{side[column]}>{html.escape(column)}</th>' for column in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td{side[one]}>{html.escape(readable(row.get(one, '')))}</td>" for one in columns) + "</tr>"
+        for row in rows
     )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def readable(value: object) -> str:
@@ -74,6 +75,5 @@ def readable(value: object) -> str:
     return str(value)
 
 
-def _cell(value: object) -> str:
-    css_class = ' class="number"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
-    return f"<td{css_class}>{html.escape(readable(value))}</td>"
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
