@@ -64,11 +64,10 @@ def write_conditions(
     box: int,
     pixel_size: float,
     more: Mapping[str, Any] | None = None,
-    stack: str = "particles.mrcs",
 ) -> None:
     """Write the true poses and lenses as RELION 3.1's table, half sets taking turns, with `more` columns."""
     count = sum(len(part.pose) for part in conditions)
-    columns: dict[str, Any] = {"rlnImageName": [f"{place:06d}@{stack}" for place in range(1, count + 1)]}
+    columns: dict[str, Any] = {"rlnImageName": [f"{place:06d}@particles.mrcs" for place in range(1, count + 1)]}
     lenses = [part.ctf for part in conditions if part.ctf is not None]
     if lenses:
         joined = {name: torch.cat([getattr(lens, name) for lens in lenses]) for name in CTF_COLUMNS}

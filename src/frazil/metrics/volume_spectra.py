@@ -11,14 +11,14 @@ SECTORS = ("across the beam", "in between", "in the wedge")
 _AT_ONCE = 64  # volumes that are transformed together
 
 
-def sector_power(volumes: Float[Tensor, "count box box box"], sectors: int = 3) -> Float[Tensor, "sectors shells"]:
+def sector_power(volumes: Float[Tensor, "count box box box"]) -> Float[Tensor, "sectors shells"]:
     """Mean power by direction and Fourier shell, from the first shell to Nyquist's.
 
-    Directions by their angle to the plane of the upright image, about the tilt axis y, in equal parts of 90 degrees:
-    of three, the last is the wedge that +-60 degrees leave out.
+    Directions by their angle to the plane of the upright image, about the tilt axis y, in equal parts of 90 degrees;
+    the last is the wedge that +-60 degrees leave out.
     """
     box = volumes.shape[-1]
-    shells = box // 2
+    shells, sectors = box // 2, len(SECTORS)
     total = torch.zeros(box, box, box // 2 + 1, dtype=torch.float64)
     for some in volumes.split(_AT_ONCE):
         total += fourier_transform(some, 3).abs().square().sum(0).double().cpu()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TICKS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 100, 200, 500)
 
+_TITLE = "Fourier shell correlation"
 READING = Reading(
     look="How well two maps agree at each level of detail, coarse on the left, fine on the right: 1 is perfect "
     "agreement, 0 is none. Independent half maps are read where the curve falls through 0.143, a map against a "
@@ -23,13 +24,13 @@ READING = Reading(
 )
 
 
-def fsc_figure(curves: Mapping[str, FSC], title: str = "Fourier shell correlation") -> Figure:
+def fsc_figure(curves: Mapping[str, FSC]) -> Figure:
     """FSC curves by name over resolution, with the places marked where each falls through 0.5 and 0.143."""
     problems = {name: why_not_finite(as_numpy(fsc.correlation), f"The curve '{name}'") for name, fsc in curves.items()}
     drawable = {name: curves[name] for name, problem in problems.items() if not problem}
     notes = [problem for problem in problems.values() if problem]
     if not drawable:
-        return refusal(title, " ".join(notes) or "There is no curve to draw.")
+        return refusal(_TITLE, " ".join(notes) or "There is no curve to draw.")
     lines = [
         Curve(name, as_numpy(fsc.frequency), as_numpy(fsc.correlation), colour_of(index))
         for index, (name, fsc) in enumerate(drawable.items())
@@ -37,7 +38,7 @@ def fsc_figure(curves: Mapping[str, FSC], title: str = "Fourier shell correlatio
     panel = Panel(lines, lambda axis: _dress(axis, lines, list(drawable.values())), "correlation", "resolution")
     table = table_markup(_resolution_row(name, fsc) for name, fsc in drawable.items())
     warnings = "".join(refusal("", note).body for note in notes)
-    return Figure(title, chart([panel], "resolution, angstrom") + table + warnings, READING, ("chart.js",))
+    return Figure(_TITLE, chart([panel], "resolution, angstrom") + table + warnings, READING, ("chart.js",))
 
 
 def resolution_axis(axis: "Axes", highest_frequency: float) -> None:
