@@ -30,7 +30,7 @@ _OPTIMIZERS = {
     "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate, betas=(0.5, 0.999)),
     "rmsprop": lambda parameters, rate: torch.optim.RMSprop(parameters, lr=rate),
 }
-_TILE = 96  # voxels a side of the parts of a tomogram that are translated at once
+_TILE = 128  # voxels a side of the parts of a tomogram that are translated at once
 _EMPTY = 1e-8  # of the mean power: what is left of nothing by rounding is far less
 _COARSE = 0.15  # cycles per voxel, to which a Gaussian lets through what must stay: finer detail is mostly noise
 
