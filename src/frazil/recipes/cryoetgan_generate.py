@@ -111,18 +111,16 @@ def generate(options: CryoETGANGenerate) -> None:
 
 def _simulation(options: CryoETGANGenerate, fitted: SimulateSubtomograms) -> SimulateSubtomograms:
     """What is simulated: as it was fitted, of other models or taken otherwise where that is told."""
-    each = per_tomogram(options.count, fitted.tilts)
-    simulation = replace(fitted, out=options.out, count=options.count, per_tomogram=each, seed=options.seed)
+    simulation = replace(fitted, out=options.out, count=options.count, seed=options.seed)
     if options.models:
         models = (m if kind_of_model(m) == "phantom" else str(Path(m).resolve()) for m in options.models)
         simulation = replace(simulation, models=tuple(models))
-    if options.tomograms is None:
-        return simulation
-    if fitted.mode != "physics":
-        raise ValueError(f"--tomograms: {options.run} started from bare densities, and its translator makes the wedge")
-    tilts, lens = as_taken(options.tomograms, None, fitted.tilts, fitted.lens)
-    ctf = "none" if fitted.ctf == "none" else "ranges"
-    return replace(simulation, tilts=tilts, lens=lens, ctf=ctf, per_tomogram=per_tomogram(options.count, tilts))
+    if options.tomograms is not None:
+        if fitted.mode != "physics":
+            raise ValueError(f"--tomograms: {options.run} started from densities, and its translator makes the wedge")
+        tilts, lens = as_taken(options.tomograms, None, fitted.tilts, fitted.lens)
+        simulation = replace(simulation, tilts=tilts, lens=lens, ctf="none" if fitted.ctf == "none" else "ranges")
+    return replace(simulation, per_tomogram=per_tomogram(options.count, simulation.tilts))
 
 
 def _write_volumes(
