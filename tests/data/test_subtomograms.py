@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import mrcfile
 import pandas as pd
 import pytest
 import torch
 
 from frazil.data.subtomograms import read_subtomograms
+from frazil.data.tomogram_tables import molecules_of
 from frazil.io import read_tables, write_map, write_tables
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
@@ -104,3 +106,45 @@ def test_stacks_of_tilt_images_are_not_taken_for_volumes(shared_data: Path) -> N
     folder = shared_data / "ribosome_tilts_warptools"
     with pytest.raises(ValueError, match="stacks of tilt images"):
         read_subtomograms(folder / "warptools_test_4-tomos_10-ptcls_box-32_angpix-12.star")
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (
+            {"rlnTomoSubtomogramTilt": [0.0, 30.0, 0.0]},
+            "row 2: rlnTomoSubtomogramTilt is 30, but boxes must be",
+        ),
+        ({"rlnTomoSubtomogramRot": 0.0}, None),
+    ],
+)
+def test_boxes_that_were_turned_are_refused(tmp_path: Path, columns: dict, sentence: str | None) -> None:
+    star = written(tmp_path)
+    write_tables(star, {"particles": read_tables(star)["particles"].assign(**columns)})
+    if sentence is None:
+        assert len(read_subtomograms(star)) == 3
+        return
+    with pytest.raises(ValueError, match=sentence):
+        read_subtomograms(star)
+
+
+def test_voxels_that_are_no_cubes_are_refused(tmp_path: Path) -> None:
+    written(tmp_path)
+    with mrcfile.open(tmp_path / "volumes" / "1.mrc", "r+") as file:
+        file.voxel_size = (10.0, 10.0, 20.0)
+    with pytest.raises(ValueError, match=r"1.mrc: its voxels are 10 x 10 x 20 angstrom along x, y and z, no cubes"):
+        read_subtomograms(tmp_path / "volumes")
+
+
+def test_origins_in_pixels_become_angstrom_or_are_refused(tmp_path: Path) -> None:
+    star = written(tmp_path)
+    rows = read_tables(star)["particles"].assign(rlnOriginX=1.0, rlnOriginY=-2.0, rlnOriginZ=3.0)
+    write_tables(star, {"particles": rows.assign(rlnPixelSize=10.0)})
+    table = read_subtomograms(star).table
+    assert table is not None
+    assert molecules_of(table, star).within.tolist() == [[-10.0, 20.0, -30.0]] * 3
+    write_tables(star, {"particles": rows})
+    table = read_subtomograms(star).table
+    assert table is not None
+    with pytest.raises(ValueError, match=r"particles.star: its origins are in pixels"):
+        molecules_of(table, star)

@@ -23,11 +23,16 @@ def test_signal_and_noise_are_told_apart_by_how_their_power_falls_from_the_middl
     assert alone[0] < 0.4
 
 
+def seen_by(scheme: TiltScheme, count: int, seed: int, box: int = BOX) -> torch.Tensor:
+    """Volumes of noise that the images of a series have seen."""
+    seen = ~missing_wedge(scheme.series(None).rotation, box)
+    noise = torch.randn(count, box, box, box, generator=torch.Generator().manual_seed(seed))
+    return inverse_fourier_transform(fourier_transform(noise, 3) * seen, box, 3)
+
+
 def in_range(first: float, last: float, count: int, seed: int) -> torch.Tensor:
-    """Volumes of noise that tilts in a range, 2 degrees apart, have seen."""
-    seen = ~missing_wedge(TiltScheme((first, last), tilt_step=2.0).series(None).rotation, BOX)
-    noise = torch.randn(count, BOX, BOX, BOX, generator=torch.Generator().manual_seed(seed))
-    return inverse_fourier_transform(fourier_transform(noise, 3) * seen, BOX, 3)
+    """Of tilts in a range, 2 degrees apart."""
+    return seen_by(TiltScheme((first, last), tilt_step=2.0), count, seed)
 
 
 def test_the_range_of_tilts_is_found_though_a_few_volumes_have_seen_more() -> None:
@@ -39,6 +44,12 @@ def test_the_range_of_tilts_is_found_though_a_few_volumes_have_seen_more() -> No
     beyond = 2 * (in_range(-76.0, 50.0, 12, seed=2) - in_range(-68.0, 50.0, 12, seed=2))
     more = every + torch.cat([beyond, torch.zeros(18, BOX, BOX, BOX)])
     assert tilt_range(more) == pytest.approx(alone, abs=1.5)
+
+
+@pytest.mark.parametrize(("box", "step"), [(40, 5.0), (64, 5.0), (96, 3.0)])
+def test_gaps_between_images_far_apart_are_no_end_of_the_range(box: int, step: float) -> None:
+    found = tilt_range(seen_by(TiltScheme((-60.0, 60.0), tilt_step=step), 4, 1, box))
+    assert found == pytest.approx((-62.0, 62.0), abs=3.0)
 
 
 def test_the_weighting_of_tilted_images_is_found() -> None:

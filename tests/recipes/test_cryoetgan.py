@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from frazil.data.subtomograms import read_subtomograms
-from frazil.geometry import fourier_transform, frequency_grid, inverse_fourier_transform
+from frazil.geometry import centred_coordinates, fourier_transform, frequency_grid, inverse_fourier_transform
 from frazil.io import read_map, read_tables, write_map, write_tables
 from frazil.methods.cryoetgan import CryoETGAN, CryoETGANConfig, method
 from frazil.metrics.volume_spectra import sector_distances, sector_power
@@ -163,6 +163,28 @@ def test_what_is_generated_is_taken_like_the_tomograms_of_a_table(run: Path) -> 
 
 
 @pytest.mark.slow
+def test_a_series_without_a_dose_is_generated_as_it_was_and_tells_nothing_of_others(run: Path, tmp_path: Path) -> None:
+    real, tilts = run.parent / "real" / "particles.star", replace(TILTS, dose_per_tilt=0.0)
+    learning = CryoETGANConfig(steps=1, batch_size=2, width=4, critic_width=4)
+    assert train(options(real, tmp_path / "run", learning=learning, tilts=tilts)) == 0
+    assert len(read_subtomograms(generated(tmp_path / "run", "small") / "particles.star")) == 12
+    with pytest.raises(ValueError, match="learnt with --dose-per-tilt 0, which tells nothing of the noise at 3 electr"):
+        generated(tmp_path / "run", "others", tomograms=run.parent / "real" / "tomograms.star")
+
+
+@pytest.mark.slow
+def test_masked_subtomograms_are_refused(run: Path, tmp_path: Path) -> None:
+    real = run.parent / "real"
+    shutil.copytree(real, tmp_path / "real")
+    mask = centred_coordinates(24, 3).norm(dim=-1) < 10
+    for path in (tmp_path / "real" / "subtomograms").iterdir():
+        density = read_map(path)
+        write_map(path, density.volume * mask, density.pixel_size)
+    with pytest.raises(ValueError, match="the real subtomograms are masked: beside the molecules"):
+        train(options(tmp_path / "real" / "particles.star", tmp_path / "run"))
+
+
+@pytest.mark.slow
 def test_other_structures_can_be_generated_than_those_it_learnt_with(run: Path) -> None:
     out = generated(run, "other", models=("membrane",))
     assert set(read_tables(out / "particles.star")["particles"]["rlnClassNumber"]) == {1}
@@ -255,6 +277,9 @@ def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) ->
     write_tables(strange, tables | {"optics": tables["optics"].assign(frazilCtfCorrection="weird")})
     with pytest.raises(ValueError, match=r"frazilCtfCorrection is weird, none of none, phase-flip, wiener"):
         train(options(strange, tmp_path / "out"))
+    small = CryoETGANConfig(networks="published")
+    with pytest.raises(ValueError, match="boxes of 24 voxels are too small for the paper's critic: give --no-turns"):
+        train(options(real, tmp_path / "out", learning=small))
     with pytest.raises(ValueError, match="sides must be multiples of 4 voxels, one has 50"):
         tomogram(CryoETGANTomogram(run, tmp_path / "out", size=(48, 50, 48), molecules=1, vesicles=0))
     with pytest.raises(ValueError, match="--draws must be 1 or more, not 0"):

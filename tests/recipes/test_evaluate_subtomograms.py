@@ -1,15 +1,16 @@
 """Subtomograms held against real ones: what teaches is told from what does not, and empty figures are named."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from frazil.data.subtomograms import read_subtomograms
+from frazil.io import read_map, write_map
 from frazil.methods.classify import ClassifyConfig
-from frazil.recipes.evaluate_subtomograms import EvaluateSubtomograms, _thirds, evaluate_subtomograms
+from frazil.recipes.evaluate_subtomograms import EvaluateSubtomograms, evaluate_subtomograms
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
 MODELS = ("pseudo-protein", "membrane")
@@ -90,19 +91,21 @@ def test_a_set_in_a_folder_called_real_is_not_taken_for_the_truth_and_other_data
 
 
 @pytest.mark.slow
-def test_the_three_parts_of_the_real_ones_share_no_tomogram_or_have_their_part_of_every_class(tmp_path: Path) -> None:
-    for each, shared in ((8, False), (24, True)):
-        table = simulated(tmp_path / str(each), count=96, per_tomogram=each)
-        parts = _thirds(read_subtomograms(table), seed=0)
-        assert [len(part) for part in parts] == [32, 32, 32]
-        every = [path for part in parts for path in part.paths]
-        assert len(set(every)) == 96
-        named = [set(part.table["rlnTomoName"]) for part in parts if part.table is not None]
-        assert bool(named[0] & named[1]) == shared
-        for part in parts:
-            number = part.classes()
-            assert number is not None
-            assert not shared or number.bincount().tolist() == [0, 16, 16]
+def test_dark_protein_is_turned_before_it_is_compared(tmp_path: Path, capsys: Any) -> None:
+    alike = {"models": ("pseudo-protein", "pseudo-protein"), "count": 72, "snr_db": 6.0}
+    light, others = simulated(tmp_path / "light", **alike), simulated(tmp_path / "others", seed=1, **alike)
+    dark = shutil.copytree(light.parent, tmp_path / "dark") / light.name
+    for path in (tmp_path / "dark" / "subtomograms").iterdir():
+        density = read_map(path)
+        write_map(path, -density.volume, density.pixel_size)
+    found = []
+    for real in (light, dark):
+        out = tmp_path / f"of {real.parent.name}"
+        quick = replace(QUICK, steps=5)
+        evaluate_subtomograms(EvaluateSubtomograms(real, (others,), out, models=MODELS[:1] * 2, learning=quick))
+        found.append(figures(out))
+    assert "dark/particles.star: protein is dark, and is turned" in capsys.readouterr().out
+    assert found[0] == found[1]
 
 
 def test_what_cannot_be_compared_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from frazil.data import pseudo_protein
 from frazil.data.subtomograms import read_subtomograms
-from frazil.data.tomogram_tables import TomogramFrame, write_tilt_series
+from frazil.data.tomogram_tables import TomogramFrame, molecules_of, write_tilt_series
 from frazil.geometry import (
     fourier_crop,
     fourier_transform,
@@ -89,6 +89,27 @@ def test_stacks_of_the_visible_tilts_alone_and_particles_off_the_middle_are_unde
     reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
     average = read_map(folder / "out" / "average.mrc").volume
     assert float(fourier_shell_correlation(average, extracted.volume, PIXEL_SIZE).correlation[1:10].min()) > 0.9
+
+
+def test_turned_boxes_become_boxes_that_lie_as_their_tomogram(extracted: Extracted) -> None:
+    folder, rotation = extracted.folder, extracted.rotation
+    turn = random_rotations(COUNT, torch.Generator().manual_seed(2))
+    table = read_tables(folder / "particles.star")["particles"]
+    for prefix, angles in (
+        ("rlnTomoSubtomogram", rotation_to_euler(turn)),
+        ("rlnAngle", rotation_to_euler(turn.transpose(1, 2) @ rotation)),
+    ):
+        table = table.assign(
+            **{f"{prefix}{name}": angles[:, k].numpy() for k, name in enumerate(("Rot", "Tilt", "Psi"))}
+        )
+    write_tables(folder / "particles.star", {"particles": table})
+    reconstruct_subtomograms(ReconstructSubtomograms(folder / "set.star", folder / "out"))
+    average = read_map(folder / "out" / "average.mrc").volume
+    assert float(fourier_shell_correlation(average, extracted.volume, PIXEL_SIZE).correlation[1:10].min()) > 0.9
+    made = read_subtomograms(folder / "out" / "particles.star").table
+    assert made is not None
+    assert "rlnTomoSubtomogramRot" not in made
+    assert torch.allclose(molecules_of(made, folder).rotation, rotation, atol=1e-4)
 
 
 @pytest.mark.slow

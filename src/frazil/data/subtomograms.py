@@ -11,10 +11,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.data.contrast import contrast_sign
+from frazil.data.tomogram_tables import TURNED
 from frazil.io import find_stack, read_map, read_tables
 from frazil.io.mrc import Header, agreed_pixel_size, read_header
-from frazil.io.particle_table import CLASS, told_pixel_sizes, whole_numbers
-from frazil.io.star import join_optics
+from frazil.io.particle_table import CLASS, finite_numbers, told_pixel_sizes, whole_numbers
+from frazil.io.star import in_angstrom, join_optics
 
 _MEASURED, _FEW = 400, 20  # at most, and at least, by which protein is told to be dark or light
 
@@ -100,13 +101,26 @@ def _rows(source: Path) -> pd.DataFrame:
     if named is None:
         raise ValueError(f"{source}: lists no subtomograms, there is no column rlnImageName with rows")
     data = named if "optics" not in tables else join_optics(named, tables["optics"], source)
+    data = in_angstrom(data)
     flat = "rlnImageDimensionality" in data and (data["rlnImageDimensionality"] == 2).any()
     if flat:
         raise ValueError(
             f"{source}: its subtomograms are stacks of tilt images (rlnImageDimensionality 2); make volumes of them"
             " with `frazil reconstruct subtomograms`"
         )
+    _refuse_turned(data, source)
     return data.reset_index(drop=True)
+
+
+def _refuse_turned(data: pd.DataFrame, source: Path) -> None:
+    """ValueError where boxes do not lie as their tomograms do: each would have a wedge of its own."""
+    for name in (name for name in TURNED if name in data):
+        angles = finite_numbers(data, name, source)
+        for row in np.flatnonzero(angles)[:1]:
+            raise ValueError(
+                f"{source}, row {row + 1}: {name} is {angles[row]:g}, but boxes must be cut out without turning them;"
+                " extract stacks of tilt images, and make volumes of them with `frazil reconstruct subtomograms`"
+            )
 
 
 def _found(table: pd.DataFrame, source: Path) -> list[Path]:
@@ -125,6 +139,9 @@ def _side(headers: Sequence[Header], paths: Sequence[Path]) -> int:
         if header.shape != (box, box, box):
             sides = " x ".join(str(side) for side in header.shape[::-1])
             raise ValueError(f"{path}: {sides} voxels, where {paths[0]} has {box} a side; all must be one cube's")
+        if min(header.pixel_sizes) > 0 and max(header.pixel_sizes) > 1.01 * min(header.pixel_sizes):
+            sizes = " x ".join(f"{size:g}" for size in header.pixel_sizes)
+            raise ValueError(f"{path}: its voxels are {sizes} angstrom along x, y and z, no cubes")
     return box
 
 

@@ -19,6 +19,7 @@ from frazil.physics.tilt_series import TiltSeries
 
 _PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
 _ROTATION = 1e-2  # how far a projection matrix may be from a rotation's
+_LACKING = 3  # images by which series of one length may differ
 _TILTS = ["rlnTomoXTilt", "rlnTomoYTilt", "rlnTomoZRot"]
 _STRENGTH, _EXPOSURE = "rlnCtfScalefactor", "rlnMicrographPreExposure"
 
@@ -49,37 +50,55 @@ def read_tomograms(tomograms: Path, particles: pd.DataFrame | None = None) -> di
 def scheme_of(tomograms: Collection[TomogramSeries], like: TiltScheme) -> TiltScheme:
     """Angles and dose of most tomograms, images without strength left out; what nothing tells is `like`'s.
 
-    Pretilts are how far the middles of the tomograms' ranges lie apart, where that is more than half a step.
+    Pretilts are how far the tomograms' ranges lie apart, where that is more than half a step.
     """
     angles = [_tilts(one.series).sort().values for one in tomograms]
     step = median(float(one.diff().median()) for one in angles)
     dose = median(float(one.series.dose.sort().values.diff().median()) for one in tomograms)
-    middles = [float(one[0] + one[-1]) / 2 for one in angles]
-    half, middle = median(float(one[-1] - one[0]) for one in angles) / 2, median(middles)
-    apart = [round(one - middle, 1) for one in middles]
+    middle = median(float(one[0] + one[-1]) / 2 for one in angles)
+    half = median(float(one[-1] - one[0]) for one in angles) / 2
+    low, high = round(middle - half, 1), round(middle + half, 1)
+    apart = [round(_moved(float(one[0]) - middle + half, float(one[-1]) - middle - half, step), 1) for one in angles]
     pretilts = tuple(apart) if max(map(abs, apart)) > step / 2 else ()
     axis = round(_axis([one.series for one in tomograms]), 1)
-    low, high = round(middle - half, 1), round(middle + half, 1)
     step = (high - low) / max(1, round((high - low) / step))
     dose = dose or like.dose_per_tilt
     return replace(like, tilt_range=(low, high), tilt_step=step, dose_per_tilt=dose, pretilts=pretilts, tilt_axis=axis)
 
 
+def _moved(first: float, last: float, step: float) -> float:
+    """By how many degrees a series is turned whose first and last tilt differ so from most others'.
+
+    One of another length lacks images, or has more: it is turned by what both of its ends are, if by anything.
+    """
+    if abs(last - first) <= _LACKING * step:
+        return (first + last) / 2
+    return min(first, last, key=abs) if first * last > 0 else 0.0
+
+
 def lens_ranges_of(tomograms: Collection[TomogramSeries], like: CTFRanges) -> CTFRanges:
-    """Of the tomograms' lenses, the median image of each; `like` where nothing tells."""
+    """Of the tomograms' lenses, each one's median image; `like` where nothing tells. ValueError for two microscopes."""
     lenses = [one.series.lens for one in tomograms if one.series.lens is not None]
     if not lenses:
         return like
     defocus = [float((lens.defocus_u + lens.defocus_v).median()) / 2 for lens in lenses]
     difference = [float((lens.defocus_u - lens.defocus_v).abs().median()) for lens in lenses]
-    first = lenses[0]
+    phase = [float(lens.phase_shift_deg.median()) for lens in lenses]
+    microscope = {}
+    for name in ("voltage_kv", "cs_mm", "amplitude_contrast"):
+        told = torch.cat([getattr(lens, name) for lens in lenses])
+        if told.min() < told.max():
+            raise ValueError(
+                f"its tomograms are of several microscopes, {CTF_COLUMNS[name]} is from {told.min():g} to"
+                f" {told.max():g}; give those of one"
+            )
+        microscope[name] = float(told[0])
     return replace(
         like,
         defocus=(min(defocus), max(defocus)),
         astigmatism=(min(difference), max(difference)),
-        voltage_kv=float(first.voltage_kv[0]),
-        cs_mm=float(first.cs_mm[0]),
-        amplitude_contrast=float(first.amplitude_contrast[0]),
+        phase_shift_deg=(min(phase), max(phase)),
+        **microscope,
     )
 
 

@@ -14,11 +14,11 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from frazil.data.tilt_series_tables import TomogramSeries, beside, read_tomograms
-from frazil.data.tomogram_tables import molecules_of
+from frazil.data.tomogram_tables import molecules_of, unturned
 from frazil.geometry import fourier_transform, frequency_grid
 from frazil.io import ImageStack, find_stack, read_tables
 from frazil.io.particle_table import ANGLES, CENTRED, finite_numbers, told_pixel_sizes
-from frazil.io.star import join_optics
+from frazil.io.star import in_angstrom, join_optics
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_backprojection import Correction, correcting
 from frazil.physics.tilt_series import TiltSeries
@@ -139,7 +139,8 @@ def read_tilt_stacks(source: Path, tomograms: Path | None = None) -> TiltStacks:
         raise ValueError(f"{source}: say how its tilt series were taken, --tomograms tomograms.star")
     optics = tables.get("optics")
     _refuse_mixed(optics, source)
-    table = (data if optics is None else join_optics(data, optics, source)).reset_index(drop=True)
+    table = in_angstrom(data if optics is None else join_optics(data, optics, source)).reset_index(drop=True)
+    table = unturned(table, source)  # images are cut out without turning them
     _refuse_volumes(tables, table, source)
     taken = read_tomograms(tomograms, table)
     stacks = _stacks(table, source)

@@ -24,6 +24,8 @@ from frazil.physics.tilt_scheme import TiltScheme
 
 TOMOGRAMS = "tomograms.star"
 _SERIES = "tilt_series"
+TURNED = [f"rlnTomoSubtomogram{name}" for name in ("Rot", "Tilt", "Psi")]
+"""Angles of the boxes themselves."""
 _OF_MICROSCOPE = ["rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast"]
 
 
@@ -134,7 +136,9 @@ def molecule_columns(name: str, molecules: Molecules, optics_group: int) -> dict
 
 def molecules_of(table: pd.DataFrame, source: Path) -> Molecules:
     """How the molecules of RELION's table lie in their tomograms, and in boxes of which the table may say that they
-    are turned (rlnTomoSubtomogramRot); 0 for what it does not say."""
+    are turned (rlnTomoSubtomogramRot); 0 for what it does not say. ValueError for origins in pixels of unknown size."""
+    if "rlnOriginX" in table and ORIGINS_3D[0] not in table:
+        raise ValueError(f"{source}: its origins are in pixels (rlnOriginX), and no column says how large those are")
 
     def columns(names: Sequence[str]) -> np.ndarray:
         nothing = np.zeros(len(table))
@@ -143,7 +147,7 @@ def molecules_of(table: pd.DataFrame, source: Path) -> Molecules:
     def rotations(names: Sequence[str]) -> Float[Tensor, "count 3 3"]:
         return euler_to_rotation(torch.from_numpy(columns(names)).float())
 
-    box = rotations([f"rlnTomoSubtomogram{name}" for name in ("Rot", "Tilt", "Psi")])
+    box = rotations(TURNED)
     number = whole_numbers(table, CLASS, source) if CLASS in table else np.ones(len(table), np.int64)
     return Molecules(
         place=torch.from_numpy(columns(CENTRED)).float(),
@@ -151,6 +155,17 @@ def molecules_of(table: pd.DataFrame, source: Path) -> Molecules:
         within=torch.einsum("nij,nj->ni", box, torch.from_numpy(opposite(columns(ORIGINS_3D))).float()),
         structure=torch.from_numpy(number - 1),
     )
+
+
+def unturned(table: pd.DataFrame, source: Path) -> pd.DataFrame:
+    """The same molecules in boxes that lie as their tomograms do."""
+    if not set(TURNED) & set(table):
+        return table
+    molecules = molecules_of(table, source)
+    columns = dict(zip(ORIGINS_3D, opposite(molecules.within.numpy()).T, strict=True))
+    if set(ANGLES) <= set(table):
+        columns |= dict(zip(ANGLES, rotation_to_euler(molecules.rotation).numpy().T, strict=True))
+    return table.drop(columns=TURNED, errors="ignore").assign(**columns)
 
 
 def microscope_columns(lens: CTF | None) -> dict[str, np.ndarray]:

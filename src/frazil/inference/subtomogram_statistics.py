@@ -13,6 +13,7 @@ _AT_ONCE = 64  # volumes that are transformed together
 _BAND = 0.15, 0.45  # cycles per voxel in the plane across the tilt axis, where the wedge shows
 _BIN = 2.0  # degrees
 _WITHIN = 5  # directions
+_AHEAD = 4  # directions that must all be dark: between two images there may be fewer that none has seen
 _EDGE = 0.5  # of the power just within, at which the wedge begins
 
 
@@ -56,7 +57,8 @@ def power_beside(volumes: Float[Tensor, "count box box box"], radius: float) -> 
 
 def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, float]:
     """First and last direction seen, in degrees about y: where, from the upright image outwards, power falls to half of
-    what it is just within. A few volumes' images beyond are no part of the range.
+    what it is just within, and does not rise again soon, as behind a gap between images. A few volumes' images beyond
+    are no part of the range.
 
     An image's slice is as thick as a voxel of the spectrum is wide: the directions reach beyond the images themselves.
     """
@@ -103,7 +105,7 @@ def _edge(power: Float[Tensor, " outwards"], angle: Float[Tensor, " outwards"]) 
     """Angle at which power falls to half of what is just within, between two directions' middles."""
     for place in range(1, len(power)):
         half = _EDGE * power[max(0, place - _WITHIN) : place].mean()
-        if power[place] < half:
+        if power[place : place + _AHEAD].max() < half:
             inner, outer = power[place - 1], power[place]
             part = ((inner - half) / (inner - outer)).clamp(0, 1)
             return float(angle[place - 1] + part * (angle[place] - angle[place - 1]))

@@ -10,11 +10,11 @@ import pandas as pd
 
 from frazil.io.atomic import atomic_path
 from frazil.io.cs import read_cs
-from frazil.io.particle_table import ORIGINS, ParticleTable, group_optics, names_seen_from
+from frazil.io.particle_table import ORIGINS_3D, ParticleTable, group_optics, names_seen_from
 
 # A quoted value, a comment, or a plain value, at the start of each word.
 _TOKEN = re.compile(r'"[^"]*"(?=\s|$)|\'[^\']*\'(?=\s|$)|#.*|\S+')
-_OBSOLETE_ORIGINS = ["rlnOriginX", "rlnOriginY"]
+_OBSOLETE_ORIGINS = ["rlnOriginX", "rlnOriginY", "rlnOriginZ"]
 
 
 def _tokens(line: str) -> list[str]:
@@ -167,7 +167,7 @@ def in_angstrom(data: pd.DataFrame) -> pd.DataFrame:
             micrometres = data["rlnDetectorPixelSize"] / data["rlnMagnification"]
             data = data.assign(rlnImagePixelSize=1e4 * micrometres)
     if "rlnImagePixelSize" in data:
-        for pixels, angstrom in zip(_OBSOLETE_ORIGINS, ORIGINS, strict=True):
+        for pixels, angstrom in zip(_OBSOLETE_ORIGINS, ORIGINS_3D, strict=True):
             if pixels in data and angstrom not in data:
                 data = data.assign(**{angstrom: data[pixels] * data["rlnImagePixelSize"]})
         data = data.drop(columns=_OBSOLETE_ORIGINS, errors="ignore")

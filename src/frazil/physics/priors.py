@@ -136,12 +136,16 @@ class CTFRanges(CTFPrior):
     """Part of the contrast that is amplitude's."""
     b_factor: float = 0.0
     """Envelope exp(-B k^2 / 4) of every image, angstrom^2."""
+    phase_shift_deg: tuple[float, float] = (0.0, 0.0)
+    """Smallest and largest phase shift by a phase plate, degrees."""
 
     def __post_init__(self) -> None:
-        for name in ("defocus", "astigmatism"):
+        for name in ("defocus", "astigmatism", "phase_shift_deg"):
             low, high = getattr(self, name)
             if not low <= high:
-                raise ValueError(f"--{name} must be the smallest, then the largest: {low:g} is more than {high:g}")
+                raise ValueError(
+                    f"--{name.replace('_', '-')} must be the smallest, then the largest: {low:g} is more than {high:g}"
+                )
         if not self.b_factor >= 0:
             raise ValueError(f"--b-factor must not be negative, it is {self.b_factor:g}")
         if not self.voltage_kv > 0:
@@ -153,6 +157,8 @@ class CTFRanges(CTFPrior):
         mean = _uniform(count, *self.defocus, generator)
         half_difference = _uniform(count, *self.astigmatism, generator) / 2
         angle = _uniform(count, 0.0, 180.0, generator)
+        first, last = self.phase_shift_deg
+        phase = torch.full_like(mean, first) if first == last else _uniform(count, first, last, generator)
         return CTF(
             defocus_u=mean + half_difference,
             defocus_v=mean - half_difference,
@@ -160,7 +166,7 @@ class CTFRanges(CTFPrior):
             voltage_kv=torch.full_like(mean, self.voltage_kv),
             cs_mm=torch.full_like(mean, self.cs_mm),
             amplitude_contrast=torch.full_like(mean, self.amplitude_contrast),
-            phase_shift_deg=torch.zeros_like(mean),
+            phase_shift_deg=phase,
             b_factor=torch.full_like(mean, self.b_factor),
         )
 

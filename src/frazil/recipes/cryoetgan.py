@@ -45,6 +45,7 @@ from frazil.recipes.fitting.match_subtomograms import match_subtomograms
 from frazil.recipes.fitting.taken_series import as_taken, refuse_told_twice
 from frazil.recipes.running.classifiers import Labelled
 from frazil.recipes.running.learning import check_batch, fit_settings, say_if_stopped, write_report
+from frazil.recipes.running.light_protein import Contrast, with_light_protein
 from frazil.recipes.running.preset import set_by_user
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms, structures_of
 from frazil.report.cryoetgan import CRYOETGAN_SCALARS, cryoetgan_report
@@ -78,7 +79,7 @@ class CryoETGANTrain:
     does."""
     pixel_size: float | None = None
     """Voxel size in angstrom, where neither table nor headers say it."""
-    contrast: Literal["auto", "light", "dark"] = "auto"
+    contrast: Contrast = "auto"
     """Protein in the real ones; auto measures it. What is generated has light protein."""
     simulated: int = 400
     """Simulated subtomograms to learn from."""
@@ -161,16 +162,10 @@ def _read(options: CryoETGANTrain) -> Subtomograms:
     """The real ones, protein light."""
     real = read_subtomograms(options.real, options.pixel_size)
     try:
-        check_box(real.box)
+        check_box(real.box, options.learning)
     except ValueError as error:
         raise ValueError(f"{options.real}: {error}") from None
-    sign = {"light": 1.0, "dark": -1.0}.get(options.contrast)
-    if sign is None and (sign := real.measured_sign(max(radius_of(model) for model in options.models))) is None:
-        print(f"{options.real}: nothing tells whether protein is dark or light; it is taken to be light (--contrast)")
-        return real
-    if options.contrast == "auto" and sign < 0:
-        print(f"{options.real}: protein is dark, and is turned (--contrast light leaves it)")
-    return replace(real, sign=sign)
+    return with_light_protein(real, options.contrast, max(map(radius_of, options.models)))
 
 
 def _batches(

@@ -93,7 +93,8 @@ def generate(options: CryoETGANGenerate) -> None:
         files = files_of(simulation)
         # Other molecules are as dense, and the noise of as many electrons is what it was.
         noise_std = scene_of(fitted, structures_of(fitted)).noise_std(fitted.snr_db)
-        noise_std *= (fitted.tilts.dose_per_tilt / simulation.tilts.dose_per_tilt) ** 0.5
+        if simulation.tilts.dose_per_tilt != fitted.tilts.dose_per_tilt:
+            noise_std *= (fitted.tilts.dose_per_tilt / simulation.tilts.dose_per_tilt) ** 0.5
         fabric.barrier()  # all ranks have looked before one of them writes
         if fabric.is_global_zero:
             missing = [scene.rows(one) for one in range(scene.tomograms) if files.missing(scene.rows(one))]
@@ -119,6 +120,11 @@ def _simulation(options: CryoETGANGenerate, fitted: SimulateSubtomograms) -> Sim
         if fitted.mode != "physics":
             raise ValueError(f"--tomograms: {options.run} started from densities, and its translator makes the wedge")
         tilts, lens = as_taken(options.tomograms, None, fitted.tilts, fitted.lens)
+        if not fitted.tilts.dose_per_tilt and tilts.dose_per_tilt:
+            raise ValueError(
+                f"--tomograms: {options.run} learnt with --dose-per-tilt 0, which tells nothing of the noise at"
+                f" {tilts.dose_per_tilt:g} electrons per square angstrom"
+            )
         simulation = replace(simulation, tilts=tilts, lens=lens, ctf="none" if fitted.ctf == "none" else "ranges")
     return replace(simulation, per_tomogram=per_tomogram(options.count, simulation.tilts))
 

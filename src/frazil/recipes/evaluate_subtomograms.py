@@ -7,20 +7,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import pandas as pd
 import torch
 import tyro
-from jaxtyping import Int
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from frazil.data.specimens import equally_dense
+from frazil.data.specimens import equally_dense, radius_of
+from frazil.data.subtomogram_shares import as_many, class_numbers, refuse_twice, thirds
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
 from frazil.data.tomogram_tables import molecules_of
 from frazil.io import atomic_path
-from frazil.io.particle_table import ANGLES, CLASS
+from frazil.io.particle_table import ANGLES
 from frazil.methods.base import stable_seed
 from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
 from frazil.metrics.fidelity import Fidelity, Seen, fidelity
@@ -28,10 +26,10 @@ from frazil.metrics.labels_kept import class_correlations, labels_kept
 from frazil.metrics.volume_spectra import SECTORS
 from frazil.recipes.results.evaluation import refuse_run
 from frazil.recipes.running.classifiers import Labelled, accuracy, learn_classifier
+from frazil.recipes.running.light_protein import Contrast, with_light_protein
 from frazil.report.subtomograms import subtomograms_report
 
-_TOMOGRAM, _MANY = "rlnTomoName", 9  # tomograms, from which on parts share none
-_SECOND, _ZEROS = "a second real draw", "zeros"
+_REAL, _SECOND, _ZEROS = "the real ones", "a second real draw", "zeros"
 _HIGHER = ("precision", "recall", "density", "coverage")
 
 
@@ -55,6 +53,8 @@ class EvaluateSubtomograms:
     be seen whether each subtomogram shows the one of its class in the pose that its table says."""
     pixel_size: float | None = None
     """Voxel size in angstrom, where neither tables nor headers say it."""
+    contrast: Contrast = "auto"
+    """Protein in the real ones; auto measures it, of the others too, whose protein is taken to be light else."""
     neighbours: int = 5
     """Of precision, recall, density and coverage."""
     seed: int = 0
@@ -92,14 +92,16 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     """Measure, print, and write the figures and the page."""
     _check(options)
     real = read_subtomograms(options.real, options.pixel_size)
-    names = sorted(set(_numbers(real).tolist()))
-    taught, reference, second = _thirds(real, options.seed)
-    sets = _sets(options, real, names, len(reference))
-    if len(second) <= options.neighbours:
+    refuse_twice(real)
+    names = sorted(set(class_numbers(real).tolist()))
+    parts = thirds(real, _chance(options, "thirds"))
+    sets = _sets(options, real, names, len(parts[1]))
+    if len(parts[2]) <= options.neighbours:
         raise ValueError(
-            f"{options.real}: {len(real)} subtomograms make thirds of {len(second)}, too few for --neighbours"
+            f"{options.real}: {len(real)} subtomograms make thirds of {len(parts[2])}, too few for --neighbours"
             f" {options.neighbours}"
         )
+    (taught, reference, second), sets = _with_light_protein(options, real, parts, sets)
     labelled = {name: _labelled(other, names) for name, other in sets.items()}
     truth, again = _labelled(reference, names), _labelled(second, names)
     kept = {}
@@ -129,7 +131,7 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     with atomic_path(options.out / "figures.json") as temporary:
         temporary.write_text(json.dumps({**settings, "subtomograms": figures}, indent=2))
     number = torch.tensor(names)
-    shown = {name: (own, number[label]) for name, (own, label) in {"real": truth, _SECOND: again, **labelled}.items()}
+    shown = {name: (own, number[label]) for name, (own, label) in {_REAL: truth, _SECOND: again, **labelled}.items()}
     report = subtomograms_report(shown, figures, warnings, real.pixel_size)
     print(f"report: {report.write(options.out / 'report.html')}")
 
@@ -148,15 +150,31 @@ def _sets(options: EvaluateSubtomograms, real: Subtomograms, names: list[int], m
     sets = {name: read_subtomograms(path, options.pixel_size) for name, path in named}
     for name, other in sets.items():
         _refuse_others(other, real, names)
-        if name in (_SECOND, _ZEROS):
-            raise ValueError(f"{other.source}: a folder called {name} is taken for a control; give it another name")
+        refuse_twice(other)
+        if name in (_REAL, _SECOND, _ZEROS):
+            raise ValueError(f"{other.source}: a folder called {name} is taken for one of those; give it another name")
         if len(other) <= options.neighbours:
             raise ValueError(
                 f"{other.source}: {len(other)} subtomograms are too few for --neighbours {options.neighbours}"
             )
         if len(other) < most:
             print(f"{name}: {len(other)} subtomograms, held against {most} real ones")
-    return {name: _as_many(other, most) for name, other in sets.items()}
+    return {name: as_many(other, most, _chance(options, "as many", name)) for name, other in sets.items()}
+
+
+def _with_light_protein(
+    options: EvaluateSubtomograms, real: Subtomograms, parts: list[Subtomograms], sets: dict[str, Subtomograms]
+) -> tuple[list[Subtomograms], dict[str, Subtomograms]]:
+    """The parts of the real ones, of whose protein all of them tell, and the others."""
+    radius = max(map(radius_of, options.models), default=real.box * real.pixel_size / 3)
+    sign = with_light_protein(real, options.contrast, radius).sign
+    others: Contrast = "auto" if options.contrast == "auto" else "light"
+    turned = {name: with_light_protein(other, others, radius) for name, other in sets.items()}
+    return [replace(part, sign=sign) for part in parts], turned
+
+
+def _chance(options: EvaluateSubtomograms, *purpose: str) -> torch.Generator:
+    return torch.Generator().manual_seed(stable_seed(options.seed, *purpose))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -166,20 +184,13 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [one if short.count(one) == 1 else other for one, other in zip(short, whole, strict=True)]
 
 
-def _numbers(found: Subtomograms) -> Int[Tensor, " count"]:
-    classes = found.classes()
-    if classes is None:
-        raise ValueError(f"{found.source}: says no classes, it has no column {CLASS}")
-    return classes
-
-
 def _refuse_others(other: Subtomograms, real: Subtomograms, names: list[int]) -> None:
     own, known = ({path.resolve() for path in some.paths} for some in (other, real))
     if same := own & known:
         raise ValueError(
             f"{other.source}: {len(same)} of its {len(own)} volumes are {real.source}'s own; hold others against them"
         )
-    if strange := set(_numbers(other).tolist()) - set(names):
+    if strange := set(class_numbers(other).tolist()) - set(names):
         raise ValueError(f"{other.source}: class {min(strange)} is none of the real ones' ({names})")
     if other.box != real.box or abs(other.pixel_size / real.pixel_size - 1) > 1e-2:
         raise ValueError(
@@ -188,50 +199,17 @@ def _refuse_others(other: Subtomograms, real: Subtomograms, names: list[int]) ->
         )
 
 
-def _thirds(real: Subtomograms, seed: int) -> list[Subtomograms]:
-    """Three parts that share no tomogram, where there are enough of them: those share lens, ice and noise.
-
-    Else each has its part of every class.
-    """
-    number, generator = _numbers(real), torch.Generator().manual_seed(stable_seed(seed, "thirds"))
-    if real.table is not None and _TOMOGRAM in real.table and real.table[_TOMOGRAM].nunique() >= _MANY:
-        tomogram = torch.from_numpy(pd.factorize(real.table[_TOMOGRAM])[0].astype(np.int64))
-        order = torch.randperm(int(tomogram.max()) + 1, generator=generator)
-        groups = [(tomogram == one).nonzero()[:, 0].tolist() for one in order.tolist()]
-    else:
-        order = torch.randperm(len(real), generator=generator)
-        groups = [[row] for row in order[number[order].argsort(stable=True)].tolist()]
-    parts: list[list[int]] = [[], [], []]
-    for group in groups:
-        min(parts, key=len).extend(group)
-    for part in parts:
-        if lacking := set(number.tolist()) - set(number[part].tolist()):
-            raise ValueError(f"{real.source}: too few of class {min(lacking)} to share them out over three parts")
-    return [real.select(sorted(part)) for part in parts]
-
-
-def _as_many(found: Subtomograms, most: int) -> Subtomograms:
-    """At most as many as wanted, of each class an equal part of its own."""
-    if len(found) <= most:
-        return found
-    number, kept = _numbers(found), []
-    for one in number.unique():
-        rows = (number == one).nonzero()[:, 0]
-        kept.append(rows[: math.ceil(len(rows) * most / len(found))])
-    return found.select(torch.cat(kept).sort().values[:most].tolist())
-
-
 def _labelled(found: Subtomograms, names: list[int]) -> Labelled:
     """Volumes and their classes, counted from 0."""
     place = {name: place for place, name in enumerate(names)}
-    return found.volumes(), torch.tensor([place[name] for name in _numbers(found).tolist()])
+    return found.volumes(), torch.tensor([place[name] for name in class_numbers(found).tolist()])
 
 
 def _kept(own: Subtomograms, volumes: Tensor, densities: list[Tensor]) -> float:
     """The share of a set's subtomograms that show the density of their class better than any other's."""
     if own.table is None or not set(ANGLES) <= set(own.table):
         raise ValueError(f"{own.source}: says no angles ({ANGLES[0]}), and --models asks for them")
-    molecules, number = molecules_of(own.table, own.source), _numbers(own)
+    molecules, number = molecules_of(own.table, own.source), class_numbers(own)
     if strange := set(number.tolist()) - set(range(1, len(densities) + 1)):
         raise ValueError(
             f"{own.source}: has class {max(strange)}; --models gives the densities of 1 to {len(densities)}"

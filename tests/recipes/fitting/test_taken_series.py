@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from frazil.data.subtomograms import read_subtomograms
+from frazil.data.tilt_series_tables import TomogramSeries, scheme_of
 from frazil.geometry import fourier_transform
 from frazil.io import read_tables, write_tables
 from frazil.physics import CTFRanges
@@ -109,3 +111,38 @@ def test_axes_on_both_sides_of_180_degrees_are_near_each_other(real: Path, tmp_p
     write_tables(tmp_path / "tomograms.star", {block: rows})
     found, _ = as_taken(tmp_path / "tomograms.star", None, TiltScheme(), TILT_SERIES_LENS)
     assert abs(found.tilt_axis) == pytest.approx(179.5, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "pretilts"),
+    [
+        ([(-60, 60), (-60, 60), (-60, 30)], ()),
+        ([(-60, 60), (-60, 60), (-60, -3)], ()),
+        ([(-60, 60), (-60, 60), (-30, 30)], ()),
+        ([(-60, 60), (-60, 60), (-51, 66)], (0.0, 0.0, 7.5)),
+        ([(-60, 60), (-60, 60), (-40, 74)], (0.0, 0.0, 17.0)),
+        ([(-60, 60), (-60, 60), (-48, 24)], ()),
+        ([(-60, 60), (-60, 60), (-30, 66)], (0.0, 0.0, 6.0)),
+    ],
+)
+def test_a_series_that_lacks_images_at_one_end_is_not_turned(ranges: list, pretilts: tuple) -> None:
+    schemes = [TiltScheme((float(first), float(last)), tilt_step=3.0) for first, last in ranges]
+    found = scheme_of([TomogramSeries(scheme.series(None), 1.0) for scheme in schemes], TiltScheme())
+    assert found.tilt_range == (-60.0, 60.0)
+    assert found.pretilts == pytest.approx(pretilts)
+
+
+def test_a_phase_plate_is_the_table_s_and_two_microscopes_are_refused(real: Path, tmp_path: Path) -> None:
+    ((block, rows),) = read_tables(real / "tomograms.star").items()
+    (tmp_path / "tilt_series").mkdir()
+    for name, shift in zip(rows["rlnTomoTiltSeriesStarFile"], (80.0, 100.0), strict=True):
+        ((series, images),) = read_tables(real / str(name)).items()
+        write_tables(tmp_path / str(name), {series: images.assign(rlnPhaseShift=shift)})
+    write_tables(tmp_path / "tomograms.star", {block: rows})
+    _, lens = as_taken(tmp_path / "tomograms.star", None, TiltScheme(), TILT_SERIES_LENS)
+    assert lens.phase_shift_deg == (80.0, 100.0)
+    drawn = lens.sample(50, torch.Generator().manual_seed(1)).phase_shift_deg
+    assert 80 <= float(drawn.min()) < 85 < 95 < float(drawn.max()) <= 100
+    write_tables(tmp_path / "tomograms.star", {block: rows.assign(rlnVoltage=[200.0, 300.0])})
+    with pytest.raises(ValueError, match=r"tomograms.star: its tomograms are of several microscopes, rlnVoltage is"):
+        as_taken(tmp_path / "tomograms.star", None, TiltScheme(), TILT_SERIES_LENS)

@@ -35,10 +35,17 @@ _EMPTY = 1e-8  # of the mean power: what is left of nothing by rounding is far l
 _COARSE = 0.15  # cycles per voxel, to which a Gaussian lets through what must stay: finer detail is mostly noise
 
 
-def check_box(box: int) -> None:
+def check_box(box: int, config: CryoETGANConfig) -> None:
     """ValueError for a box that the networks do not take."""
     if box % 4 or box < 24:
         raise ValueError(f"the networks take boxes of 24 voxels or more, a multiple of 4, not {box}")
+    if config.turns and config.networks != "residual" and box - 2 * _margin(box) < 24:
+        raise ValueError(f"parts of boxes of {box} voxels are too small for the paper's critic: give --no-turns")
+
+
+def _margin(box: int) -> int:
+    """Voxels at each face that parts lack; the last is kept for what a half turn of an even box moves."""
+    return box // 8
 
 
 class CryoETGAN(Method):
@@ -49,7 +56,7 @@ class CryoETGAN(Method):
     ) -> None:
         self.config = config
         box = seen.shape[0]
-        check_box(box)
+        check_box(box, config)
         self._seen = seen
         with torch.random.fork_rng():
             torch.manual_seed(stable_seed(seed, "cryoetgan"))
@@ -155,8 +162,7 @@ class CryoETGAN(Method):
         """Parts of volumes from anywhere in them, half turned, if wanted: few real ones are not learnt by heart."""
         if not self.config.turns:
             return volumes
-        margin, size = volumes.shape[-1] // 8, self.config.batch_size
-        # The margin's last voxel is kept for what a half turn of an even box moves.
+        margin, size = _margin(volumes.shape[-1]), self.config.batch_size
         turns = half_turns(size, margin - 1, context.generator("turns", f"{critic} {kind}", device="cpu"))
         inner = slice(margin, -margin)
         return half_turned(volumes, turns[context.share(size)])[:, inner, inner, inner]

@@ -22,6 +22,8 @@ _FEW = 48  # simulated ones, of whose noise the shape is measured
 _CLEAN = 192  # molecules, each through a lens of its own: how strong one is, is its lens'
 _TRIED = 12  # and of each range that is tried
 _REACH = 8  # degrees and less, by which what is seen reaches beyond the images
+_IN_COMMON = 30  # degrees and more, over which a cosine changes
+_EMPTY = 0.01  # of a volume's mean power: noise in its corners has far more
 _STRONGEST = 0.95  # part of the variance that may be molecules', at most
 
 
@@ -53,6 +55,8 @@ def match_subtomograms(
     are as strong as the power of real volumes rises to the middle beyond what noise's does. The range of tilts is
     measured, unless it is known or is not the default's; so is how images are weighted by their tilt.
     """
+    if power_beside(real, like.box / 2 - 1).mean() < _EMPTY:
+        raise ValueError("the real subtomograms are masked: beside the molecules, where noise is measured, is nothing")
     within, given = radius / like.pixel_size, like.tilts.tilt_range
     like, volumes = replace(like, noise="white"), structures_of(like)
     if not tilts_known and given == TiltScheme().tilt_range and not like.tilts.pretilts:
@@ -89,9 +93,12 @@ def _made(scene: SubtomogramScene, strengths: Strengths) -> Float[Tensor, "count
 def _weighted(
     real: Float[Tensor, "count box box box"], like: SimulateSubtomograms, volumes: list[Float[Tensor, "box box box"]]
 ) -> TiltScheme:
-    """With images weighted as the real ones' seem to have been, of the tilts that all tomograms have in common."""
+    """With images weighted as the real ones' seem to have been, of the tilts that all tomograms have in common, if they
+    have some."""
     tilts, pretilts = like.tilts, like.tilts.pretilts or (0.0,)
     common = tilts.tilt_range[0] + max(pretilts), tilts.tilt_range[1] + min(pretilts)
+    if common[1] - common[0] < _IN_COMMON:
+        return tilts
     more = weighting(real, _made(_few(like, volumes), _NOISE), common)
     return replace(tilts, tilt_weighting=round(tilts.tilt_weighting + more, 2))
 

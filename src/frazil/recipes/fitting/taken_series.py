@@ -31,7 +31,10 @@ def as_taken(
     if single := [name for name, one in found.items() if len(one.series) < 2]:
         raise ValueError(f"{tomograms}: {single[0]} has one image, which is no tilt series")
     series = found.values()
-    tilts, lens = scheme_of(series, tilts), lens_ranges_of(series, lens)
+    try:
+        tilts, lens = scheme_of(series, tilts), lens_ranges_of(series, lens)
+    except ValueError as error:
+        raise ValueError(f"{tomograms}: {error}") from None
     first, last = tilts.tilt_range
     turned = f" turned by {min(tilts.pretilts):g} to {max(tilts.pretilts):g}" if tilts.pretilts else ""
     print(
