@@ -50,7 +50,7 @@ def test_no_phase_plate_and_no_envelope_where_the_table_names_none(column: str) 
 def test_a_table_without_a_column_it_needs_is_refused_with_its_name(column: str) -> None:
     whole = table()
     part = ParticleTable(whole.path, whole.data.drop(columns=column), whole.optics)
-    with pytest.raises(ValueError, match=rf"x\.star has no CTF: column {column} is missing; add it, or use --no-ctf"):
+    with pytest.raises(ValueError, match=rf"x\.star has no CTF: column {column} is missing; add it, or leave"):
         ctf_of_table(part)
 
 

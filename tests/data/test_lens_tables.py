@@ -32,7 +32,9 @@ def test_an_amplitude_contrast_in_percent_is_refused(tmp_path: Path) -> None:
     ("numbers", "sentence"),
     [
         ({"defocus": (float("nan"), 2e4)}, "--defocus must be the smallest, then the largest"),
-        ({"voltage_kv": -300.0}, "--voltage-kv must be positive, it is -300"),
+        ({"defocus": (2.0, 5.0)}, "--defocus is in angstrom, 10000 for a micrometre, not 5"),
+        ({"voltage_kv": -300.0}, "--voltage-kv must be positive, and in kV; it is -300"),
+        ({"voltage_kv": 300_000.0}, "--voltage-kv must be positive, and in kV; it is 300000"),
     ],
 )
 def test_no_lens_has_such_numbers(numbers: dict[str, Any], sentence: str) -> None:

@@ -261,7 +261,7 @@ def test_every_file_that_the_images_come_from_has_a_fingerprint(data: Data, tmp_
 
 def test_missing_ctf_columns_are_named_and_no_ctf_is_offered(data: Data) -> None:
     particles = open_particles(data(head=HEAD.replace("_rlnDefocusV", "_rlnSomething")), "dark")
-    with pytest.raises(ValueError, match=r"x\.star has no CTF: column rlnDefocusV is missing; add it, or use --no-ctf"):
+    with pytest.raises(ValueError, match=r"x\.star has no CTF: column rlnDefocusV is missing; add it, or leave"):
         _ = particles.ctf
 
 

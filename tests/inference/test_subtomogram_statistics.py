@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from frazil.geometry import centred_coordinates, fourier_transform, frequency_grid, inverse_fourier_transform
-from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range, weighting
+from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strength_of, tilt_range, weighting
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TiltScheme
 
@@ -14,13 +14,13 @@ BOX = 32
 def test_signal_and_noise_are_told_apart_by_how_their_power_falls_from_the_middle() -> None:
     generator, box = torch.Generator().manual_seed(1), 24
     distance = centred_coordinates(box, 3).norm(dim=-1)
-    signal = torch.randn(40, box, box, box, generator=generator) * torch.exp(-((distance / 5) ** 2))
+    signal = torch.randn(160, box, box, box, generator=generator) * torch.exp(-((distance / 5) ** 2))
     envelope = 1 + 0.02 * distance  # as a reconstruction's noise may have it
-    noise, more = (envelope * torch.randn(40, box, box, box, generator=generator) for _ in range(2))
-    found = strengths(*map(radial_profile, (2 * signal + 2 * noise, signal, more)))
-    assert found == pytest.approx((4.0, 4.0), rel=0.1)
-    alone = strengths(*map(radial_profile, (2 * noise, signal, more)))
-    assert alone[0] < 0.4
+    noise, more = (envelope * torch.randn(160, box, box, box, generator=generator) for _ in range(2))
+    falling = (1 - 0.1 * (distance / box) ** 2) * noise  # as that of closer tilts may
+    for real, strength, error in ((2 * signal + 2 * noise, 4.0, 0.4), (2 * noise, 0.0, 0.2), (falling, 0.0, 0.2)):
+        found = strength_of(*map(radial_profile, (signal, more, real)))
+        assert found == pytest.approx(strength, abs=error)
 
 
 def seen_by(scheme: TiltScheme, count: int, seed: int, box: int = BOX) -> torch.Tensor:

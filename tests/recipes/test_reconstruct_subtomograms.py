@@ -9,6 +9,7 @@ import torch
 
 from frazil.data import pseudo_protein
 from frazil.data.subtomograms import read_subtomograms
+from frazil.data.tilt_stacks import read_tilt_stacks
 from frazil.data.tomogram_tables import TomogramFrame, molecules_of, write_tilt_series
 from frazil.geometry import (
     fourier_crop,
@@ -187,6 +188,7 @@ def altered(table: Path, **columns: object) -> None:
     ("table", "column", "value", "sentence"),
     [
         ("particles.star", "rlnAngleTilt", "abc", r"particles.star, row 1: rlnAngleTilt is abc"),
+        ("particles.star", "rlnImageName", "2.mrcs", r"particles.star, row 2: .*2.mrcs stands in row 1 already"),
         ("particles.star", "rlnAngleRot", "nan", r"particles.star, row 1: rlnAngleRot is nan"),
         (
             "particles.star",
@@ -233,6 +235,15 @@ def test_projections_that_are_none_are_refused(extracted: Extracted, rows: tuple
     altered(series, **dict(zip(named, rows, strict=True)))
     with pytest.raises(ValueError, match=sentence):
         reconstruct_subtomograms(ReconstructSubtomograms(extracted.folder / "set.star", extracted.folder / "out"))
+
+
+def test_tomograms_that_are_given_stand_in_for_those_of_the_set(extracted: Extracted) -> None:
+    folder = extracted.folder
+    for columns, sentence in (({}, "say how its tilt series were taken"), ({"rlnTomoTomogramsFile": ["gone"]}, "gone")):
+        write_tables(folder / "set.star", {"": pd.DataFrame({"rlnTomoParticlesFile": ["particles.star"], **columns})})
+        with pytest.raises((ValueError, FileNotFoundError), match=sentence):
+            read_tilt_stacks(folder / "set.star")
+        assert len(read_tilt_stacks(folder / "set.star", folder / "tomograms.star")) == COUNT
 
 
 def test_stacks_of_two_sides_are_refused(extracted: Extracted) -> None:

@@ -57,8 +57,8 @@ def ctf_of_table(table: ParticleTable) -> CTF:
     """Contrast transfer function of each row; phase shift and B-factor are 0 where there is no column for them."""
     if missing := missing_ctf_columns(table):
         raise ValueError(
-            f"{table.path} has no CTF: column {', '.join(missing)} is missing; add it, or use --no-ctf for images"
-            " without one"
+            f"{table.path} has no CTF: column {', '.join(missing)} is missing; add it, or leave the lens out"
+            " (--no-ctf, --ctf none)"
         )
     for column in _CTF_APPLIED:
         if column in table.data and table.numbers(column).any():

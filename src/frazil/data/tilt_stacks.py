@@ -28,6 +28,7 @@ _OF_ALL = ("rlnImagePixelSize", "rlnImageSize", PREMULTIPLIED)  # optics groups 
 _FRAMES = "rlnTomoVisibleFrames"
 _FLAT, _DIMENSIONS = "rlnTomoSubTomosAre2DStacks", "rlnImageDimensionality"
 _BOX = "rlnImageSize"
+_OF_SET = "rlnTomoTomogramsFile"
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,9 @@ def read_tilt_stacks(source: Path, tomograms: Path | None = None) -> TiltStacks:
     tables = read_tables(source)
     of_set = next((one for one in tables.values() if "rlnTomoParticlesFile" in one), None)
     if of_set is not None:
-        named = [str(of_set[f"rlnTomo{kind}File"].iloc[0]) for kind in ("Particles", "Tomograms")]
-        particles, found = (beside(name, source) for name in named)
-        return read_tilt_stacks(particles, tomograms or found)
+        if tomograms is None and _OF_SET in of_set:
+            tomograms = beside(str(of_set[_OF_SET].iloc[0]), source)
+        return read_tilt_stacks(beside(str(of_set["rlnTomoParticlesFile"].iloc[0]), source), tomograms)
     data = next((one for one in tables.values() if {"rlnImageName", "rlnTomoName"} <= set(one) and len(one)), None)
     if data is None:
         raise ValueError(
@@ -161,10 +162,13 @@ def _refuse_volumes(tables: Mapping[str, pd.DataFrame], table: pd.DataFrame, sou
 def _stacks(table: pd.DataFrame, source: Path) -> list[ImageStack]:
     """The stacks of images, of one side."""
     stacks: list[ImageStack] = []
+    first: dict[Path, int] = {}
     for row, name in enumerate(table["rlnImageName"].astype(str), 1):
         path = find_stack(name, source.parent)
         if path is None:
             raise FileNotFoundError(f"{source}, row {row}: {name} is not there")
+        if (other := first.setdefault(path.resolve(), row)) != row:
+            raise ValueError(f"{source}, row {row}: {path} stands in row {other} already; half sets would share it")
         stacks.append(ImageStack(path))
         if stacks[-1].box != stacks[0].box:
             raise ValueError(f"{source}, row {row}: {path} has images of {stacks[-1].box} px, row 1 of {stacks[0].box}")

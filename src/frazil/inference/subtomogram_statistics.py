@@ -29,18 +29,21 @@ def radial_profile(volumes: Float[Tensor, "count box box box"]) -> Float[Tensor,
     return (total / count)[: box // 2 + 1]
 
 
-def strengths(
-    real: Float[Tensor, " radii"], signal: Float[Tensor, " radii"], noise: Float[Tensor, " radii"]
-) -> tuple[float, float]:
-    """How much of the profiles of signal and of noise makes up that of real volumes; neither less than nothing.
+def strength_of(
+    signal: Float[Tensor, " radii"], noise: Float[Tensor, " radii"], real: Float[Tensor, " radii"]
+) -> float:
+    """How much of the profile of signal there is in that of real volumes, the rest noise; not less than nothing.
 
     Least squares over all voxels, of which there are more the farther out. Noise has a profile too: a reconstruction
-    does not treat the middle of its box and its faces alike.
+    does not treat the middle of its box and its faces alike. By how much depends on what is not known, the step from
+    tilt to tilt above all, so noise may also rise or fall by the square of the distance.
     """
-    weight = torch.arange(len(real), dtype=torch.float64).clamp(min=0.5)  # the root of the voxels at a distance
-    parts = torch.stack([signal, noise], 1) * weight[:, None]
+    distance = torch.arange(len(real), dtype=torch.float64)
+    weight = distance.clamp(min=0.5)  # the root of the voxels at a distance
+    tapered = noise * (distance / len(real)) ** 2
+    parts = torch.stack([signal, noise, tapered, -tapered], 1) * weight[:, None]
     found, _ = nnls(parts.numpy(), (real * weight).numpy())
-    return float(found[0]), float(found[1])
+    return float(found[0])
 
 
 def power_beside(volumes: Float[Tensor, "count box box box"], radius: float) -> Float[Tensor, " shells"]:

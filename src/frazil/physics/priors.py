@@ -10,6 +10,8 @@ from torch import Tensor
 from frazil.geometry import Pose, euler_to_rotation, random_rotations
 from frazil.physics.ctf import CTF
 
+_MICROMETRES, _VOLTS = 100.0, 10_000.0  # angstrom below and kV above which another unit was meant
+
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
     return low + (high - low) * torch.rand(count, generator=generator, device=generator.device)
@@ -146,10 +148,12 @@ class CTFRanges(CTFPrior):
                 raise ValueError(
                     f"--{name.replace('_', '-')} must be the smallest, then the largest: {low:g} is more than {high:g}"
                 )
+        if 0 < max(map(abs, self.defocus)) < _MICROMETRES:
+            raise ValueError(f"--defocus is in angstrom, 10000 for a micrometre, not {self.defocus[1]:g}")
         if not self.b_factor >= 0:
             raise ValueError(f"--b-factor must not be negative, it is {self.b_factor:g}")
-        if not self.voltage_kv > 0:
-            raise ValueError(f"--voltage-kv must be positive, it is {self.voltage_kv:g}")
+        if not 0 < self.voltage_kv < _VOLTS:
+            raise ValueError(f"--voltage-kv must be positive, and in kV; it is {self.voltage_kv:g}")
         if not 0 <= self.amplitude_contrast <= 1:
             raise ValueError(f"--amplitude-contrast must lie in 0 ... 1, it is {self.amplitude_contrast:g}")
 

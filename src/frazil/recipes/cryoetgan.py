@@ -15,6 +15,7 @@ from frazil.data.kept_images import epoch_rows
 from frazil.data.ranks import ranks
 from frazil.data.specimens import kind_of_model, radius_of
 from frazil.data.subtomogram_files import CORRECTION, TABLE
+from frazil.data.subtomogram_shares import refuse_twice
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
 from frazil.data.unpaired import UnpairedVolumes
 from frazil.io import fingerprint, fingerprint_of_ends
@@ -53,7 +54,7 @@ from frazil.report.run_story import RunStory
 from frazil.training import RunFolder, choose_device, fit
 
 _NOISE = "noise.txt"  # spectrum of the noise that was fitted
-_MEASURED = 400  # real subtomograms by which the simulation is fitted
+_MEASURED, _VOXELS = 400, 2**26  # real subtomograms by which the simulation is fitted, or more if they are small
 _TOMOGRAMS = 40  # and more, where volumes suffice
 _SHOWN = 60  # volumes of each kind, whose spectra stand in the report
 _PRESETS = {"default": CryoETGANConfig(), "paper": PUBLISHED, "aitom": RELEASED}
@@ -124,7 +125,7 @@ def train(options: CryoETGANTrain) -> int:
     learning, tilts_known = replace(_PRESETS[options.preset], **wanted), "tilt_range" in options.given
     if options.tomograms is not None:
         refuse_told_twice(options.given)
-    options = replace(options, learning=learning, given=())
+    options = replace(options, learning=learning, given=(), models=models_from_anywhere(options.models))
     check_batch(learning.batch_size)
     check_pool(learning, ranks())
     settings = fit_settings(options, learning.steps, log_every=25, precision=options.precision)
@@ -161,6 +162,8 @@ def train(options: CryoETGANTrain) -> int:
 def _read(options: CryoETGANTrain) -> Subtomograms:
     """The real ones, protein light."""
     real = read_subtomograms(options.real, options.pixel_size)
+    refuse_twice(real)
+    print(f"{options.real}: {len(real)} subtomograms of {real.box} voxels of {real.pixel_size:.4g} angstrom")
     try:
         check_box(real.box, options.learning)
     except ValueError as error:
@@ -243,7 +246,7 @@ def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder, til
         radius = max(radius_of(model) for model in options.models)
         # Tables are often sorted by tomogram or class.
         order = torch.randperm(len(real), generator=torch.Generator().manual_seed(options.seed))
-        few = real.volumes(order[:_MEASURED].sort().values.tolist())
+        few = real.volumes(order[: max(_MEASURED, _VOXELS // real.box**3)].sort().values.tolist())
         match = match_subtomograms(few, like, radius, folder.path / _NOISE, tilts_known)
         simulation = match.simulation
         if options.learning.start == "density":

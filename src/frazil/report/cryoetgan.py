@@ -32,9 +32,9 @@ _MEASURED = {
     "snr_db": "SNR, dB",
 }
 _FITTED = Reading(
-    look="The range of tilts as the missing wedge shows it, by what power of the cosine of their tilt images seem to"
-    " have been weighted (with 1, as RELION and Warp do), and how strong molecules are: 10 log10 of their variance"
-    " over the noise's, over whole boxes.",
+    look="The range of tilts, as the missing wedge shows it where it was not told, by what power of the cosine of their"
+    " tilt images seem to have been weighted (with 1, as RELION and Warp do), and how strong molecules are: 10 log10 of"
+    " their variance over the noise's, over whole boxes.",
     good="The range is the one that the series were taken with.",
     bad="Another range: the tilt axis is not y, or subtomograms were turned. A ratio that you would not have thought:"
     " the models are not of what is in them, or neighbours reach into the boxes.",

@@ -11,14 +11,15 @@ from torch import Tensor
 from frazil.data.measured_curves import write_noise_curve
 from frazil.data.seeds import numbered_generator
 from frazil.data.subtomogram_scenes import SubtomogramScene
-from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strengths, tilt_range, weighting
+from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strength_of, tilt_range, weighting
 from frazil.physics.subtomograms import Strengths
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
 
 _SIGNAL, _NOISE = Strengths(1.0, 0.0), Strengths(0.0, 1.0)
 _ROUNDS = 3  # of noise with the spectrum that was found, whose profile is nearer to the real one's
-_FEW = 48  # simulated ones, of whose noise the shape is measured
+_FEW = 48  # simulated ones, of whose noise the spectrum is measured
+_MANY = 256  # and its profile, whose error is soon as large as what molecules add to it
 _CLEAN = 192  # molecules, each through a lens of its own: how strong one is, is its lens'
 _TRIED = 12  # and of each range that is tried
 _REACH = 8  # degrees and less, by which what is seen reaches beyond the images
@@ -61,21 +62,25 @@ def match_subtomograms(
     like, volumes = replace(like, noise="white"), structures_of(like)
     if not tilts_known and given == TiltScheme().tilt_range and not like.tilts.pretilts:
         like = replace(like, tilts=_measured_tilts(real, like, volumes))
+    elif not like.tilts.pretilts:
+        _warn_of_others(tilt_range(real), given)
     like = replace(like, tilts=_weighted(real, like, volumes))
     clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
     spectrum = torch.ones(like.box // 2 + 1)
     for _ in range(_ROUNDS):
         _write(noise, spectrum, like)
         made = _made(_few(replace(like, noise=str(noise)), volumes), _NOISE)
-        strength, _ = strengths(*map(radial_profile, (real, clean, made)))
+        strength = strength_of(*map(radial_profile, (clean, made, real)))
         power = (power_beside(real, within) - strength * power_beside(clean, within)).clamp(min=0)
         spectrum = spectrum * power / power_beside(made, within)
         spectrum[0] = spectrum[1]  # the mean of each volume was taken off
-    share = min(_STRONGEST, strength * float(clean.double().var((1, 2, 3)).mean()))
     _write(noise, spectrum, like)
+    like = replace(like, noise=str(noise.resolve()))
+    made = _made(_few(like, volumes, _MANY), _NOISE)
+    strength = strength_of(*map(radial_profile, (clean, made, real)))
+    share = min(_STRONGEST, strength * float(clean.double().var((1, 2, 3)).mean()))
     if not share > 0:
         raise ValueError("the middle of the real subtomograms is no stronger than noise would make it")
-    like = replace(like, noise=str(noise.resolve()))
     noise_std = math.sqrt((1 - share) / (strength * float(made.double().var((1, 2, 3)).mean())))
     snr_db = 20 * math.log10(scene_of(like, volumes).noise_std(0.0) / noise_std)
     return SubtomogramMatch(replace(like, snr_db=snr_db), share)
@@ -101,6 +106,16 @@ def _weighted(
         return tilts
     more = weighting(real, _made(_few(like, volumes), _NOISE), common)
     return replace(tilts, tilt_weighting=round(tilts.tilt_weighting + more, 2))
+
+
+def _warn_of_others(found: tuple[float, float], told: tuple[float, float]) -> None:
+    """Say so where the missing wedge is not that of the tilts that were told."""
+    beyond = (told[0] - found[0], found[1] - told[1])
+    if not all(-_REACH / 2 < more < 1.5 * _REACH for more in beyond):
+        print(
+            f"warning: the missing wedge shows tilts from about {found[0]:.0f} to {found[1]:.0f} degrees, and"
+            f" {told[0]:g} to {told[1]:g} were told"
+        )
 
 
 def _few(

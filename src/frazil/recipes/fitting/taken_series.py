@@ -10,7 +10,7 @@ from frazil.physics import CTFRanges
 from frazil.physics.tilt_scheme import TiltScheme
 
 _UNSAID = {"ice_thickness", "b_factor", "tilt_weighting"}
-_SAID = {field.name for part in (TiltScheme, CTFRanges) for field in fields(part)} - _UNSAID
+_SAID = {"ctf", *(field.name for part in (TiltScheme, CTFRanges) for field in fields(part))} - _UNSAID
 
 
 def refuse_told_twice(given: Collection[str]) -> None:
