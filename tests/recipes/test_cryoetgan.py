@@ -277,6 +277,11 @@ def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) ->
     write_tables(strange, tables | {"optics": tables["optics"].assign(frazilCtfCorrection="weird")})
     with pytest.raises(ValueError, match=r"frazilCtfCorrection is weird, none of none, phase-flip, wiener"):
         train(options(strange, tmp_path / "out"))
+    (tmp_path / "fine").mkdir()
+    for number in range(2):
+        write_map(tmp_path / "fine" / f"{number}.mrc", torch.randn(24, 24, 24), 2.0)
+    with pytest.raises(ValueError, match=r"boxes of 24 voxels of 2 angstrom 24.0; is that the voxel size"):
+        train(options(tmp_path / "fine", tmp_path / "out"))
     small = CryoETGANConfig(networks="published")
     with pytest.raises(ValueError, match="boxes of 24 voxels are too small for the paper's critic: give --no-turns"):
         train(options(real, tmp_path / "out", learning=small))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 import tyro
@@ -14,7 +14,7 @@ from torch import Tensor
 from frazil.data.kept_images import epoch_rows
 from frazil.data.ranks import ranks
 from frazil.data.specimens import kind_of_model, radius_of
-from frazil.data.subtomogram_files import CORRECTION, TABLE
+from frazil.data.subtomogram_files import TABLE
 from frazil.data.subtomogram_shares import refuse_twice
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
 from frazil.data.unpaired import UnpairedVolumes
@@ -43,7 +43,7 @@ from frazil.recipes.fitting.fitted_simulation import (
     write_match,
 )
 from frazil.recipes.fitting.match_subtomograms import match_subtomograms
-from frazil.recipes.fitting.taken_series import as_taken, refuse_told_twice
+from frazil.recipes.fitting.taken_series import as_taken, correction_of, refuse_told_twice
 from frazil.recipes.running.classifiers import Labelled
 from frazil.recipes.running.learning import check_batch, fit_settings, say_if_stopped, write_report
 from frazil.recipes.running.light_protein import Contrast, with_light_protein
@@ -133,7 +133,7 @@ def train(options: CryoETGANTrain) -> int:
     if options.tomograms is not None:
         tilts, lens = as_taken(options.tomograms, real, options.tilts, options.lens)
         options, tilts_known = replace(options, tilts=tilts, lens=lens), True
-    options = replace(options, correction=_correction(options, real))
+    options = replace(options, correction=correction_of(real, options.correction))
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]
     taken = [options.tomograms] if options.tomograms else []
@@ -168,7 +168,13 @@ def _read(options: CryoETGANTrain) -> Subtomograms:
         check_box(real.box, options.learning)
     except ValueError as error:
         raise ValueError(f"{options.real}: {error}") from None
-    return with_light_protein(real, options.contrast, max(map(radius_of, options.models)))
+    radius, room = max(map(radius_of, options.models)), real.box * real.pixel_size / 2
+    if radius > room:
+        raise ValueError(
+            f"{options.real}: molecules reach {radius:.1f} angstrom from their middle, boxes of {real.box} voxels of"
+            f" {real.pixel_size:.4g} angstrom {room:.1f}; is that the voxel size (--pixel-size)?"
+        )
+    return with_light_protein(real, options.contrast, radius)
 
 
 def _batches(
@@ -226,17 +232,6 @@ def _unmatched(options: CryoETGANTrain, real: Subtomograms) -> SimulateSubtomogr
 def per_tomogram(count: int, tilts: TiltScheme) -> int:
     """So many of each tomogram that lenses are drawn often, and all pretilts occur."""
     return max(1, min(50, count // max(_TOMOGRAMS, len(tilts.pretilts))))
-
-
-def _correction(options: CryoETGANTrain, real: Subtomograms) -> Correction:
-    """What was done about the lens; ValueError where the option says other than the table."""
-    says = None if real.table is None or CORRECTION not in real.table else str(real.table[CORRECTION].iloc[0])
-    told: Correction | None = next((known for known in get_args(Correction) if known == says), None)
-    if says is not None and told is None:
-        raise ValueError(f"{real.source}: {CORRECTION} is {says}, none of {', '.join(get_args(Correction))}")
-    if told is not None and options.correction not in (None, told):
-        raise ValueError(f"--correction {options.correction}: {real.source} says {told}, {CORRECTION}")
-    return options.correction or told or "phase-flip"
 
 
 def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder, tilts_known: bool) -> SimulateSubtomograms:

@@ -30,6 +30,7 @@ from frazil.recipes.running.light_protein import Contrast, with_light_protein
 from frazil.report.subtomograms import subtomograms_report
 
 _REAL, _SECOND, _ZEROS = "the real ones", "a second real draw", "zeros"
+_ALIKE = 1e-3  # part of a figure by which no two kinds are told apart
 _HIGHER = ("precision", "recall", "density", "coverage")
 
 
@@ -244,8 +245,8 @@ def _no_better_than_chance(ceiling: float, again: Labelled) -> list[str]:
     if ceiling > share + 2 * math.sqrt(share * (1 - share) / len(again[1])):
         return []
     return [
-        f"TSTR and TRTS say nothing here: a classifier that real ones taught names {ceiling:.3g} of others rightly,"
-        f" where one class alone makes {share:.3g}"
+        f"TSTR, TRTS and what is measured on features say nothing here: the classifier that real ones taught names"
+        f" {ceiling:.3g} of others rightly, where one class alone makes {share:.3g}"
     ]
 
 
@@ -257,7 +258,7 @@ def meaningless(figures: dict[str, dict[str, float | None]]) -> list[str]:
         if value is None or zeros is None:
             continue
         higher = name.startswith(_HIGHER) or name in ("similarity", "inception score")
-        if zeros >= value if higher else zeros <= value:
+        if zeros >= value - _ALIKE * abs(value) if higher else zeros <= value + _ALIKE * abs(value):
             found.append(
                 f"{name} says nothing here: empty volumes have {zeros:.3g}, a second real draw {value:.3g}, and"
                 f" {'higher' if higher else 'lower'} is taken for better"

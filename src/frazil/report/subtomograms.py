@@ -25,8 +25,9 @@ def subtomograms_report(
     pixel_size: float,
 ) -> Report:
     """Figures by kind, what some of them cannot say, slices and spectra."""
-    first, _ = next(iter(volumes.values()))
-    report = Report("Subtomograms against real ones", f"{first.shape[-1]} voxels of {pixel_size:.3g} Å")
+    real, _ = next(iter(volumes.values()))
+    voxels = f"{real.shape[-1]} voxels of {pixel_size:.3g} Å"
+    report = Report("Subtomograms against real ones", f"{len(real)} real ones of {voxels}")
     for name, own in figures.items():
         if own["TSTR"] is not None:
             report.headline(f"TSTR, {name}", f"{100 * own['TSTR']:.1f}", "%", "of real ones named rightly")

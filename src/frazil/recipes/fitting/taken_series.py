@@ -3,10 +3,13 @@
 from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
+from frazil.data.subtomogram_files import CORRECTION
 from frazil.data.subtomograms import Subtomograms
 from frazil.data.tilt_series_tables import lens_ranges_of, read_tomograms, scheme_of
 from frazil.physics import CTFRanges
+from frazil.physics.tilt_backprojection import Correction
 from frazil.physics.tilt_scheme import TiltScheme
 
 _UNSAID = {"ice_thickness", "b_factor", "tilt_weighting"}
@@ -43,3 +46,14 @@ def as_taken(
         f" angstrom each, defocus {lens.defocus[0]:.0f} to {lens.defocus[1]:.0f} angstrom"
     )
     return tilts, lens
+
+
+def correction_of(real: Subtomograms, told: Correction | None) -> Correction:
+    """What was done about the lens of real subtomograms; ValueError where what is told is not what their table says."""
+    says = None if real.table is None or CORRECTION not in real.table else str(real.table[CORRECTION].iloc[0])
+    known: Correction | None = next((one for one in get_args(Correction) if one == says), None)
+    if says is not None and known is None:
+        raise ValueError(f"{real.source}: {CORRECTION} is {says}, none of {', '.join(get_args(Correction))}")
+    if known is not None and told not in (None, known):
+        raise ValueError(f"--correction {told}: {real.source} says {known}, {CORRECTION}")
+    return told or known or "phase-flip"
