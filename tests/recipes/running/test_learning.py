@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import torch
 
-from frazil.recipes.running.learning import fit_settings, say_if_stopped, write_report
+from frazil.io import write_record
+from frazil.methods.base import Method
+from frazil.recipes.running.learning import fit_settings, load_learnt, say_if_stopped, write_report
 from frazil.report import Report
 from frazil.training import RunFolder
+from frazil.training.checkpoint import Checkpoint, save
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,16 @@ def test_a_run_that_is_stopped_says_so(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == ""
     say_if_stopped(False)
     assert capsys.readouterr().out == "stopped as --max-minutes asks; the same command goes on\n"
+
+
+def test_what_a_run_learnt_is_used_and_said_to_be_part_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(tmp_path / "config.json", {"config": {"learning": {"steps": 40}}})
+    for step, said in ((5, f"{tmp_path}: has learnt for 5 of 40 steps\n"), (40, "")):
+        save(tmp_path / "checkpoints", Checkpoint(step, {}))
+        load_learnt(tmp_path, lambda _: Mock(spec=Method), torch.device("cpu"), "pose train")
+        assert capsys.readouterr().out == said
 
 
 def test_warnings_of_the_page_stand_in_the_terminal_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,9 +73,12 @@ def load_learnt(
     if stored is None:
         raise ValueError(f"{run}: has learnt nothing yet")
     try:
-        method = make(read_record(run / "config.json", "config")["config"])
+        config = read_record(run / "config.json", "config")["config"]
+        method, steps = make(config), config["learning"]["steps"]
         method.load_state_dict(stored.method)
     except (KeyError, RuntimeError, TypeError) as error:
         raise ValueError(nothing) from error
+    if stored.step < steps:
+        print(f"{run}: has learnt for {stored.step} of {steps} steps")
     method.to(device)
     return method
