@@ -7,7 +7,7 @@ from typing import Any
 
 from frazil.io.atomic import atomic_path
 
-_TOLD = 10  # changes, at most
+_TOLD = 5  # changes, at most
 
 
 def stored_configuration(config: Mapping[str, Any]) -> dict[str, Any]:
