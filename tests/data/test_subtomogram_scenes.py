@@ -16,12 +16,11 @@ def scene(seed: int) -> SubtomogramScene:
     """Twelve tomograms, near focus and far from it."""
     imaging = TiltSeriesImaging([pseudo_protein(16, 16.0)], 16.0, TiltScheme(tilt_step=20.0))
     lens = CTFRanges((5_000.0, 80_000.0), (0.0, 0.0))
-    return SubtomogramScene(imaging, 1, 240, 20, lens, UniformShifts(5.0, 16 * 16.0), 1000.0, seed)
+    return SubtomogramScene(imaging, 1, 120, 10, lens, UniformShifts(5.0, 16 * 16.0), 1000.0, seed)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_ratio_of_signal_to_noise_is_that_of_all(seed: int) -> None:
-    own = scene(seed)
+def test_the_ratio_of_signal_to_noise_is_that_of_all() -> None:
+    own = scene(0)
     strength = own.noise_std(-3.0)
     clean, noise = [], []
     for tomogram in range(own.tomograms):

@@ -35,6 +35,7 @@ def measured(strength: float, count: int, generator: torch.Generator) -> FieldSt
     return measure_field(noise - strength * clean, average_view(structures, LENS, PIXEL_SIZE), PIXEL_SIZE, DIAMETER)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", [3.0, 4.0, 12.0])
 def test_particles_that_are_not_seen_are_counted_too(score: float, generator: torch.Generator) -> None:
     strength = score / measured(0.0, 1, generator).unit

@@ -9,7 +9,7 @@ from frazil.physics.tilt_scheme import TiltScheme
 BOX, COUNT = 24, 60
 
 
-@pytest.mark.parametrize("axis", [0.0, 85.0])
+@pytest.mark.parametrize("axis", [0.0, pytest.param(85.0, marks=pytest.mark.slow)])
 def test_noise_is_no_stronger_at_the_faces(axis: float) -> None:
     nothing = Molecules(
         torch.zeros(COUNT, 3),
