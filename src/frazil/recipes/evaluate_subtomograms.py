@@ -167,7 +167,7 @@ def _with_light_protein(
     options: EvaluateSubtomograms, real: Subtomograms, parts: list[Subtomograms], sets: dict[str, Subtomograms]
 ) -> tuple[list[Subtomograms], dict[str, Subtomograms]]:
     """The parts of the real ones, of whose protein all of them tell, and the others."""
-    radius = max(map(radius_of, options.models), default=real.box * real.pixel_size / 3)
+    radius = max(map(radius_of, options.models), default=math.inf)
     sign = with_light_protein(real, options.contrast, radius).sign
     others: Contrast = "auto" if options.contrast == "auto" else "light"
     turned = {name: with_light_protein(other, others, radius) for name, other in sets.items()}
