@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from frazil.data.subtomogram_shares import as_many, refuse_twice, thirds
+from frazil.data.subtomogram_shares import as_many, thirds
 from frazil.data.subtomograms import Subtomograms
+from frazil.io.particle_table import refuse_twice
 
 
 def chance() -> torch.Generator:
@@ -56,6 +57,7 @@ def test_a_part_of_a_set_has_as_much_of_every_class(most: int) -> None:
 
 
 def test_a_volume_that_is_listed_twice_is_refused() -> None:
-    refuse_twice(listed([1, 2, 2]))
+    whole = listed([1, 2, 2])
+    refuse_twice(whole.paths, whole.source)
     with pytest.raises(ValueError, match=r"particles.star, row 4: 1.mrc stands in row 2 already"):
-        refuse_twice(listed([1, 2, 2]).select([0, 1, 2, 1]))
+        refuse_twice(whole.select([0, 1, 2, 1]).paths, whole.source)

@@ -20,14 +20,6 @@ def class_numbers(found: Subtomograms) -> Int[Tensor, " count"]:
     return classes
 
 
-def refuse_twice(found: Subtomograms) -> None:
-    """ValueError for a volume that is listed twice: two parts might hold it."""
-    first: dict[str, int] = {}
-    for row, path in enumerate(found.paths, 1):
-        if (other := first.setdefault(str(path.resolve()), row)) != row:
-            raise ValueError(f"{found.source}, row {row}: {path} stands in row {other} already")
-
-
 def thirds(real: Subtomograms, generator: torch.Generator) -> list[Subtomograms]:
     """Three parts that share no tomogram, where there are enough of them: those share lens, ice and noise.
 

@@ -17,7 +17,7 @@ from frazil.data.tilt_series_tables import TomogramSeries, beside, read_tomogram
 from frazil.data.tomogram_tables import molecules_of, unturned
 from frazil.geometry import fourier_transform, frequency_grid
 from frazil.io import ImageStack, find_stack, read_tables
-from frazil.io.particle_table import ANGLES, CENTRED, finite_numbers, told_pixel_sizes
+from frazil.io.particle_table import ANGLES, CENTRED, finite_numbers, refuse_twice, told_pixel_sizes
 from frazil.io.star import in_angstrom, join_optics
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_backprojection import Correction, correcting
@@ -162,16 +162,14 @@ def _refuse_volumes(tables: Mapping[str, pd.DataFrame], table: pd.DataFrame, sou
 def _stacks(table: pd.DataFrame, source: Path) -> list[ImageStack]:
     """The stacks of images, of one side."""
     stacks: list[ImageStack] = []
-    first: dict[Path, int] = {}
     for row, name in enumerate(table["rlnImageName"].astype(str), 1):
         path = find_stack(name, source.parent)
         if path is None:
             raise FileNotFoundError(f"{source}, row {row}: {name} is not there")
-        if (other := first.setdefault(path.resolve(), row)) != row:
-            raise ValueError(f"{source}, row {row}: {path} stands in row {other} already; half sets would share it")
         stacks.append(ImageStack(path))
         if stacks[-1].box != stacks[0].box:
             raise ValueError(f"{source}, row {row}: {path} has images of {stacks[-1].box} px, row 1 of {stacks[0].box}")
+    refuse_twice((stack.path for stack in stacks), source)
     box = finite_numbers(table, _BOX, source)[0] if _BOX in table else stacks[0].box
     if box != stacks[0].box:
         raise ValueError(f"{source}: {_BOX} is {box:g}, but {stacks[0].path} has images of {stacks[0].box} px")

@@ -1,7 +1,7 @@
 """The list of particles that every file format is read into, under RELION's names."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -138,6 +138,14 @@ def whole_numbers(table: pd.DataFrame, column: str, source: Path | str) -> np.nd
     if len(bad):
         raise ValueError(f"{source}, row {bad[0] + 1}: {column} is {values[bad[0]]:g}, no whole number")
     return values.astype(np.int64)
+
+
+def refuse_twice(paths: Iterable[Path], source: Path) -> None:
+    """ValueError for a file of a particle's own that is listed twice: two parts of a set might share it."""
+    first: dict[Path, int] = {}
+    for row, path in enumerate(paths, 1):
+        if (other := first.setdefault(path.resolve(), row)) != row:
+            raise ValueError(f"{source}, row {row}: {path} stands in row {other} already")
 
 
 def told_pixel_sizes(table: pd.DataFrame, found: np.ndarray, source: Path | str) -> np.ndarray:

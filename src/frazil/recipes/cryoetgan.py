@@ -15,10 +15,10 @@ from frazil.data.kept_images import epoch_rows
 from frazil.data.ranks import ranks
 from frazil.data.specimens import kind_of_model, radius_of
 from frazil.data.subtomogram_files import TABLE
-from frazil.data.subtomogram_shares import refuse_twice
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
 from frazil.data.unpaired import UnpairedVolumes
 from frazil.io import fingerprint, fingerprint_of_ends
+from frazil.io.particle_table import refuse_twice
 from frazil.methods import StepContext
 from frazil.methods.base import stable_seed
 from frazil.methods.cryoetgan import (
@@ -162,7 +162,7 @@ def train(options: CryoETGANTrain) -> int:
 def _read(options: CryoETGANTrain) -> Subtomograms:
     """The real ones, protein light."""
     real = read_subtomograms(options.real, options.pixel_size)
-    refuse_twice(real)
+    refuse_twice(real.paths, options.real)
     print(f"{options.real}: {len(real)} subtomograms of {real.box} voxels of {real.pixel_size:.4g} angstrom")
     try:
         check_box(real.box, options.learning)

@@ -14,11 +14,11 @@ from rich.table import Table
 from torch import Tensor
 
 from frazil.data.specimens import equally_dense, radius_of
-from frazil.data.subtomogram_shares import as_many, class_numbers, refuse_twice, thirds
+from frazil.data.subtomogram_shares import as_many, class_numbers, thirds
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
 from frazil.data.tomogram_tables import molecules_of
 from frazil.io import atomic_path
-from frazil.io.particle_table import ANGLES
+from frazil.io.particle_table import ANGLES, refuse_twice
 from frazil.methods.base import stable_seed
 from frazil.methods.classify import ClassifyConfig, SubtomogramClassifier
 from frazil.metrics.fidelity import Fidelity, Seen, fidelity
@@ -93,7 +93,7 @@ def evaluate_subtomograms(options: EvaluateSubtomograms) -> None:
     """Measure, print, and write the figures and the page."""
     _check(options)
     real = read_subtomograms(options.real, options.pixel_size)
-    refuse_twice(real)
+    refuse_twice(real.paths, options.real)
     names = sorted(set(class_numbers(real).tolist()))
     parts = thirds(real, _chance(options, "thirds"))
     sets = _sets(options, real, names, len(parts[1]))
@@ -151,7 +151,7 @@ def _sets(options: EvaluateSubtomograms, real: Subtomograms, names: list[int], m
     sets = {name: read_subtomograms(path, options.pixel_size) for name, path in named}
     for name, other in sets.items():
         _refuse_others(other, real, names)
-        refuse_twice(other)
+        refuse_twice(other.paths, other.source)
         if name in (_REAL, _SECOND, _ZEROS):
             raise ValueError(f"{other.source}: a folder called {name} is taken for one of those; give it another name")
         if len(other) <= options.neighbours:

@@ -66,18 +66,19 @@ def match_subtomograms(
         _warn_of_others(tilt_range(real), given)
     like = replace(like, tilts=_weighted(real, like, volumes))
     clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
+    profile, beside = radial_profile(real), power_beside(real, within)
     spectrum = torch.ones(like.box // 2 + 1)
     for _ in range(_ROUNDS):
         _write(noise, spectrum, like)
         made = _made(_few(replace(like, noise=str(noise)), volumes), _NOISE)
-        strength = strength_of(*map(radial_profile, (clean, made, real)))
-        power = (power_beside(real, within) - strength * power_beside(clean, within)).clamp(min=0)
+        strength = strength_of(radial_profile(clean), radial_profile(made), profile)
+        power = (beside - strength * power_beside(clean, within)).clamp(min=0)
         spectrum = spectrum * power / power_beside(made, within)
         spectrum[0] = spectrum[1]  # the mean of each volume was taken off
     _write(noise, spectrum, like)
     like = replace(like, noise=str(noise.resolve()))
     made = _made(_few(like, volumes, _MANY), _NOISE)
-    strength = strength_of(*map(radial_profile, (clean, made, real)))
+    strength = strength_of(radial_profile(clean), radial_profile(made), profile)
     share = min(_STRONGEST, strength * float(clean.double().var((1, 2, 3)).mean()))
     if not share > 0:
         raise ValueError("the middle of the real subtomograms is no stronger than noise would make it")
