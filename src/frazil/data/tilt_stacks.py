@@ -44,7 +44,7 @@ class TiltStacks:
     """Angstrom."""
     tomograms: Mapping[str, TomogramSeries]
     """By name."""
-    visible: list[Int[Tensor, " images"]]
+    visible: list[Int[Tensor, " _images"]]
     """Which images of its tomogram's series show each particle."""
 
     def __len__(self) -> int:
