@@ -95,7 +95,7 @@ class Study:
     def ablate(self) -> dict[str, Any]:
         """What the paper's choices teach, by small networks from bare densities there and back."""
         real, unlabelled = self._real()
-        paper = "--start density --keep cycle --optimizer rmsprop"
+        paper = "--start density --keep cycle --optimizer rmsprop --precision bf16-mixed"
         kinds = []
         for name, words in ABLATION.items():
             run = self._learnt(f"run, {name}", unlabelled, f"{paper} {words}")

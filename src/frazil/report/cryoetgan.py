@@ -7,7 +7,7 @@ from frazil.metrics.volume_spectra import SECTORS, sector_distances, sector_powe
 from frazil.report.figure import Figure, Reading, table_markup
 from frazil.report.page import Report
 from frazil.report.run_story import RunStory, Scalars
-from frazil.report.slices import Volumes, sectors_figure, slices_figure
+from frazil.report.slices import Volumes, sectors_figure, slices_figures
 
 CRYOETGAN_SCALARS = Scalars(
     panels={
@@ -54,7 +54,8 @@ def cryoetgan_report(match: Mapping[str, Any], kinds: Volumes, story: RunStory) 
     rows = [{_MEASURED.get(name, name): value for name, value in match["figures"].items()}]
     report.figure(Figure("Tilts and noise", table_markup(rows), _FITTED))
     report.section("Real, simulated and generated")
-    report.figure(slices_figure(kinds, pixel_size))
+    for figure in slices_figures(kinds, pixel_size):
+        report.figure(figure)
     report.figure(sectors_figure(kinds, pixel_size))
     rows = [
         {"against the real ones": name, **dict(zip(SECTORS, found.tolist(), strict=True))}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from frazil.report.figure import Figure, Reading, table_markup
 from frazil.report.page import Report
-from frazil.report.slices import Volumes, sectors_figure, slices_figure
+from frazil.report.slices import Volumes, sectors_figure, slices_figures
 
 _FIGURES = Reading(
     look="Every kind against a third of the real subtomograms. Beside them stands another third, which nothing can be"
@@ -38,7 +38,8 @@ def subtomograms_report(
     for sentence in warnings:
         report.warn(sentence)
     report.section("Slices")
-    report.figure(slices_figure(volumes, pixel_size))
+    for figure in slices_figures(volumes, pixel_size):
+        report.figure(figure)
     report.section("Spectra by direction")
     report.figure(sectors_figure(volumes, pixel_size))
     return report
