@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from frazil.data.subtomograms import read_subtomograms
-from frazil.data.tomogram_tables import molecules_of
+from frazil.data.tomograms_read import molecules_of
 from frazil.io import read_tables, write_map, write_tables
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 

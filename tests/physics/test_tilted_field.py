@@ -8,8 +8,9 @@ from frazil.geometry import fourier_crop, random_rotations, rotate_volume
 from frazil.physics import make_ctf, to_fourier_volume
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
-from frazil.physics.tilted_field import TiltedFieldImaging, phase_flipped, weighted_back_projection
+from frazil.physics.tilted_field import TiltedFieldImaging
 from frazil.physics.tomogram_placement import place_molecules, place_vesicles
+from frazil.physics.weighted_back_projection import phase_flipped, weighted_back_projection
 
 PIXEL_SIZE, BOX = 8.0, 24
 SIZE, DEPTH = (72, 56), 40

@@ -270,6 +270,8 @@ def test_what_will_not_do_is_refused_in_a_sentence(run: Path, tmp_path: Path) ->
         generated(tmp_path, "nothing")
     with pytest.raises(ValueError, match=r"--correction wiener: .* says phase-flip, frazilCtfCorrection"):
         train(options(real, tmp_path / "out", correction="wiener"))
+    with pytest.raises(ValueError, match="--pretilts: give --tilt-range too"):
+        train(options(real, tmp_path / "out", tilts=TiltScheme(pretilts=(-5.0, 5.0))))
     with pytest.raises(ValueError, match="--max-minutes must be positive, it is -1"):
         train(options(real, tmp_path / "out", max_minutes=-1.0))
     tables = read_tables(real)

@@ -10,7 +10,8 @@ import torch
 from frazil.data import pseudo_protein
 from frazil.data.subtomograms import read_subtomograms
 from frazil.data.tilt_stacks import read_tilt_stacks
-from frazil.data.tomogram_tables import TomogramFrame, molecules_of, write_tilt_series
+from frazil.data.tomograms_read import molecules_of
+from frazil.data.tomograms_written import TomogramFrame, write_tilt_series
 from frazil.geometry import (
     fourier_crop,
     fourier_transform,

@@ -13,6 +13,7 @@ import torch
 from frazil.data import pseudo_protein
 from frazil.geometry import euler_to_rotation, fourier_crop
 from frazil.io import read_map, read_tables, write_map
+from frazil.physics import CTFRanges
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_tomogram import SimulateTomogram, simulate_tomogram
 
@@ -90,6 +91,18 @@ def test_halves_share_the_signal_alone_and_the_tilt_series_has_the_ratio_asked_f
         read_map(tmp_path / name / "tilt_series" / "tomogram_0001.mrcs").volume[6] for name in ("noisy", "clean")
     )
     assert 10 * float((bare.var() / (noisy - bare).var()).log10()) == pytest.approx(-6, abs=0.5)
+
+
+def test_the_ratio_is_that_of_several_tomograms(tmp_path: Path) -> None:
+    for name, ratio in (("noisy", -6.0), ("clean", 60.0)):
+        simulate_tomogram(options(tmp_path / name, count=3, snr_db=ratio, lens=CTFRanges((5_000.0, 60_000.0))))
+    noisy, clean = (
+        torch.stack([read_map(path).volume[6] for path in sorted((tmp_path / name / "tilt_series").glob("*.mrcs"))])
+        for name in ("noisy", "clean")
+    )
+    noise, shown = (noisy - clean).var((1, 2)), clean.var((1, 2))
+    assert 10 * float((shown.mean() / noise.mean()).log10()) == pytest.approx(-6, abs=0.3)
+    assert noise.max() < 1.1 * noise.min()
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_stopped_run_goes_on(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ _HIGHER = [
     *(f"rlnMagMat{row}{column}" for row in "01" for column in "01"),
     *CS_ABERRATIONS.values(),
 ]
-_CTF_APPLIED = ["rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"]
+PREMULTIPLIED, FLIPPED = "rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"
+"""Whether images, or volumes, were multiplied by their CTF, or by its sign."""
 
 
 def missing_ctf_columns(table: ParticleTable) -> list[str]:
@@ -60,7 +61,7 @@ def ctf_of_table(table: ParticleTable) -> CTF:
             f"{table.path} has no CTF: column {', '.join(missing)} is missing; add it, or leave the lens out"
             " (--no-ctf, --ctf none)"
         )
-    for column in _CTF_APPLIED:
+    for column in (PREMULTIPLIED, FLIPPED):
         if column in table.data and table.numbers(column).any():
             raise ValueError(
                 f"{table.path}: {column} is 1, the CTF was applied to its images already, which is not supported;"

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.subtomogram_scenes import SubtomogramLabels
-from frazil.data.tomogram_tables import TomogramFrame, half_sets, molecules_and_optics, write_tilt_series
+from frazil.data.tomograms_written import TomogramFrame, half_sets, molecules_and_optics, write_tilt_series
 from frazil.io import write_map, write_tables
 from frazil.physics.tilt_backprojection import Correction
 from frazil.physics.tilt_scheme import TiltScheme

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from frazil.data.contrast import contrast_sign
-from frazil.data.tomogram_tables import TURNED
+from frazil.data.tomograms_read import TURNED
 from frazil.io import find_stack, read_map, read_tables
 from frazil.io.mrc import Header, agreed_pixel_size, read_header
 from frazil.io.particle_table import CLASS, finite_numbers, told_pixel_sizes, whole_numbers

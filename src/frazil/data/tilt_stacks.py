@@ -13,8 +13,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from frazil.data.tilt_series_tables import TomogramSeries, beside, read_tomograms
-from frazil.data.tomogram_tables import molecules_of, unturned
+from frazil.data.tomograms_read import TomogramSeries, beside, molecules_of, read_tomograms, unturned
 from frazil.geometry import fourier_transform, frequency_grid
 from frazil.io import ImageStack, find_stack, read_tables
 from frazil.io.particle_table import ANGLES, CENTRED, finite_numbers, refuse_twice, told_pixel_sizes

@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramLabels
-from frazil.data.tomogram_tables import TomogramFrame, half_sets, molecules_and_optics, write_tilt_series
+from frazil.data.tomograms_written import TomogramFrame, half_sets, molecules_and_optics, write_tilt_series
 from frazil.io import atomic_path, write_images, write_map, write_tables
 from frazil.physics.tilt_scheme import TiltScheme
 

@@ -15,8 +15,9 @@ from frazil.geometry import rotate_volume
 from frazil.physics import CTF, CTFPrior, FourierVolume, UniformRotations, to_fourier_volume
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_backprojection import Correction
-from frazil.physics.tilted_field import TiltedFieldImaging, phase_flipped, weighted_back_projection
+from frazil.physics.tilted_field import TiltedFieldImaging
 from frazil.physics.tomogram_placement import place_molecules, place_vesicles
+from frazil.physics.weighted_back_projection import phase_flipped, weighted_back_projection
 
 
 @dataclass(frozen=True)

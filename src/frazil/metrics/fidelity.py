@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frazil.metrics.distributions import frechet_distance, inception_score, standardised
-from frazil.metrics.manifolds import Manifolds, manifolds
+from frazil.metrics.prdc import Manifolds, manifolds
 from frazil.metrics.volume_spectra import sector_distances, sector_power
 
 _AT_ONCE = 64  # volumes

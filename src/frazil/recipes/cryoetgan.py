@@ -1,7 +1,7 @@
 """`frazil cryoetgan train`: a translator that makes simulated subtomograms look like real ones."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -43,7 +43,7 @@ from frazil.recipes.fitting.fitted_simulation import (
     write_match,
 )
 from frazil.recipes.fitting.match_subtomograms import match_subtomograms
-from frazil.recipes.fitting.taken_series import as_taken, correction_of, refuse_told_twice
+from frazil.recipes.fitting.taken_series import as_taken, correction_of
 from frazil.recipes.running.classifiers import Labelled
 from frazil.recipes.running.learning import check_batch, fit_settings, say_if_stopped, write_report
 from frazil.recipes.running.light_protein import Contrast, with_light_protein
@@ -89,8 +89,8 @@ class CryoETGANTrain:
     shift_percent: float = 5.0
     """Largest distance of a molecule from the middle of its box along each axis, in percent of the box."""
     correction: Correction | None = None
-    """What was done about the lens in the real ones: none, phase-flip or wiener; what their table says, if not given,
-    or else phase-flip."""
+    """What was done about the lens in the real ones: none, phase-flip or wiener; what their table says
+    (frazilCtfCorrection, rlnCtfDataArePhaseFlipped), if not given, or else phase-flip."""
     tomograms: Path | None = None
     """RELION 5's or WarpTools' table of the tomograms that the real ones are of: tilts, dose and lenses as it says."""
     ctf: str = "ranges"
@@ -98,7 +98,7 @@ class CryoETGANTrain:
     lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = TILT_SERIES_LENS
     """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
     tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(default_factory=TiltScheme)
-    """How tilt series were taken; a --tilt-range that is given stands in for the one that is measured."""
+    """How tilt series were taken; a --tilt-range or --tilt-weighting that is given is not measured."""
     seed: int = 0
     """Seed of everything random."""
     max_minutes: float | None = None
@@ -122,17 +122,18 @@ def train(options: CryoETGANTrain) -> int:
     if options.resolution is not None and not options.resolution > 0:
         raise ValueError(f"--resolution must be positive, it is {options.resolution:g}")
     wanted = set_by_user(options.learning, options.given)
-    learning, tilts_known = replace(_PRESETS[options.preset], **wanted), "tilt_range" in options.given
-    if options.tomograms is not None:
-        refuse_told_twice(options.given)
+    learning, given = replace(_PRESETS[options.preset], **wanted), options.given
+    known = {"tilt_range", "tilt_weighting"} & set_by_user(options.tilts, given).keys()
+    if options.tilts.pretilts and not (options.tomograms or "tilt_range" in known):
+        raise ValueError("--pretilts: give --tilt-range too, which is not measured where tomograms differ in it")
     options = replace(options, learning=learning, given=(), models=models_from_anywhere(options.models))
     check_batch(learning.batch_size)
     check_pool(learning, ranks())
     settings = fit_settings(options, learning.steps, log_every=25, precision=options.precision)
     real = _read(options)
     if options.tomograms is not None:
-        tilts, lens = as_taken(options.tomograms, real, options.tilts, options.lens)
-        options, tilts_known = replace(options, tilts=tilts, lens=lens), True
+        tilts, lens = as_taken(options.tomograms, real, options.tilts, options.lens, given)
+        options, known = replace(options, tilts=tilts, lens=lens), known | {"tilt_range"}
     options = replace(options, correction=correction_of(real, options.correction))
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]
@@ -142,7 +143,7 @@ def train(options: CryoETGANTrain) -> int:
     targets = real.volumes()
     folder = RunFolder.open(options.out, asdict(options), inputs)
     if folder.is_main and not (folder.path / SIMULATED / TABLE).is_file():
-        simulate_subtomograms(_matched(options, real, folder, tilts_known))
+        simulate_subtomograms(_matched(options, real, folder, known))
     wait_for(folder.path / SIMULATED / TABLE)
     simulation = read_simulation(folder.path)
     simulated = _labelled(read_subtomograms(simulation.out / TABLE))
@@ -234,7 +235,9 @@ def per_tomogram(count: int, tilts: TiltScheme) -> int:
     return max(1, min(50, count // max(_TOMOGRAMS, len(tilts.pretilts))))
 
 
-def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder, tilts_known: bool) -> SimulateSubtomograms:
+def _matched(
+    options: CryoETGANTrain, real: Subtomograms, folder: RunFolder, known: Collection[str]
+) -> SimulateSubtomograms:
     """The simulation that is like the real subtomograms, as it was found when the run began."""
     if not (folder.path / MATCH).is_file():
         like = _unmatched(options, real)
@@ -242,7 +245,7 @@ def _matched(options: CryoETGANTrain, real: Subtomograms, folder: RunFolder, til
         # Tables are often sorted by tomogram or class.
         order = torch.randperm(len(real), generator=torch.Generator().manual_seed(options.seed))
         few = real.volumes(order[: max(_MEASURED, _VOXELS // real.box**3)].sort().values.tolist())
-        match = match_subtomograms(few, like, radius, folder.path / _NOISE, tilts_known)
+        match = match_subtomograms(few, like, radius, folder.path / _NOISE, known)
         simulation = match.simulation
         if options.learning.start == "density":
             simulation = _bare(simulation, options.learning.density_noise)

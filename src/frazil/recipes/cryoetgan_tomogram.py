@@ -8,7 +8,7 @@ import tyro
 
 from frazil.data.seeds import numbered_generator
 from frazil.data.tomogram_scenes import SimulatedTomogram
-from frazil.data.tomogram_tables import TomogramFrame
+from frazil.data.tomograms_written import TomogramFrame
 from frazil.io import fingerprint
 from frazil.methods.base import stable_seed
 from frazil.recipes.cryoetgan import read_simulation
@@ -24,13 +24,13 @@ class CryoETGANTomogram:
 
     Many molecules and vesicles in ice, under the tilts, lenses and noise that were fitted, then the run's translator in
     tiles that leave no seam. Files and labels are those of `frazil simulate tomogram`, without even and odd halves.
-    The tilt series are the simulation's.
+    The tilt series are the simulation's: back-projected they make the simulated tomogram, not this one.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of `frazil cryoetgan train`."""
     out: Path
-    """Folder for tomograms/, instances/, classes/, tilt_series/, picks/ and RELION's tables."""
+    """Folder for tomograms/, instances/, classes/, tilt_series/, picks/, truth/ and RELION's tables."""
     count: int = 1
     """Number of tomograms."""
     size: tuple[int, int, int] = (512, 512, 128)

@@ -16,7 +16,7 @@ from torch import Tensor
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.subtomogram_shares import as_many, class_numbers, thirds
 from frazil.data.subtomograms import Subtomograms, read_subtomograms
-from frazil.data.tomogram_tables import molecules_of
+from frazil.data.tomograms_read import molecules_of
 from frazil.io import atomic_path
 from frazil.io.particle_table import ANGLES, refuse_twice
 from frazil.methods.base import stable_seed

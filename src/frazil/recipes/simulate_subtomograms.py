@@ -15,7 +15,7 @@ from frazil.data.measured_curves import noise_power
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.subtomogram_files import OUTPUTS, TABLE, SubtomogramFiles
 from frazil.data.subtomogram_scenes import FIELD, SubtomogramScene
-from frazil.data.tomogram_tables import TomogramFrame
+from frazil.data.tomograms_written import TomogramFrame
 from frazil.data.workers import MOST_WORKERS, in_order, one_thread_per_operation
 from frazil.io import hold_folder, write_map
 from frazil.io.fingerprint import told_by_contents

@@ -1,6 +1,8 @@
 """`frazil simulate tomogram`: whole tomograms of many molecules and vesicles, every molecule's voxels labelled."""
 
+import math
 import re
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ from frazil.data.measured_curves import noise_curve
 from frazil.data.specimens import equally_dense, radius_of
 from frazil.data.tomogram_files import OUTPUTS, TABLE, TomogramFiles
 from frazil.data.tomogram_scenes import SimulatedTomogram, TomogramContents, TomogramScene
-from frazil.data.tomogram_tables import TomogramFrame
+from frazil.data.tomograms_written import TomogramFrame
 from frazil.data.workers import one_thread_per_operation
 from frazil.geometry import half_plane_mean, on_rectangle
 from frazil.io import hold_folder, write_map
@@ -29,6 +31,7 @@ from frazil.physics.tilted_field import TiltedFieldImaging
 from frazil.recipes.running.progress import progress_bar
 
 _TRUTH = "truth"  # folder of the structures' maps
+_MEASURED = 8  # tomograms, at most, by which noise is made as strong as wanted
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class SimulateTomogram:
     """Atomic models (.pdb, .cif, .gz too), maps (.mrc; protein positive), or the words pseudo-protein and membrane;
     molecules are of them in turns."""
     out: Path
-    """Folder for tomograms/, even/, odd/, instances/, classes/, tilt_series/, picks/ and RELION's tables."""
+    """Folder for tomograms/, even/, odd/, instances/, classes/, tilt_series/, picks/, truth/ and RELION's tables."""
     count: int = 1
     """Number of tomograms."""
     size: tuple[int, int, int] = (512, 512, 128)
@@ -59,7 +62,7 @@ class SimulateTomogram:
     vesicle_radius: tuple[float, float] = (200.0, 400.0)
     """Smallest and largest, angstrom."""
     snr_db: float = -10.0
-    """10 log10(var(clean) / var(noise)) of the upright image."""
+    """10 log10(var(clean) / var(noise)) of upright images; var(clean): mean of the first eight tomograms, or fewer."""
     tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(
         default_factory=lambda: TiltScheme(ice_thickness=1200.0)  # less than the default 128 voxels of 10 angstrom hold
     )
@@ -88,7 +91,7 @@ def simulate_tomogram(options: SimulateTomogram) -> None:
     Raises ValueError, FileNotFoundError or OSError with a sentence for options, files or disks that will not do.
     """
     frame = TomogramFrame(options.size, options.pixel_size, on_disk=True, halves=True)
-    write_tomograms(options, frame, {}, lambda scene: _noise_std(scene, options.snr_db), lambda _, made: made)
+    write_tomograms(options, frame, {}, lambda scene: _noise_std(scene, options), lambda _, made: made)
 
 
 def write_tomograms(
@@ -114,11 +117,11 @@ def write_tomograms(
         (options.out / _TRUTH).mkdir(exist_ok=True)
         for name, volume in zip(names, scene.contents.volumes, strict=True):
             write_map(options.out / _TRUTH / f"{name}.mrc", volume, options.pixel_size)
-        strength = noise_std(scene)
+        std = noise_std(scene)
         with progress_bar("tomograms", options.count) as advance:
             advance(options.count - len(missing))
             for number in missing:
-                labels, made = scene.labels(number), scene.tomogram(number, strength)
+                labels, made = scene.labels(number), scene.tomogram(number, std)
                 files.write_volumes(number, finish(number, made), labels, scene.instances(labels))
                 advance(1)
         every = [scene.labels(number) for number in range(options.count)]
@@ -200,9 +203,14 @@ def _power(options: SimulateTomogram) -> Float[Tensor, "y half"] | None:
     return power / half_plane_mean(power, options.size[0])
 
 
-def _noise_std(scene: TomogramScene, snr_db: float) -> float:
-    """Of the upright image of the first tomogram."""
-    upright = scene.upright(scene.labels(0))
-    if not upright.std() > 0:
-        raise ValueError("the first tomogram holds no molecule: give a thicker --ice-thickness or a larger --size")
-    return noise_std_for_snr(upright, snr_db)
+def _noise_std(scene: TomogramScene, options: SimulateTomogram) -> float:
+    """Of upright images, by what the first few tomograms hold and how their lenses show it."""
+    stds = []
+    for number in range(min(options.count, _MEASURED)):
+        upright = scene.upright(scene.labels(number))
+        if not upright.std() > 0:
+            raise ValueError(
+                f"tomogram {number + 1} holds no molecule: give a thicker --ice-thickness or a larger --size"
+            )
+        stds.append(noise_std_for_snr(upright, options.snr_db))
+    return math.sqrt(statistics.mean(std**2 for std in stds))

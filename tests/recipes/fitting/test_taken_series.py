@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from frazil.data.subtomograms import read_subtomograms
-from frazil.data.tilt_series_tables import TomogramSeries, scheme_of
+from frazil.data.tomograms_read import TomogramSeries, scheme_of
 from frazil.geometry import fourier_transform
 from frazil.io import read_tables, write_tables
 from frazil.physics import CTFRanges
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TILT_SERIES_LENS, TiltScheme
-from frazil.recipes.fitting.taken_series import as_taken, refuse_told_twice
+from frazil.recipes.fitting.taken_series import as_taken, correction_of
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, simulate_subtomograms
 
 TILTS = TiltScheme((-50.0, 62.0), tilt_step=4.0, dose_per_tilt=2.5)
@@ -80,10 +80,49 @@ def test_subtomograms_of_no_tomograms_are_refused(real: Path) -> None:
         as_taken(real / "tomograms.star", replace(volumes, table=None), TiltScheme(), TILT_SERIES_LENS)
 
 
-def test_what_is_told_twice_is_refused() -> None:
-    refuse_told_twice(("ice_thickness", "steps"))
-    with pytest.raises(ValueError, match="--tilt-step: --tomograms says that too"):
-        refuse_told_twice(("steps", "tilt_step"))
+@pytest.mark.parametrize("option", ["tilt_step", "dose_per_tilt", "defocus"])
+def test_what_is_told_twice_is_refused(real: Path, option: str) -> None:
+    table, told = real / "tomograms.star", (None, TiltScheme(), TILT_SERIES_LENS)
+    as_taken(table, *told, given=("ice_thickness", "tilt_weighting", "steps"))
+    with pytest.raises(ValueError, match=rf"--{option.replace('_', '-')}: .*tomograms.star says that too"):
+        as_taken(table, *told, given=("steps", option))
+
+
+def test_what_a_table_does_not_say_may_be_told(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ((block, rows),) = read_tables(real / "tomograms.star").items()
+    for name in rows["rlnTomoTiltSeriesStarFile"]:
+        ((series, images),) = read_tables(real / str(name)).items()
+        (tmp_path / str(name)).parent.mkdir(exist_ok=True)
+        kept = [column for column in images if not column.startswith("rlnDefocus")]
+        write_tables(tmp_path / str(name), {series: images[kept].assign(rlnMicrographPreExposure=0.0)})
+    write_tables(tmp_path / "tomograms.star", {block: rows})
+    told = (None, replace(TILTS, dose_per_tilt=1.5), LENS)
+    tilts, lens = as_taken(tmp_path / "tomograms.star", *told, given=("dose_per_tilt", "defocus"))
+    assert (tilts.dose_per_tilt, lens) == (1.5, LENS)
+    assert capsys.readouterr().out.count("which it does not say") == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        ({"rlnCtfDataArePhaseFlipped": 1}, "phase-flip"),
+        ({"rlnCtfDataArePhaseFlipped": 0}, "none"),
+        ({"frazilCtfCorrection": "wiener", "rlnCtfDataArePhaseFlipped": 1}, "wiener"),
+    ],
+)
+def test_what_was_done_about_the_lens_is_what_the_table_says(real: Path, columns: dict, found: str) -> None:
+    volumes = read_subtomograms(real / "particles.star")
+    assert volumes.table is not None
+    table = volumes.table.drop(columns="frazilCtfCorrection").assign(**columns)
+    assert correction_of(replace(volumes, table=table), "none" if found == "none" else None) == found
+
+
+def test_volumes_that_were_multiplied_by_their_ctf_are_refused(real: Path) -> None:
+    volumes = read_subtomograms(real / "particles.star")
+    assert volumes.table is not None
+    table = volumes.table.drop(columns="frazilCtfCorrection").assign(rlnCtfDataAreCtfPremultiplied=1)
+    with pytest.raises(ValueError, match=r"rlnCtfDataAreCtfPremultiplied is 1, .*`frazil reconstruct subtomograms`"):
+        correction_of(replace(volumes, table=table), None)
 
 
 def test_a_table_is_taken_whole_where_no_subtomograms_are_given(real: Path) -> None:

@@ -60,31 +60,31 @@ class CryoETGAN(Method):
         self._seen = seen
         with torch.random.fork_rng():
             torch.manual_seed(stable_seed(seed, "cryoetgan"))
-            self._painter = self._translator(structures if config.conditional else 0)
-            self._nets: dict[str, nn.Module] = {"translator": self._painter, "critic": self._critic()}
+            self._translator = self._new_translator(structures if config.conditional else 0)
+            self._nets: dict[str, nn.Module] = {"translator": self._translator, "critic": self._new_critic()}
             if config.keep == "cycle":
-                self._nets |= {"back": self._translator(), "back_critic": self._critic()}
+                self._nets |= {"back": self._new_translator(), "back_critic": self._new_critic()}
         for net in self._nets.values():
             net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # two thirds of the time
-        self.average = AveragedModel(self._painter, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
+        self.average = AveragedModel(self._translator, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))
         make = _OPTIMIZERS[config.optimizer]
-        painters, critics = (
+        translators, critics = (
             list(
                 chain.from_iterable(net.parameters() for name, net in self._nets.items() if ("critic" in name) == kind)
             )
             for kind in (False, True)
         )
-        self._optimizers = {"translators": make(painters, config.rate), "critics": make(critics, config.rate)}
+        self._optimizers = {"translators": make(translators, config.rate), "critics": make(critics, config.rate)}
         self._adversary = PATCH_ADVERSARIES[config.adversary]
         self._pool = torch.empty(0, box, box, box)
         self.device = torch.device("cpu")
 
-    def _translator(self, classes: int = 0) -> VolumeTranslator | PublishedVolumeTranslator:
+    def _new_translator(self, classes: int = 0) -> VolumeTranslator | PublishedVolumeTranslator:
         if self.config.networks == "residual":
             return VolumeTranslator(self.config.width, classes=classes)
         return PublishedVolumeTranslator(squashed=self.config.networks == "released")
 
-    def _critic(self) -> VolumeCritic | PublishedVolumeCritic:
+    def _new_critic(self) -> VolumeCritic | PublishedVolumeCritic:
         spectral = self.config.critic_norm == "spectral"
         if self.config.networks == "residual":
             return VolumeCritic(self.config.critic_width, spectral=spectral)
@@ -112,7 +112,7 @@ class CryoETGAN(Method):
             realism = realism + self._realism("back_critic", back, context)
             kept = self._cycle(batch, fake, back, context)
         context.descend(self._optimizers["translators"], realism + self.config.keep_weight * kept)
-        self.average.update_parameters(self._painter)
+        self.average.update_parameters(self._translator)
         changed = (fake - batch.simulated).abs().mean()
         told = {"kept": kept, "realism": realism, "critic_loss": critic_loss, "changed": changed}
         return {name: value.detach() for name, value in told.items()}
@@ -125,7 +125,7 @@ class CryoETGAN(Method):
         label: Int[Tensor, " batch"] | None = None,
     ) -> Tensor:
         size = self.config.batch_size
-        noise = self._painter.noise(volumes.new_empty(size, *volumes.shape[1:]), context.generator("noise", name))
+        noise = self._translator.noise(volumes.new_empty(size, *volumes.shape[1:]), context.generator("noise", name))
         with context.autocast():
             made = self._nets[name](volumes, noise[context.share(size)], *self._told(label))
         return self._finished(volumes, made.float())
@@ -224,7 +224,7 @@ class CryoETGAN(Method):
         self, volumes: Float[Tensor, "count box box box"], label: Int[Tensor, " count"], generator: torch.Generator
     ) -> Float[Tensor, "count box box box"]:
         """Volumes as real ones would look, by the average of the weights; `label`: places among the models."""
-        noise = self._painter.noise(volumes, generator).to(self.device)
+        noise = self._translator.noise(volumes, generator).to(self.device)
         given = volumes.to(self.device)
         return self._finished(given, self.average(given, noise, *self._told(label))).cpu()
 

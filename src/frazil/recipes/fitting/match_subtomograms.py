@@ -1,6 +1,7 @@
 """What a simulation is told so that its subtomograms are like real ones: range of tilts, noise, strength."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,23 +49,24 @@ def match_subtomograms(
     like: SimulateSubtomograms,
     radius: float,
     noise: Path,
-    tilts_known: bool = False,
+    known: Collection[str] = (),
 ) -> SubtomogramMatch:
     """The simulation whose subtomograms are as noisy as real ones of mean 0 and deviation 1, which are not labelled.
 
     Molecules reach `radius` angstrom from the middle; the spectrum of an image's noise is written to `noise`. Molecules
     are as strong as the power of real volumes rises to the middle beyond what noise's does. The range of tilts is
-    measured, unless it is known or is not the default's; so is how images are weighted by their tilt.
+    measured, and how images are weighted by their tilt, unless `known` names them (tilt_range, tilt_weighting).
     """
     if power_beside(real, like.box / 2 - 1).mean() < _EMPTY:
         raise ValueError("the real subtomograms are masked: beside the molecules, where noise is measured, is nothing")
     within, given = radius / like.pixel_size, like.tilts.tilt_range
     like, volumes = replace(like, noise="white"), structures_of(like)
-    if not tilts_known and given == TiltScheme().tilt_range and not like.tilts.pretilts:
+    if "tilt_range" not in known:
         like = replace(like, tilts=_measured_tilts(real, like, volumes))
     elif not like.tilts.pretilts:
         _warn_of_others(tilt_range(real), given)
-    like = replace(like, tilts=_weighted(real, like, volumes))
+    if "tilt_weighting" not in known:
+        like = replace(like, tilts=_weighted(real, like, volumes))
     clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
     profile, beside = radial_profile(real), power_beside(real, within)
     spectrum = torch.ones(like.box // 2 + 1)

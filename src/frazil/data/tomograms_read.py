@@ -1,22 +1,28 @@
-"""How tilt series were taken, of tables by WarpTools (projection matrices) and RELION 5 (angles)."""
+"""Tables of tomograms, read: how tilt series were taken, as WarpTools (projection matrices) and RELION 5 (angles) say
+it, and how their molecules lie."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from frazil.data.ctf_columns import CTF_COLUMNS, ZERO_WHERE_MISSING
+from frazil.geometry import euler_to_rotation, rotation_to_euler
 from frazil.io import find_stack, read_tables
-from frazil.io.particle_table import finite_numbers
+from frazil.io.particle_table import ANGLES, CENTRED, CLASS, ORIGINS_3D, finite_numbers, opposite, whole_numbers
 from frazil.physics import CTF, CTFRanges
+from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.physics.tilt_series import TiltSeries
 
+TURNED = [f"rlnTomoSubtomogram{name}" for name in ("Rot", "Tilt", "Psi")]
+"""Angles of the boxes themselves."""
 _PROJECTION = ["rlnTomoProjX", "rlnTomoProjY", "rlnTomoProjZ"]
 _ROTATION = 1e-2  # how far a projection matrix may be from a rotation's
 _LACKING = 3  # images by which series of one length may differ
@@ -54,7 +60,6 @@ def scheme_of(tomograms: Collection[TomogramSeries], like: TiltScheme) -> TiltSc
     """
     angles = [_tilts(one.series).sort().values for one in tomograms]
     step = median(float(one.diff().median()) for one in angles)
-    dose = median(float(one.series.dose.sort().values.diff().median()) for one in tomograms)
     middle = median(float(one[0] + one[-1]) / 2 for one in angles)
     half = median(float(one[-1] - one[0]) for one in angles) / 2
     low, high = round(middle - half, 1), round(middle + half, 1)
@@ -62,8 +67,13 @@ def scheme_of(tomograms: Collection[TomogramSeries], like: TiltScheme) -> TiltSc
     pretilts = tuple(apart) if max(map(abs, apart)) > step / 2 else ()
     axis = round(_axis([one.series for one in tomograms]), 1)
     step = (high - low) / max(1, round((high - low) / step))
-    dose = dose or like.dose_per_tilt
+    dose = dose_of(tomograms) or like.dose_per_tilt
     return replace(like, tilt_range=(low, high), tilt_step=step, dose_per_tilt=dose, pretilts=pretilts, tilt_axis=axis)
+
+
+def dose_of(tomograms: Collection[TomogramSeries]) -> float:
+    """Of an image of most tomograms, in electrons per square angstrom; 0 where nothing tells."""
+    return median(float(one.series.dose.sort().values.diff().median()) for one in tomograms)
 
 
 def _moved(first: float, last: float, step: float) -> float:
@@ -207,3 +217,37 @@ def _about(angle: Float[Tensor, " tilts"], axis: int) -> Float[Tensor, "tilts 3 
     turn[:, first, first] = turn[:, second, second] = angle.cos()
     turn[:, first, second], turn[:, second, first] = -angle.sin(), angle.sin()
     return turn
+
+
+def molecules_of(table: pd.DataFrame, source: Path) -> Molecules:
+    """How the molecules of RELION's table lie in their tomograms, and in boxes of which the table may say that they
+    are turned (rlnTomoSubtomogramRot); 0 for what it does not say. ValueError for origins in pixels of unknown size."""
+    if "rlnOriginX" in table and ORIGINS_3D[0] not in table:
+        raise ValueError(f"{source}: its origins are in pixels (rlnOriginX), and no column says how large those are")
+
+    def columns(names: Sequence[str]) -> np.ndarray:
+        nothing = np.zeros(len(table))
+        return np.stack([finite_numbers(table, name, source) if name in table else nothing for name in names], -1)
+
+    def rotations(names: Sequence[str]) -> Float[Tensor, "count 3 3"]:
+        return euler_to_rotation(torch.from_numpy(columns(names)).float())
+
+    box = rotations(TURNED)
+    number = whole_numbers(table, CLASS, source) if CLASS in table else np.ones(len(table), np.int64)
+    return Molecules(
+        place=torch.from_numpy(columns(CENTRED)).float(),
+        rotation=box @ rotations(ANGLES),
+        within=torch.einsum("nij,nj->ni", box, torch.from_numpy(opposite(columns(ORIGINS_3D))).float()),
+        structure=torch.from_numpy(number - 1),
+    )
+
+
+def unturned(table: pd.DataFrame, source: Path) -> pd.DataFrame:
+    """The same molecules in boxes that lie as their tomograms do."""
+    if not set(TURNED) & set(table):
+        return table
+    molecules = molecules_of(table, source)
+    columns = dict(zip(ORIGINS_3D, opposite(molecules.within.numpy()).T, strict=True))
+    if set(ANGLES) <= set(table):
+        columns |= dict(zip(ANGLES, rotation_to_euler(molecules.rotation).numpy().T, strict=True))
+    return table.drop(columns=TURNED, errors="ignore").assign(**columns)

@@ -1,6 +1,6 @@
 """RELION 5's tables of simulated tomograms, written: a list of them, a table of images for each, the molecules.
 
-How real series were taken is read in `data/tilt_series_tables.py`.
+How real series were taken is read in `data/tomograms_read.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,22 +10,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from frazil.data.ctf_columns import columns_of_ctf
-from frazil.geometry import euler_to_rotation, rotation_to_euler
+from frazil.geometry import rotation_to_euler
 from frazil.io import atomic_path, group_optics, write_tables
-from frazil.io.particle_table import ANGLES, CENTRED, CLASS, ORIGINS_3D, finite_numbers, opposite, whole_numbers
+from frazil.io.particle_table import ANGLES, CENTRED, CLASS, ORIGINS_3D, opposite
 from frazil.physics import CTF
 from frazil.physics.subtomograms import Molecules
 from frazil.physics.tilt_scheme import TiltScheme
 
 TOMOGRAMS = "tomograms.star"
 _SERIES = "tilt_series"
-TURNED = [f"rlnTomoSubtomogram{name}" for name in ("Rot", "Tilt", "Psi")]
-"""Angles of the boxes themselves."""
 _OF_MICROSCOPE = ["rlnVoltage", "rlnSphericalAberration", "rlnAmplitudeContrast"]
 
 
@@ -132,40 +127,6 @@ def molecule_columns(name: str, molecules: Molecules, optics_group: int) -> dict
     columns |= dict(zip(ORIGINS_3D, opposite(molecules.within.numpy()).T, strict=True))
     columns |= dict(zip(ANGLES, rotation_to_euler(molecules.rotation).numpy().T, strict=True))
     return columns
-
-
-def molecules_of(table: pd.DataFrame, source: Path) -> Molecules:
-    """How the molecules of RELION's table lie in their tomograms, and in boxes of which the table may say that they
-    are turned (rlnTomoSubtomogramRot); 0 for what it does not say. ValueError for origins in pixels of unknown size."""
-    if "rlnOriginX" in table and ORIGINS_3D[0] not in table:
-        raise ValueError(f"{source}: its origins are in pixels (rlnOriginX), and no column says how large those are")
-
-    def columns(names: Sequence[str]) -> np.ndarray:
-        nothing = np.zeros(len(table))
-        return np.stack([finite_numbers(table, name, source) if name in table else nothing for name in names], -1)
-
-    def rotations(names: Sequence[str]) -> Float[Tensor, "count 3 3"]:
-        return euler_to_rotation(torch.from_numpy(columns(names)).float())
-
-    box = rotations(TURNED)
-    number = whole_numbers(table, CLASS, source) if CLASS in table else np.ones(len(table), np.int64)
-    return Molecules(
-        place=torch.from_numpy(columns(CENTRED)).float(),
-        rotation=box @ rotations(ANGLES),
-        within=torch.einsum("nij,nj->ni", box, torch.from_numpy(opposite(columns(ORIGINS_3D))).float()),
-        structure=torch.from_numpy(number - 1),
-    )
-
-
-def unturned(table: pd.DataFrame, source: Path) -> pd.DataFrame:
-    """The same molecules in boxes that lie as their tomograms do."""
-    if not set(TURNED) & set(table):
-        return table
-    molecules = molecules_of(table, source)
-    columns = dict(zip(ORIGINS_3D, opposite(molecules.within.numpy()).T, strict=True))
-    if set(ANGLES) <= set(table):
-        columns |= dict(zip(ANGLES, rotation_to_euler(molecules.rotation).numpy().T, strict=True))
-    return table.drop(columns=TURNED, errors="ignore").assign(**columns)
 
 
 def microscope_columns(lens: CTF | None) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ import torch
 from prdc import compute_prdc
 
 from frazil.metrics.distributions import inception_score
-from frazil.metrics.manifolds import manifolds
+from frazil.metrics.prdc import manifolds
 
 
 def normal(count: int, seed: int, mean: float = 0.0) -> torch.Tensor:
