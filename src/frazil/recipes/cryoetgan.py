@@ -284,7 +284,7 @@ def _report(
     generator = torch.Generator().manual_seed(stable_seed(options.seed, "shown"))
     few, label = (part[:_SHOWN] for part in simulated)
     pairs = zip(few.split(4), label.split(4), strict=True)
-    generated = torch.cat([method.translate(some, shown, generator) for some, shown in pairs])
+    generated = torch.cat([method.translate(some, shown, method.noise_for(some, generator)) for some, shown in pairs])
     some = torch.randperm(len(real), generator=generator)[:_SHOWN].sort().values  # tables are often sorted
     match = json.loads((folder.path / MATCH).read_text())
     story = RunStory(f"CryoETGAN: {options.real.resolve().name}", CRYOETGAN_SCALARS, folder)

@@ -221,12 +221,20 @@ class CryoETGAN(Method):
 
     @torch.no_grad()
     def translate(
-        self, volumes: Float[Tensor, "count box box box"], label: Int[Tensor, " count"], generator: torch.Generator
+        self,
+        volumes: Float[Tensor, "count box box box"],
+        label: Int[Tensor, " count"],
+        noise: Float[Tensor, "count ..."],
     ) -> Float[Tensor, "count box box box"]:
         """Volumes as real ones would look, by the average of the weights; `label`: places among the models."""
-        noise = self._translator.noise(volumes, generator).to(self.device)
         given = volumes.to(self.device)
-        return self._finished(given, self.average(given, noise, *self._told(label))).cpu()
+        return self._finished(given, self.average(given, noise.to(self.device), *self._told(label))).cpu()
+
+    def noise_for(
+        self, volumes: Float[Tensor, "count box box box"], generator: torch.Generator
+    ) -> Float[Tensor, "count ..."]:
+        """What `translate` makes of the same volumes other ones by."""
+        return self._translator.noise(volumes, generator)
 
     def check_tomograms(self) -> None:
         """ValueError where it has learnt in a way that makes no tomograms."""
