@@ -1,6 +1,7 @@
-"""What unlabelled subtomograms tell of how they were taken: range of tilts, noise, and how strong molecules are."""
+"""What unlabelled subtomograms tell of how they were taken: range of tilts, noise, lens, how strong molecules are."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,6 +15,7 @@ _BAND = 0.15, 0.45  # cycles per voxel in the plane across the tilt axis, where 
 _BIN = 2.0  # degrees
 _WITHIN = 5  # directions
 _AHEAD = 4  # directions that must all be dark: between two images there may be fewer that none has seen
+_MIDDLE = 1.5  # of the deviations of a Gaussian that fit into a molecule, by which the middle is weighed
 _EDGE = 0.5  # of the power just within, at which the wedge begins
 
 
@@ -48,14 +50,38 @@ def strength_of(
 
 def power_beside(volumes: Float[Tensor, "count box box box"], radius: float) -> Float[Tensor, " shells"]:
     """Mean power in each Fourier shell, from 0 to Nyquist's, of what lies beyond `radius` voxels of the middle."""
+    return _power_by_shell(volumes, (~_ball(volumes.shape[-1], radius)).to(volumes)).float()
+
+
+class Powers(NamedTuple):
+    """Mean power of volumes by Fourier shell, in the middle, where molecules are, and beside it."""
+
+    within: Float[Tensor, " shells"]
+    beside: Float[Tensor, " shells"]
+
+
+def powers(volumes: Float[Tensor, "count box box box"], radius: float) -> Powers:
+    """Of molecules that reach `radius` voxels from the middle."""
     box = volumes.shape[-1]
-    weight = (~_ball(box, radius)).to(volumes)
-    power = _mean_power(volumes, weight)
-    shell = shell_index(box, 3).clamp(max=box // 2 + 1).flatten()
-    total, count = (torch.zeros(box // 2 + 2, dtype=torch.float64) for _ in range(2))
-    total.index_add_(0, shell, power.flatten())
-    count.index_add_(0, shell, torch.ones(shell.shape, dtype=torch.float64))
-    return (total / count)[:-1].float()
+    distance = centred_coordinates(box, 3).norm(dim=-1)
+    middle = torch.exp(-0.5 * (_MIDDLE * distance / radius).square())
+    return Powers(_power_by_shell(volumes, middle), _power_by_shell(volumes, (~_ball(box, radius)).to(volumes)))
+
+
+def signal_misfit(signal: Powers, noise: Powers, real: Powers) -> float:
+    """How far the spectrum of what real volumes' middle has beyond noise is from that of a signal of any strength.
+
+    Root mean square over shells, in units of the noise's power there. How much more noise the middle has than what is
+    beside it is known to a factor that all shells share. The coarsest shell is left out, which a volume's mean and what
+    windows spill decide.
+    """
+    ratio = noise.within / noise.beside
+    shells = slice(2, len(ratio) - 1)
+    expected = (ratio * real.beside)[shells]
+    beyond = real.within[shells] / expected - 1
+    parts = torch.stack([(signal.within - ratio * signal.beside)[shells] / expected, torch.ones_like(expected)], 1)
+    found = torch.linalg.lstsq(parts, beyond[:, None]).solution
+    return float((beyond - (parts @ found)[:, 0]).square().mean().sqrt())
 
 
 def tilt_range(volumes: Float[Tensor, "count box box box"]) -> tuple[float, float]:
@@ -124,6 +150,18 @@ def _mean_power(
         mean = (some * weight).sum((1, 2, 3), keepdim=True) / weight.sum()
         total += fourier_transform((some - mean) * weight, 3).abs().square().double().sum(0)
     return total / (len(volumes) * float(weight.square().sum()))
+
+
+def _power_by_shell(
+    volumes: Float[Tensor, "count box box box"], weight: Float[Tensor, "box box box"]
+) -> Float[Tensor, " shells"]:
+    """From 0 to Nyquist's."""
+    box = volumes.shape[-1]
+    shell = shell_index(box, 3).clamp(max=box // 2 + 1).flatten()
+    total, count = (torch.zeros(box // 2 + 2, dtype=torch.float64) for _ in range(2))
+    total.index_add_(0, shell, _mean_power(volumes, weight).flatten())
+    count.index_add_(0, shell, torch.ones(shell.shape, dtype=torch.float64))
+    return (total / count)[:-1]
 
 
 def _ball(box: int, radius: float) -> Bool[Tensor, "box box box"]:

@@ -64,8 +64,8 @@ _PRESETS = {"default": CryoETGANConfig(), "paper": PUBLISHED, "aitom": RELEASED}
 class CryoETGANTrain:
     """Learn to make subtomograms like real ones, from those and the structures' densities, unlabelled (Wu et al. 2022).
 
-    What is simulated is fitted to the real ones first: the range of tilts, how images were weighted by them, the noise,
-    how strong molecules are.
+    What is simulated is fitted to the real ones first: the range of tilts, how images were weighted by them, how far
+    out of focus they are, the noise, how strong molecules are.
     """
 
     real: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SUBTOMOGRAMS")]
@@ -96,7 +96,8 @@ class CryoETGANTrain:
     ctf: str = "ranges"
     """Lenses: a STAR, .cs or .npy table whose rows are drawn, ranges (see --defocus), or none."""
     lens: Annotated[CTFRanges, tyro.conf.arg(name="")] = TILT_SERIES_LENS
-    """Ranges of the lens; its microscope also fills what a CTF table leaves out."""
+    """Ranges of the lens; its microscope also fills what a CTF table leaves out. A --defocus that is given is not
+    measured."""
     tilts: Annotated[TiltScheme, tyro.conf.arg(name="")] = field(default_factory=TiltScheme)
     """How tilt series were taken; a --tilt-range or --tilt-weighting that is given is not measured."""
     seed: int = 0
@@ -124,6 +125,8 @@ def train(options: CryoETGANTrain) -> int:
     wanted = set_by_user(options.learning, options.given)
     learning, given = replace(_PRESETS[options.preset], **wanted), options.given
     known = {"tilt_range", "tilt_weighting"} & set_by_user(options.tilts, given).keys()
+    if "defocus" in given or options.lens.defocus != TILT_SERIES_LENS.defocus:
+        known |= {"defocus"}
     if options.tilts.pretilts and not (options.tomograms or "tilt_range" in known):
         raise ValueError("--pretilts: give --tilt-range too, which is not measured where tomograms differ in it")
     options = replace(options, learning=learning, given=(), models=models_from_anywhere(options.models))
@@ -133,7 +136,8 @@ def train(options: CryoETGANTrain) -> int:
     real = _read(options)
     if options.tomograms is not None:
         tilts, lens = as_taken(options.tomograms, real, options.tilts, options.lens, given)
-        options, known = replace(options, tilts=tilts, lens=lens), known | {"tilt_range"}
+        known |= {"tilt_range"} | ({"defocus"} if lens != options.lens else set())
+        options = replace(options, tilts=tilts, lens=lens)
     options = replace(options, correction=correction_of(real, options.correction))
     choose_device(options.device)  # one that is not there is refused before anything is simulated
     named = [Path(model) for model in options.models if kind_of_model(model) != "phantom"]

@@ -29,6 +29,8 @@ _MEASURED = {
     "first_tilt": "first tilt, °",
     "last_tilt": "last tilt, °",
     "tilt_weighting": "power of cos(tilt)",
+    "least_defocus": "least defocus, Å",
+    "most_defocus": "most defocus, Å",
     "snr_db": "SNR, dB",
 }
 _FITTED = Reading(

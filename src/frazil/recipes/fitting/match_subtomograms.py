@@ -1,4 +1,4 @@
-"""What a simulation is told so that its subtomograms are like real ones: range of tilts, noise, strength."""
+"""What a simulation is told so that its subtomograms are like real ones: range of tilts, noise, lens, strength."""
 
 import math
 from collections.abc import Collection
@@ -12,7 +12,17 @@ from torch import Tensor
 from frazil.data.measured_curves import write_noise_curve
 from frazil.data.seeds import numbered_generator
 from frazil.data.subtomogram_scenes import SubtomogramScene
-from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strength_of, tilt_range, weighting
+from frazil.inference.subtomogram_statistics import (
+    Powers,
+    power_beside,
+    powers,
+    radial_profile,
+    signal_misfit,
+    strength_of,
+    tilt_range,
+    weighting,
+)
+from frazil.physics import CTFRanges
 from frazil.physics.subtomograms import Strengths
 from frazil.physics.tilt_scheme import TiltScheme
 from frazil.recipes.simulate_subtomograms import SimulateSubtomograms, scene_of, structures_of
@@ -22,6 +32,8 @@ _ROUNDS = 3  # of noise with the spectrum that was found, whose profile is neare
 _FEW = 48  # simulated ones, of whose noise the spectrum is measured
 _MANY = 256  # and its profile, whose error is soon as large as what molecules add to it
 _CLEAN = 192  # molecules, each through a lens of its own: how strong one is, is its lens'
+_FARTHER, _STEPS = 2**0.5, range(-3, 4)  # out of focus than told, each step of those that are tried
+_DEFOCUS = "least_defocus", "most_defocus"
 _TRIED = 12  # and of each range that is tried
 _REACH = 8  # degrees and less, by which what is seen reaches beyond the images
 _IN_COMMON = 30  # degrees and more, over which a cosine changes
@@ -41,7 +53,8 @@ class SubtomogramMatch:
         """What was found, by name."""
         tilts = self.simulation.tilts
         ends = dict(zip(("first_tilt", "last_tilt"), tilts.tilt_range, strict=True))
-        return {**ends, "tilt_weighting": tilts.tilt_weighting, "snr_db": self.simulation.snr_db}
+        lens = {} if self.simulation.ctf != "ranges" else dict(zip(_DEFOCUS, self.simulation.lens.defocus, strict=True))
+        return {**ends, "tilt_weighting": tilts.tilt_weighting, **lens, "snr_db": self.simulation.snr_db}
 
 
 def match_subtomograms(
@@ -55,7 +68,8 @@ def match_subtomograms(
 
     Molecules reach `radius` angstrom from the middle; the spectrum of an image's noise is written to `noise`. Molecules
     are as strong as the power of real volumes rises to the middle beyond what noise's does. The range of tilts is
-    measured, and how images are weighted by their tilt, unless `known` names them (tilt_range, tilt_weighting).
+    measured, how images are weighted by their tilt, and how far out of focus they are, unless `known` names them
+    (tilt_range, tilt_weighting, defocus).
     """
     if power_beside(real, like.box / 2 - 1).mean() < _EMPTY:
         raise ValueError("the real subtomograms are masked: beside the molecules, where noise is measured, is nothing")
@@ -67,26 +81,58 @@ def match_subtomograms(
         _warn_of_others(tilt_range(real), given)
     if "tilt_weighting" not in known:
         like = replace(like, tilts=_weighted(real, like, volumes))
+    like, made = _with_noise(real, like, within, noise)
+    if "defocus" not in known and like.ctf == "ranges":
+        like = replace(like, lens=_measured_lens(powers(real, within), like, powers(made, within), within))
+        if like.correction == "wiener":  # which filters noise by the lens
+            like, made = _with_noise(real, like, within, noise)
     clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
-    profile, beside = radial_profile(real), power_beside(real, within)
-    spectrum = torch.ones(like.box // 2 + 1)
-    for _ in range(_ROUNDS):
-        _write(noise, spectrum, like)
-        made = _made(_few(replace(like, noise=str(noise)), volumes), _NOISE)
-        strength = strength_of(radial_profile(clean), radial_profile(made), profile)
-        power = (beside - strength * power_beside(clean, within)).clamp(min=0)
-        spectrum = spectrum * power / power_beside(made, within)
-        spectrum[0] = spectrum[1]  # the mean of each volume was taken off
-    _write(noise, spectrum, like)
-    like = replace(like, noise=str(noise.resolve()))
-    made = _made(_few(like, volumes, _MANY), _NOISE)
-    strength = strength_of(radial_profile(clean), radial_profile(made), profile)
+    strength = strength_of(radial_profile(clean), radial_profile(made), radial_profile(real))
     share = min(_STRONGEST, strength * float(clean.double().var((1, 2, 3)).mean()))
     if not share > 0:
         raise ValueError("the middle of the real subtomograms is no stronger than noise would make it")
     noise_std = math.sqrt((1 - share) / (strength * float(made.double().var((1, 2, 3)).mean())))
     snr_db = 20 * math.log10(scene_of(like, volumes).noise_std(0.0) / noise_std)
     return SubtomogramMatch(replace(like, snr_db=snr_db), share)
+
+
+def _with_noise(
+    real: Float[Tensor, "count box box box"], like: SimulateSubtomograms, within: float, file: Path
+) -> tuple[SimulateSubtomograms, Float[Tensor, "_count box box box"]]:
+    """The same whose noise has the power of real volumes beside their molecules, by a spectrum in a file; such noise."""
+    volumes = structures_of(like)
+    clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
+    profile, beside = radial_profile(real), power_beside(real, within)
+    spectrum = torch.ones(like.box // 2 + 1)
+    for _ in range(_ROUNDS):
+        _write(file, spectrum, like)
+        made = _made(_few(replace(like, noise=str(file)), volumes), _NOISE)
+        strength = strength_of(radial_profile(clean), radial_profile(made), profile)
+        power = (beside - strength * power_beside(clean, within)).clamp(min=0)
+        spectrum = spectrum * power / power_beside(made, within)
+        spectrum[0] = spectrum[1]  # the mean of each volume was taken off
+    _write(file, spectrum, like)
+    like = replace(like, noise=str(file.resolve()))
+    return like, _made(_few(like, volumes, _MANY), _NOISE)
+
+
+def _measured_lens(real: Powers, like: SimulateSubtomograms, noise: Powers, within: float) -> CTFRanges:
+    """As told, but so much more or less out of focus that signals have the spectrum of what real volumes' middle has
+    beyond noise; as told where no such focus is found."""
+    low, high = like.lens.defocus
+    tried = [replace(like.lens, defocus=(_FARTHER**step * low, _FARTHER**step * high)) for step in _STEPS]
+    volumes = structures_of(like)
+    errors = []
+    for lens in tried:
+        clean = _made(_few(replace(like, lens=lens), volumes, _CLEAN), _SIGNAL)
+        errors.append(signal_misfit(powers(clean, within), noise, real) ** 2)
+    best = min(range(len(errors)), key=errors.__getitem__)
+    if best in (0, len(errors) - 1):
+        print(f"warning: the lens is not found in the spectrum, and is taken for {low:.0f} to {high:.0f} angstrom")
+        return like.lens
+    before, at, after = errors[best - 1 : best + 2]
+    farther = _FARTHER ** (_STEPS[best] + 0.5 * (before - after) / (before - 2 * at + after))
+    return replace(like.lens, defocus=(round(farther * low, -2), round(farther * high, -2)))
 
 
 def _made(scene: SubtomogramScene, strengths: Strengths) -> Float[Tensor, "count box box box"]:
