@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from frazil.geometry import centred_coordinates, fourier_transform, frequency_grid, inverse_fourier_transform
-from frazil.inference.subtomogram_statistics import power_beside, radial_profile, strength_of, tilt_range, weighting
+from frazil.inference.subtomogram_statistics import (
+    Powers,
+    power_beside,
+    radial_profile,
+    signal_misfit,
+    strength_of,
+    tilt_range,
+    weighting,
+)
 from frazil.physics.missing_wedge import missing_wedge
 from frazil.physics.tilt_scheme import TiltScheme
 
@@ -69,3 +77,14 @@ def test_the_noise_s_power_is_measured_beside_the_molecule() -> None:
     assert torch.allclose(power[2:], torch.full_like(power[2:], 9.0), rtol=0.1)
     with pytest.raises(ValueError, match=r"molecules of 30.0 voxels fill a box of 24: nothing is left beside them"):
         power_beside(noise, 30.0)
+
+
+def test_a_signal_explains_what_the_middle_has_beyond_noise_whatever_its_strength() -> None:
+    shells = torch.arange(17, dtype=torch.float64)
+    noise = Powers(2 + 1 / (shells + 1), 2 + 0.5 / (shells + 1))
+    signal, other = (Powers(decay, 0.1 * decay) for decay in (torch.exp(-shells / 3), torch.exp(-shells / 5)))
+    beside = 7 * (noise.beside + 3 * signal.beside)
+    for more in (1.0, 1.05):  # noise that the middle has more of
+        real = Powers(7 * (more * noise.within + 3 * signal.within), beside)
+        assert signal_misfit(signal, noise, real) < 5e-3
+        assert signal_misfit(other, noise, real) > 0.02

@@ -33,6 +33,7 @@ _FEW = 48  # simulated ones, of whose noise the spectrum is measured
 _MANY = 256  # and its profile, whose error is soon as large as what molecules add to it
 _CLEAN = 192  # molecules, each through a lens of its own: how strong one is, is its lens'
 _FARTHER, _STEPS = 2**0.5, range(-3, 4)  # out of focus than told, each step of those that are tried
+_FOUND = 1 / 3  # of the worst of their errors, below which the least one is no chance
 _DEFOCUS = "least_defocus", "most_defocus"
 _TRIED = 12  # and of each range that is tried
 _REACH = 8  # degrees and less, by which what is seen reaches beyond the images
@@ -99,7 +100,7 @@ def match_subtomograms(
 def _with_noise(
     real: Float[Tensor, "count box box box"], like: SimulateSubtomograms, within: float, file: Path
 ) -> tuple[SimulateSubtomograms, Float[Tensor, "_count box box box"]]:
-    """The same whose noise has the power of real volumes beside their molecules, by a spectrum in a file; such noise."""
+    """The same whose noise has the power of real volumes beside molecules, its spectrum in a file; and such noise."""
     volumes = structures_of(like)
     clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
     profile, beside = radial_profile(real), power_beside(real, within)
@@ -127,8 +128,11 @@ def _measured_lens(real: Powers, like: SimulateSubtomograms, noise: Powers, with
         clean = _made(_few(replace(like, lens=lens), volumes, _CLEAN), _SIGNAL)
         errors.append(signal_misfit(powers(clean, within), noise, real) ** 2)
     best = min(range(len(errors)), key=errors.__getitem__)
-    if best in (0, len(errors) - 1):
-        print(f"warning: the lens is not found in the spectrum, and is taken for {low:.0f} to {high:.0f} angstrom")
+    if best in (0, len(errors) - 1) or not errors[best] < _FOUND * max(errors):
+        print(
+            "warning: no defocus makes the models' spectrum that of the molecules; it is taken to be"
+            f" {low:.0f} to {high:.0f} angstrom (--defocus)"
+        )
         return like.lens
     before, at, after = errors[best - 1 : best + 2]
     farther = _FARTHER ** (_STEPS[best] + 0.5 * (before - after) / (before - 2 * at + after))
