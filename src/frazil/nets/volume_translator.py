@@ -76,7 +76,10 @@ class VolumeCritic(nn.Module):
         self.score = nn.Sequential(*layers, bounded(nn.Conv3d(channels[-1], 1, 3, 1, 1, bias=False), spectral))
 
     def forward(self, volumes: Float[Tensor, "batch z y x"]) -> Float[Tensor, "batch _z _y _x"]:
-        return self.score(volumes[:, None])[:, 0]
+        seen = self.score[:-1](volumes[:, None])
+        # In bfloat16 a CPU gives gradients of this layer that are not finite now and then, where few voxels are left.
+        with torch.autocast(seen.device.type, enabled=False):
+            return self.score[-1](seen.float())[:, 0]
 
 
 def bounded(layer: nn.Conv3d, spectral: bool) -> nn.Module:

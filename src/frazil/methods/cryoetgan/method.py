@@ -233,7 +233,7 @@ class CryoETGAN(Method):
     def noise_for(
         self, volumes: Float[Tensor, "count box box box"], generator: torch.Generator
     ) -> Float[Tensor, "count ..."]:
-        """What `translate` makes of the same volumes other ones by."""
+        """Noise of the translator's own, as `translate` takes it."""
         return self._translator.noise(volumes, generator)
 
     def check_tomograms(self) -> None:
