@@ -32,8 +32,7 @@ TILTS = TiltScheme((-50.0, 60.0), tilt_step=5.0)
 
 def options(real: Path, out: Path, **changes: Any) -> CryoETGANTrain:
     learning = CryoETGANConfig(steps=6, batch_size=2, width=4, critic_width=4)
-    known = ("defocus",)  # which takes long to measure
-    return replace(CryoETGANTrain(real, MODELS, out, simulated=32, learning=learning, given=known), **changes)
+    return replace(CryoETGANTrain(real, MODELS, out, simulated=32, learning=learning, given=("defocus",)), **changes)
 
 
 @pytest.fixture(scope="module")
