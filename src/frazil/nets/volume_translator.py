@@ -79,7 +79,7 @@ class VolumeCritic(nn.Module):
         seen = self.score[:-1](volumes[:, None])
         # In bfloat16 a CPU gives gradients of this layer that are not finite now and then, where few voxels are left.
         with torch.autocast(seen.device.type, enabled=False):
-            return self.score[-1](seen.float())[:, 0]
+            return self.score[-1](seen.to(next(self.parameters()).dtype))[:, 0]
 
 
 def bounded(layer: nn.Conv3d, spectral: bool) -> nn.Module:
