@@ -35,8 +35,9 @@ _MEASURED = {
 }
 _FITTED = Reading(
     look="The range of tilts, as the missing wedge shows it where it was not told, by what power of the cosine of their"
-    " tilt images seem to have been weighted (with 1, as RELION and Warp do), and how strong molecules are: 10 log10 of"
-    " their variance over the noise's, over whole boxes.",
+    " tilt images seem to have been weighted (with 1, as RELION and Warp do), how far out of focus they are, as the"
+    " molecules' spectrum shows it where it was not told, and how strong molecules are: 10 log10 of their variance over"
+    " the noise's, over whole boxes.",
     good="The range is the one that the series were taken with.",
     bad="Another range: the tilt axis is not y, or subtomograms were turned. A ratio that you would not have thought:"
     " the models are not of what is in them, or neighbours reach into the boxes.",
@@ -54,7 +55,7 @@ def cryoetgan_report(match: Mapping[str, Any], kinds: Volumes, story: RunStory) 
     story.add_headlines(report, "to learn")
     report.section("The simulation that was fitted")
     rows = [{_MEASURED.get(name, name): value for name, value in match["figures"].items()}]
-    report.figure(Figure("Tilts and noise", table_markup(rows), _FITTED))
+    report.figure(Figure("Tilts, lens and noise", table_markup(rows), _FITTED))
     report.section("Real, simulated and generated")
     for figure in slices_figures(kinds, pixel_size):
         report.figure(figure)

@@ -82,12 +82,13 @@ def match_subtomograms(
         _warn_of_others(tilt_range(real), given)
     if "tilt_weighting" not in known:
         like = replace(like, tilts=_weighted(real, like, volumes))
-    like, made = _with_noise(real, like, within, noise)
-    if "defocus" not in known and like.ctf == "ranges":
-        like = replace(like, lens=_measured_lens(powers(real, within), like, powers(made, within), within))
-        if like.correction == "wiener":  # which filters noise by the lens
-            like, made = _with_noise(real, like, within, noise)
     clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
+    like, made = _with_noise(real, like, volumes, clean, within, noise)
+    if "defocus" not in known and like.ctf == "ranges":
+        like = replace(like, lens=_measured_lens(powers(real, within), like, volumes, powers(made, within), within))
+        clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
+        if like.correction == "wiener":  # which filters noise by the lens
+            like, made = _with_noise(real, like, volumes, clean, within, noise)
     strength = strength_of(radial_profile(clean), radial_profile(made), radial_profile(real))
     share = min(_STRONGEST, strength * float(clean.double().var((1, 2, 3)).mean()))
     if not share > 0:
@@ -98,11 +99,14 @@ def match_subtomograms(
 
 
 def _with_noise(
-    real: Float[Tensor, "count box box box"], like: SimulateSubtomograms, within: float, file: Path
+    real: Float[Tensor, "count box box box"],
+    like: SimulateSubtomograms,
+    volumes: list[Float[Tensor, "box box box"]],
+    clean: Float[Tensor, "_clean box box box"],
+    within: float,
+    file: Path,
 ) -> tuple[SimulateSubtomograms, Float[Tensor, "_count box box box"]]:
     """The same whose noise has the power of real volumes beside molecules, its spectrum in a file; and such noise."""
-    volumes = structures_of(like)
-    clean = _made(_few(like, volumes, _CLEAN), _SIGNAL)
     profile, beside = radial_profile(real), power_beside(real, within)
     spectrum = torch.ones(like.box // 2 + 1)
     for _ in range(_ROUNDS):
@@ -117,12 +121,17 @@ def _with_noise(
     return like, _made(_few(like, volumes, _MANY), _NOISE)
 
 
-def _measured_lens(real: Powers, like: SimulateSubtomograms, noise: Powers, within: float) -> CTFRanges:
+def _measured_lens(
+    real: Powers,
+    like: SimulateSubtomograms,
+    volumes: list[Float[Tensor, "box box box"]],
+    noise: Powers,
+    within: float,
+) -> CTFRanges:
     """As told, but so much more or less out of focus that signals have the spectrum of what real volumes' middle has
     beyond noise; as told where no such focus is found."""
     low, high = like.lens.defocus
     tried = [replace(like.lens, defocus=(_FARTHER**step * low, _FARTHER**step * high)) for step in _STEPS]
-    volumes = structures_of(like)
     errors = []
     for lens in tried:
         clean = _made(_few(replace(like, lens=lens), volumes, _CLEAN), _SIGNAL)
